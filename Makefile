@@ -1,0 +1,46 @@
+# b12qa: ask an article, get its own words.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INDEX ?= index
+CORPUS ?= corpus
+
+.DEFAULT_GOAL := help
+.PHONY: help chat build test lint types measure clean
+
+help: ## List these targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+chat: $(VENV)/.chat ## Install, build the index when missing or stale, open the chat
+	$(BIN)/b12qa chat --build --open --index $(INDEX) --corpus $(CORPUS)
+
+build: $(VENV)/.chat ## Build the index
+	$(BIN)/b12qa build --index $(INDEX) --corpus $(CORPUS)
+
+test: lint types ## Run everything that decides whether a change is good
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test ## Style and common mistakes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test ## Types, strictly
+	$(BIN)/mypy
+
+measure: $(VENV)/.test ## Measure the numbers of the README on this machine
+	$(BIN)/python benchmarks/measure.py
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) $(INDEX)/[0-9a-f]* $(INDEX)/CURRENT .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "b12qa needs Python 3.11 or later; name one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.chat: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@ $(VENV)/.chat

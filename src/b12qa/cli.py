@@ -1,0 +1,253 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.progress import Progress
+from rich.text import Text
+
+from b12qa import __version__, rendering
+from b12qa.errors import B12qaError, MissingIndexError, StaleIndexError
+from b12qa.records import Answer, Excerpt, Notice, NoticeKind, Outcome, Passage, Span
+
+if TYPE_CHECKING:
+    from b12qa.answering import Assistant
+
+EXIT_CODES = """\
+Exit codes: 0 done (any outcome of a question is a success) · 1 the index is missing or stale ·
+2 something is damaged or invalid, or the command was called wrongly."""
+
+app = typer.Typer(
+    name="b12qa",
+    help=f"Ask an article, get its own words.\n\n{EXIT_CODES}",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+IndexOption = Annotated[
+    Path, typer.Option("--index", envvar="B12QA_INDEX", help="Folder of the index.", show_default=True)
+]
+CorpusOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--corpus",
+        envvar="B12QA_CORPUS",
+        help="Folder of Markdown documents. [default: corpus beside the index]",
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        envvar="B12QA_MODEL",
+        help="Folder of a sentence-transformers model, or owner/name@commit. [default: the packaged model]",
+    ),
+]
+DEFAULT_INDEX = Path("index")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"b12qa {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Ask an article, get its own words."""
+
+
+@app.command(epilog=EXIT_CODES)
+def build(index: IndexOption = DEFAULT_INDEX, corpus: CorpusOption = None, model: ModelOption = None) -> None:
+    """Build the index from the corpus, and make it current.
+
+    The same corpus, settings and model give the same generation: a second build does nothing.
+    """
+    with _reported_errors():
+        from b12qa.answering import corpus_folder
+        from b12qa.corpus import read_documents
+        from b12qa.embedding import load_encoder
+        from b12qa.index import build_index
+
+        started = time.perf_counter()
+        documents = read_documents(corpus_folder(index, corpus))
+        with errors.status("Loading the model"):
+            encoder = load_encoder(model, allow_download=True)
+        with Progress(console=errors, transient=True) as progress:
+            task = progress.add_task("Embedding", total=None)
+            report = build_index(
+                documents,
+                encoder,
+                index,
+                lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        seconds = time.perf_counter() - started
+        done = (
+            f"embedded {report.embedded} texts" if report.embedded else "nothing to do, it was there already"
+        )
+        console.print(
+            f"Generation {report.generation} is current: {report.documents} "
+            f"{'document' if report.documents == 1 else 'documents'}, {report.sections} sections, "
+            f"{report.chunks} passages, {report.sentences} sentences; {done} "
+            f"({seconds:.1f} s, model {encoder.name}).",
+            soft_wrap=True,
+        )
+
+
+@app.command(epilog=EXIT_CODES)
+def check(
+    index: IndexOption = DEFAULT_INDEX,
+    corpus: CorpusOption = None,
+    model: ModelOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
+) -> None:
+    """Look for damage in the corpus and in the index, and say whether the index is up to date."""
+    with _reported_errors():
+        from b12qa.answering import corpus_folder
+        from b12qa.checking import check_corpus, check_index
+        from b12qa.corpus import Severity
+
+        folder = corpus_folder(index, corpus)
+        problems = check_corpus(folder, model)
+        for problem in problems:
+            errors.print(str(problem), soft_wrap=True, markup=False)
+        invalid = any(problem.severity is Severity.ERROR for problem in problems)
+        if invalid or (strict and problems):
+            raise typer.Exit(2)
+        opened = check_index(index, folder, model)
+        console.print(
+            f"{index} is sound and up to date: generation {opened.generation}, "
+            f"{len(opened.chunks)} passages, model {opened.model_name}.",
+            soft_wrap=True,
+        )
+
+
+@app.command(epilog=EXIT_CODES)
+def ask(
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    index: IndexOption = DEFAULT_INDEX,
+    corpus: CorpusOption = None,
+    model: ModelOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
+    top_k: Annotated[int, typer.Option("--top-k", min=1, help="At most so many quotes.")] = 3,
+    history: Annotated[
+        list[str] | None, typer.Option("--history", help="An earlier question; repeat it, oldest first.")
+    ] = None,
+) -> None:
+    """Ask one question."""
+    with _reported_errors():
+        assistant = _load(index, corpus, model)
+        answer = assistant.ask(question, history or (), max_quotes=top_k)
+        if as_json:
+            sys.stdout.write(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) + "\n")
+        else:
+            console.print(_answer(answer))
+
+
+@app.command(epilog=EXIT_CODES)
+def chat(
+    index: IndexOption = DEFAULT_INDEX,
+    corpus: CorpusOption = None,
+    model: ModelOption = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; the default is this machine only.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
+    ] = 7860,
+    build_first: Annotated[
+        bool, typer.Option("--build", help="Build the index first when it is missing, stale or damaged.")
+    ] = False,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """Start the web chat."""
+    with _reported_errors():
+        from b12qa.web import serve
+
+        serve(
+            index=index,
+            corpus=corpus,
+            model=model,
+            host=host,
+            port=port,
+            build=build_first,
+            open_browser=open_browser,
+        )
+
+
+@contextmanager
+def _reported_errors() -> Iterator[None]:
+    """Turn what can go wrong into one line and an exit code."""
+    try:
+        yield
+    except (MissingIndexError, StaleIndexError) as error:
+        errors.print(f"b12qa: {error}", soft_wrap=True, markup=False)
+        raise typer.Exit(1) from error
+    except (B12qaError, OSError) as error:
+        errors.print(f"b12qa: {error}", soft_wrap=True, markup=False)
+        raise typer.Exit(2) from error
+
+
+def _load(index: Path, corpus: Path | None, model: str | None) -> Assistant:
+    from b12qa.answering import load
+
+    with errors.status("Loading the index and the model"):
+        return load(index, corpus=corpus, model=model)
+
+
+# Answers in a terminal.
+
+_OUTCOME_STYLES = {
+    Outcome.ANSWERED: "bold green",
+    Outcome.RELATED: "bold yellow",
+    Outcome.NOT_COVERED: "bold",
+    Outcome.URGENT: "bold red",
+}
+
+
+def _answer(answer: Answer) -> RenderableType:
+    parts: list[RenderableType] = [
+        Text(rendering.OUTCOME_WORDS[answer.outcome], style=_OUTCOME_STYLES[answer.outcome])
+    ]
+    parts += [_notice(n) for n in answer.notices if n.kind is not NoticeKind.DISCLAIMER]
+    parts += [_passage(quote) for quote in answer.quotes]
+    parts += [_notice(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
+    return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
+
+
+def _passage(passage: Passage) -> RenderableType:
+    words = Text("\n").join(
+        [_excerpt(e, ()) for e in passage.context] + [_excerpt(passage, passage.highlights)]
+    )
+    where = Text(rendering.section_words(passage.section_path, passage.title), style="dim")
+    return Group(Padding(words, (0, 0, 0, 2)), Padding(where, (0, 0, 0, 2)))
+
+
+def _excerpt(excerpt: Excerpt, highlights: tuple[Span, ...]) -> Text:
+    text = Text()
+    for words, marked in rendering.marked_words(excerpt, highlights):
+        text.append(words, style="bold underline" if marked else "")
+    return text
+
+
+def _notice(notice: Notice) -> Text:
+    style = "italic" if notice.kind is NoticeKind.DISCLAIMER else ""
+    return Text(rendering.notice_text(notice), style=style)

