@@ -1,0 +1,85 @@
+"""Shared by the tests: the real article and model, and a small document with a stand-in encoder."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from b12qa.answering import Assistant
+from b12qa.embedding import Encoder, FloatMatrix, load_encoder
+
+ROOT = Path(__file__).parent.parent
+
+SMALL_TEXT = """# Tea
+
+Tea is a drink. It has 40 mg of caffeine.
+
+## Kinds
+
+- green tea
+- **black** tea
+
+## Brewing
+
+Use water at 90.5 degrees. Wait 3 minutes.
+"""
+
+
+class HashingEncoder:
+    """A stand-in that needs no model: words hashed to places, so that shared words raise the cosine."""
+
+    def __init__(self, dimension: int = 64, max_tokens: int = 32, name: str = "hashing") -> None:
+        self.name = name
+        self.dimension = dimension
+        self.max_tokens = max_tokens
+        self.fingerprint = hashlib.sha256(f"{name} {dimension} {max_tokens}".encode()).hexdigest()
+
+    def count_tokens(self, text: str) -> int:
+        return len(re.findall(r"\w+|[^\w\s]", text)) + 2
+
+    def encode(self, texts: Sequence[str]) -> FloatMatrix:
+        vectors = np.full((len(texts), self.dimension), 1e-3, dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in re.findall(r"\w+", text.lower()):
+                place = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big")
+                vectors[row, place % self.dimension] += 1
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def hashing_encoder() -> HashingEncoder:
+    return HashingEncoder()
+
+
+@pytest.fixture
+def small_corpus(tmp_path: Path) -> Path:
+    """A corpus folder with one document that one can keep in the head."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    (folder / "tea.md").write_bytes(SMALL_TEXT.encode())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Encoder:
+    """The real packaged model."""
+    return load_encoder()
+
+
+@pytest.fixture(scope="session")
+def article_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of the real article with the real model."""
+    index = tmp_path_factory.mktemp("article") / "index"
+    Assistant.load(index, corpus=ROOT / "corpus", build=True)
+    return index
+
+
+@pytest.fixture(scope="session")
+def assistant(article_index: Path) -> Assistant:
+    """An assistant for the real article with the real model."""
+    return Assistant.load(article_index, corpus=ROOT / "corpus")
