@@ -83,30 +83,33 @@ def build(index: IndexOption = DEFAULT_INDEX, corpus: CorpusOption = None, model
     """
     with _reported_errors():
         from b12qa.answering import corpus_folder
-        from b12qa.corpus import read_documents
+        from b12qa.corpus import read_corpus
         from b12qa.embedding import load_encoder
         from b12qa.index import build_index
 
         started = time.perf_counter()
-        documents = read_documents(corpus_folder(index, corpus))
+        sources = read_corpus(corpus_folder(index, corpus))
         with errors.status("Loading the model"):
             encoder = load_encoder(model, allow_download=True)
         with Progress(console=errors, transient=True) as progress:
             task = progress.add_task("Embedding", total=None)
             report = build_index(
-                documents,
+                sources,
                 encoder,
                 index,
                 lambda done, total: progress.update(task, completed=done, total=total),
             )
         seconds = time.perf_counter() - started
+        for problem in report.problems:
+            errors.print(str(problem), soft_wrap=True, markup=False)
         done = (
             f"embedded {report.embedded} texts" if report.embedded else "nothing to do, it was there already"
         )
         console.print(
             f"Generation {report.generation} is current: {report.documents} "
             f"{'document' if report.documents == 1 else 'documents'}, {report.sections} sections, "
-            f"{report.chunks} passages, {report.sentences} sentences; {done} "
+            f"{report.chunks} passages, {report.sentences} sentences, {report.questions} answered and "
+            f"{report.open_questions} open questions; {done} "
             f"({seconds:.1f} s, model {encoder.name}).",
             soft_wrap=True,
         )
@@ -191,6 +194,44 @@ def chat(
             build=build_first,
             open_browser=open_browser,
         )
+
+
+@app.command(epilog=EXIT_CODES)
+def evaluate(
+    questions: Annotated[
+        list[Path], typer.Option("--questions", help="JSON Lines of questions; repeat it for several files.")
+    ],
+    index: IndexOption = DEFAULT_INDEX,
+    corpus: CorpusOption = None,
+    model: ModelOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    compare: Annotated[
+        Path | None, typer.Option(help="Output of an earlier --json: show gains, losses and flips.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the risk-coverage curve into this file.")] = None,
+    worst: Annotated[int, typer.Option(help="How many of the worst questions to list.", min=0)] = 10,
+) -> None:
+    """Measure what is found, shown, and left unanswered."""
+    with _reported_errors():
+        from b12qa import evaluation
+
+        rows = [row for path in questions for row in evaluation.read_questions(path)]
+        before = evaluation.read_results(compare) if compare else None
+        assistant = _load(index, corpus, model)
+        with Progress(console=errors, transient=True) as progress:
+            task = progress.add_task("Asking", total=len(rows))
+            found = evaluation.evaluate(
+                assistant, rows, lambda done, total: progress.update(task, completed=done, total=total)
+            )
+        if plot:
+            evaluation.plot_risk_coverage(found, plot)
+        if as_json:
+            sys.stdout.write(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) + "\n")
+        else:
+            console.print(evaluation.report(found, worst), soft_wrap=True, markup=False)
+        if before is not None:
+            lines = evaluation.differences(before, found.results)
+            (errors if as_json else console).print("\n".join(lines), soft_wrap=True, markup=False)
 
 
 @contextmanager

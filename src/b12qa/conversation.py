@@ -1,17 +1,78 @@
-"""Question and history → the query that is searched, and why."""
+"""Question and history → the query that is searched, and why.
+
+A follow-up leaves out what was said before. How much it leaves out shows in its words: "why?" has no
+topic of its own, "are they safe?" points to one, "what about eggs" swaps a part of it, and a full
+question has it all. The topic that is carried is the chain of questions back to the last full one,
+never the whole conversation: old topics only pollute the search. Where it is unclear whether a question
+stands alone, both readings are searched and their scores added.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
 
-# A question that begins or points like this continues the one before it.
-_OPENERS = re.compile(
-    r"(and|but|or|so|also|then|what about|how about|what if|why|when|really|no|not|sorry|i meant)\b", re.I
+from b12qa.lexical import terms
+from b12qa.retrieval import Reading
+
+# A topic is at most so many questions long.
+MAX_TOPIC = 3
+
+# Words that ask for more without saying of what.
+_EMPTY_WORDS = frozenset(
+    terms(
+        """more else other anything something source sources elaborate exactly say says article details
+        detail reference references explain expand further ok okay yes thanks continue go on really sure
+        evidence quote show again back return returning going earlier question sorry mean meant"""
+    )
 )
-_POINTERS = re.compile(r"\b(it|its|they|them|their|that|this|these|those|one|ones|there|same)\b", re.I)
-MAX_WORDS_OF_A_FRAGMENT = 3
+_POINTER = re.compile(
+    r"\b(it|its|they|them|their|theirs|that|this|these|those|ones?|same|there|he|she|her|him|both|first|second"
+    r"|latter|former|either)\b",
+    re.IGNORECASE,
+)
+_CONTINUATION = re.compile(
+    r"(?:(?:ok(?:ay)?|so|well),? )*(?:and|but|or|also|vs|versus|compared|than|for|in|from|with|what about"
+    r"|how about)\b",
+    re.IGNORECASE,
+)
+_CORRECTION = re.compile(
+    r"(?:no|nope|sorry|oops|not|i mean|i meant|actually|rather)\b|.*\bi meant?\b", re.IGNORECASE
+)
+_RETURN = re.compile(r"\b(?:back to|return(?:ing)? to|again|earlier|going back|come back)\b", re.IGNORECASE)
+# A pointer in a long question usually points inside it.
+_MAX_TERMS_WITH_POINTER = 4
+
+
+class Weights(NamedTuple):
+    """How much each of two readings counts."""
+
+    alone: float
+    joined: float
+
+
+class Dependence(Enum):
+    """How a question hangs on the ones before: why it was joined, and what that means for the search.
+
+    Of two readings the better ranking is unknown, so both count. "vs gabapentin?" joined to an answered
+    question looks answered: so what the question says alone counts in the confidence as well.
+    """
+
+    EMPTY = ("it asks for more of the same", Weights(0.0, 1.0), Weights(0.0, 1.0))
+    RETURN = ("it comes back to an earlier question", Weights(1.0, 1.0), Weights(0.5, 0.5))
+    CORRECTION = ("it corrects the question before", Weights(1.0, 1.0), Weights(0.0, 1.0))
+    FRAGMENT = ("it is too short to stand alone", Weights(1.0, 1.0), Weights(0.5, 0.5))
+    CONTINUATION = ("it continues the question before", Weights(1.0, 1.0), Weights(0.5, 0.5))
+    POINTER = ("it points back to the question before", Weights(1.0, 1.0), Weights(0.5, 0.5))
+    NONE = ("", Weights(1.0, 0.5), Weights(1.0, 0.0))
+
+    def __init__(self, reason: str, ranking: Weights, confidence: Weights) -> None:
+        self.reason = reason
+        self.ranking = ranking
+        self.confidence = confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,24 +81,81 @@ class Query:
 
     text: str
     reason: str  # why it differs from what was typed; empty when it does not
+    readings: tuple[Reading, ...]  # what is searched, best understood last
 
 
-def to_query(question: str, history: Sequence[str] = ()) -> Query:
-    """Carry the topic of the last question into one that cannot stand alone.
+def to_query(question: str, history: Sequence[str] = (), ubiquitous: Collection[str] = ()) -> Query:
+    """Carry the topic of the conversation into a question that cannot stand alone.
 
     Args:
         question: as typed.
         history: the user's earlier questions, oldest first.
+        ubiquitous: stems that most of the documents' passages share and that therefore name no topic.
     """
-    question = " ".join(question.split())
-    previous = next((" ".join(earlier.split()) for earlier in reversed(history) if earlier.strip()), "")
-    if not previous:
-        return Query(question, "")
-    words = re.findall(r"\w+", question)
-    if _OPENERS.match(question):
-        return Query(f"{previous} {question}", "it continues the question before")
-    if _POINTERS.search(question) and len(words) <= 8:
-        return Query(f"{previous} {question}", "it points back to the question before")
-    if len(words) <= MAX_WORDS_OF_A_FRAGMENT:
-        return Query(f"{previous} {question}", "it is too short to stand alone")
-    return Query(question, "")
+    question = _one_line(question)
+    earlier = [_one_line(text) for text in history if text.strip()]
+    if not earlier:
+        return Query(question, "", (Reading(question),))
+    dependence = _dependence(question, ubiquitous)
+    topic = _topic(question, earlier, dependence, ubiquitous)
+    if not topic:
+        return Query(question, "", (Reading(question),))
+    own = [] if dependence is Dependence.EMPTY else [question]
+    joined = " ".join([*topic, *own])
+    readings = (
+        Reading(question, dependence.ranking.alone, dependence.confidence.alone),
+        Reading(joined, dependence.ranking.joined, dependence.confidence.joined),
+    )
+    if dependence is Dependence.NONE:
+        return Query(question, "", readings[::-1])
+    return Query(joined, dependence.reason, tuple(reading for reading in readings if reading.weight))
+
+
+def _dependence(question: str, ubiquitous: Collection[str]) -> Dependence:
+    content = _content(question, ubiquitous)
+    if not content:
+        return Dependence.EMPTY
+    if _RETURN.search(question):
+        return Dependence.RETURN
+    if _CORRECTION.match(question):
+        return Dependence.CORRECTION
+    if len(content) == 1:
+        return Dependence.FRAGMENT
+    if _CONTINUATION.match(question):
+        return Dependence.CONTINUATION
+    if _POINTER.search(question) and len(content) <= _MAX_TERMS_WITH_POINTER:
+        return Dependence.POINTER
+    return Dependence.FRAGMENT if len(content) == 2 else Dependence.NONE
+
+
+def _topic(
+    question: str, earlier: Sequence[str], dependence: Dependence, ubiquitous: Collection[str]
+) -> list[str]:
+    """The earlier questions that say what this one is about, oldest first."""
+    if dependence is Dependence.RETURN:
+        content = set(_content(question, ubiquitous))
+        for last in range(len(earlier) - 1, -1, -1):
+            if content & set(_content(earlier[last], ubiquitous)):
+                return _chain(earlier[: last + 1], ubiquitous)
+        return []
+    return _chain(earlier, ubiquitous)
+
+
+def _chain(earlier: Sequence[str], ubiquitous: Collection[str]) -> list[str]:
+    """The last questions, back to one that stands alone."""
+    chain: list[str] = []
+    for question in reversed(earlier):
+        dependence = _dependence(question, ubiquitous)
+        if dependence is not Dependence.EMPTY or not chain:
+            chain.insert(0, question)
+        if dependence in (Dependence.NONE, Dependence.RETURN) or len(chain) == MAX_TOPIC:
+            break
+    return chain
+
+
+def _content(question: str, ubiquitous: Collection[str]) -> list[str]:
+    return [term for term in terms(question) if term not in _EMPTY_WORDS and term not in ubiquitous]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,8 @@ from b12qa.errors import CorpusError, EmptyCorpusError
 from b12qa.records import Document
 
 NOT_DOCUMENTS = {"readme.md"}
+# Kinds of files that editors keep beside NAME.md, as NAME.KIND.yaml.
+BESIDE = ("questions", "synonyms")
 
 
 class Severity(StrEnum):
@@ -51,13 +53,34 @@ def document_files(corpus_dir: Path) -> list[Path]:
     files = sorted(
         path
         for path in corpus_dir.iterdir()
-        if path.suffix == ".md" and path.is_file() and path.name.lower() not in NOT_DOCUMENTS
+        if path.suffix.lower() == ".md" and path.is_file() and path.name.lower() not in NOT_DOCUMENTS
     )
     if not files:
         raise EmptyCorpusError(
             f"{corpus_dir} holds no Markdown document (*.md, other than README.md). Put one there."
         )
     return files
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Everything that editors keep in one folder, as read at one time."""
+
+    documents: tuple[Document, ...]
+    beside: Mapping[str, bytes]  # files that belong to a document, by file name
+
+
+def read_corpus(corpus_dir: Path) -> Corpus:
+    """Read the documents and what stands beside them: question banks and synonyms.
+
+    Raises:
+        EmptyCorpusError: there is nothing to quote.
+        CorpusError: a document is not UTF-8 or holds a NUL character.
+    """
+    documents = read_documents(corpus_dir)
+    names = (f"{document.name}.{kind}.yaml" for document in documents for kind in BESIDE)
+    paths = (corpus_dir / name for name in names)
+    return Corpus(documents, {path.name: path.read_bytes() for path in paths if path.is_file()})
 
 
 def read_documents(corpus_dir: Path) -> tuple[Document, ...]:
@@ -142,6 +165,10 @@ def _text_problems(file: str, document: Document) -> Iterator[Problem]:
             )
         elif is_bad(line):
             yield Problem(Severity.WARNING, file, number, "damaged characters (mojibake), unclear which")
+        if "\ufffd" in line:
+            yield Problem(
+                Severity.WARNING, file, number, "replacement character (U+FFFD): something was lost here"
+            )
 
 
 def _first_difference(before: str, after: str) -> tuple[str, str]:
@@ -173,8 +200,3 @@ def _structure_problems(file: str, document: Document) -> Iterator[Problem]:
                 f"heading {section.path[-1]!r} appears {counts[section.path]} times in the same place",
             )
         seen.add(section.path)
-
-
-def corpus_hashes(documents: Sequence[Document]) -> dict[str, str]:
-    """SHA-256 of each document's bytes, by name."""
-    return {document.name: document.sha256 for document in documents}

@@ -8,6 +8,7 @@ before anything is parsed. The format is described in `index/README.md`.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -24,10 +25,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from b12qa.bank import FAR_OFF_PERCENTILE, KERNEL_WIDTH, RIDGE, BankModel, calibration_from_dict, fit
 from b12qa.chunking import MAX_CONTEXT_CHARACTERS, Chunks, chunk_documents, embedded_text
+from b12qa.corpus import Corpus, Problem
 from b12qa.embedding import Encoder, FloatMatrix, check_embeddings
 from b12qa.errors import (
-    CorpusError,
     DamagedIndexError,
     MissingIndexError,
     ModelMismatchError,
@@ -35,7 +37,19 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.markdown import plain_text
-from b12qa.records import Block, BlockKind, Chunk, Document, Markup, Section, Sentence, Span
+from b12qa.questions import QuestionBank, read_banks, read_synonyms
+from b12qa.records import (
+    Block,
+    BlockKind,
+    Chunk,
+    Document,
+    Markup,
+    OpenQuestion,
+    Question,
+    Section,
+    Sentence,
+    Span,
+)
 
 if TYPE_CHECKING:
     import faiss
@@ -44,9 +58,10 @@ IntMatrix = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 
 FORMAT_VERSION = 1
-BATCH_SIZE = 64
+BATCH_SIZE = 256
 _GENERATION = re.compile(r"[0-9a-f]{16}")
 _UNFINISHED = ".building-"
+_VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
 _LIBRARIES_THAT_CUT = ("markdown-it-py", "sentencex")
 _FLAT_INNER_PRODUCT = b"IxFI"
 
@@ -65,8 +80,14 @@ class Index:
     documents: tuple[Document, ...]
     chunks: tuple[Chunk, ...]
     sentences: tuple[Sentence, ...]
+    questions: tuple[Question, ...]
+    open_questions: tuple[OpenQuestion, ...]
+    synonyms: tuple[tuple[str, ...], ...]
     chunk_vectors: faiss.IndexFlatIP
     sentence_vectors: faiss.IndexFlatIP
+    question_vectors: faiss.IndexFlatIP
+    open_question_vectors: faiss.IndexFlatIP
+    bank_models: Mapping[int, BankModel]  # by position of the document; only those with a bank
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +99,23 @@ class BuildReport:
     sections: int
     chunks: int
     sentences: int
+    questions: int  # of the banks, answered
+    open_questions: int
+    problems: tuple[Problem, ...]  # what is wrong with the banks
     embedded: int  # texts given to the model; 0 when the generation was there already
 
 
-def generation_inputs(documents: Sequence[Document], encoder: Encoder) -> dict[str, Any]:
+def generation_inputs(corpus: Corpus, encoder: Encoder) -> dict[str, Any]:
     """Everything that determines a generation, as plain data."""
     return {
         "format": FORMAT_VERSION,
-        "documents": {document.name: document.sha256 for document in documents},
+        "corpus": _corpus_hashes(corpus),
         "model": {
             "fingerprint": encoder.fingerprint,
             "dimension": encoder.dimension,
             "max_tokens": encoder.max_tokens,
         },
-        **_cutting_inputs(),
+        **_settings_inputs(),
     }
 
 
@@ -101,55 +125,56 @@ def generation_name(inputs: Mapping[str, Any]) -> str:
 
 
 def build_index(
-    documents: Sequence[Document],
+    corpus: Corpus,
     encoder: Encoder,
     index_dir: Path,
     on_progress: Progress = no_progress,
 ) -> BuildReport:
-    """Build the generation for these documents and make it current.
+    """Build the generation for a corpus and make it current.
 
     Args:
         on_progress: called with the number of texts embedded so far, and of all.
 
     Raises:
-        CorpusError: two documents have the same name.
+        CorpusError: a question bank or a list of synonyms cannot be read.
         ModelError: the model gave unusable vectors.
         DamagedIndexError: what was written could not be read back (a full disk, say).
         OSError: the folder cannot be written. In every case the old generation stays current.
     """
-    if len({document.name for document in documents}) < len(documents):
-        raise CorpusError("Two documents have the same name. Rename one, then run: b12qa build")
-    inputs = generation_inputs(documents, encoder)
+    inputs = generation_inputs(corpus, encoder)
     name = generation_name(inputs)
     index_dir.mkdir(parents=True, exist_ok=True)
     _remove_unfinished(index_dir)
-
-    def report(index_rows: Chunks, embedded: int) -> BuildReport:
-        sections = sum(len(document.sections) for document in documents)
-        return BuildReport(
-            name, len(documents), sections, len(index_rows.chunks), len(index_rows.sentences), embedded
-        )
-
     existing = _sound_generation(index_dir, name)
     if existing is not None:
         _make_current(index_dir, name)
-        return report(Chunks(existing.chunks, existing.sentences), 0)
+        return _report(existing, read_banks(corpus, existing.sentences).problems, 0)
 
-    rows = chunk_documents(documents, encoder.count_tokens, encoder.max_tokens)
-    texts = [*_chunk_texts(documents, rows, encoder), *_sentence_texts(documents, rows)]
-    vectors = _embed(texts, encoder, on_progress)
+    rows = chunk_documents(corpus.documents, encoder.count_tokens, encoder.max_tokens)
+    bank = read_banks(corpus, rows.sentences)
+    texts = [
+        list(_chunk_texts(corpus.documents, rows, encoder)),
+        list(_sentence_texts(corpus.documents, rows)),
+        [question.text for question in bank.answered],
+        [question.text for question in bank.open],
+    ]
+    embedded = _embed([text for kind in texts for text in kind], encoder, on_progress)
+    borders = np.cumsum([len(kind) for kind in texts])[:-1]
+    vectors = dict(zip(_VECTOR_FILES, np.split(embedded, borders), strict=True))
+    models = dict(_fit_banks(len(corpus.documents), rows, bank, vectors))
     files = {
-        "rows.json": _json(_rows_to_json(documents, rows)),
-        "chunks.faiss": _serialized(vectors[: len(rows.chunks)]),
-        "sentences.faiss": _serialized(vectors[len(rows.chunks) :]),
+        "rows.json": _json(_rows_to_json(corpus.documents, rows, bank, read_synonyms(corpus))),
+        **{file: _serialized(matrix) for file, matrix in vectors.items()},
+        **{_bank_file(number): _array_bytes(model.coefficients) for number, model in models.items()},
     }
-    for number, document in enumerate(documents):
+    for number, document in enumerate(corpus.documents):
         files[_text_file(number)] = document.text.encode("utf-8")
     manifest = {
         "generation": name,
         "inputs": inputs,
         "model_name": encoder.name,
-        "counts": {"chunks": len(rows.chunks), "sentences": len(rows.sentences)},
+        "counts": {file: len(matrix) for file, matrix in vectors.items()},
+        "calibrations": {str(number): model.calibration.to_dict() for number, model in models.items()},
         "files": {
             file: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             for file, data in sorted(files.items())
@@ -163,14 +188,14 @@ def build_index(
         for file, data in files.items():
             _write(folder / file, data)
         _sync_folder(folder)
-        _read_generation(folder, name)  # what cannot be read back must not become current
+        built = _read_generation(folder, name)  # what cannot be read back must not become current
         final = index_dir / name
         if final.exists():  # a damaged one of the same name: _sound_generation refused it
             shutil.rmtree(final)
         os.rename(folder, final)
     _sync_folder(index_dir)
     _make_current(index_dir, name)
-    return report(rows, len(texts))
+    return _report(built, bank.problems, len(embedded))
 
 
 def open_index(index_dir: Path) -> Index:
@@ -216,31 +241,32 @@ class ModelIdentity(Protocol):
     def fingerprint(self) -> str: ...
 
 
-def check_fresh(index: Index, documents: Sequence[Document], model: ModelIdentity) -> None:
+def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
     """Refuse an index that was not built from what is at hand.
 
     Raises:
         ModelMismatchError: built with another model.
-        StaleIndexError: built from another text, with other settings or other library versions.
+        StaleIndexError: built from another text, bank or list of synonyms, with other settings or
+            other library versions.
     """
     check_model(index, model)
-    built, current = index.inputs["documents"], {d.name: d.sha256 for d in documents}
-    for name in sorted(built.keys() | current.keys()):
-        if name not in current:
+    built, current = index.inputs["corpus"], _corpus_hashes(corpus)
+    for file in sorted(built.keys() | current.keys()):
+        if file not in current:
             raise StaleIndexError(
-                f"The index holds {name}, which is no longer in the corpus. Run: b12qa build"
+                f"The index holds {file}, which is no longer in the corpus. Run: b12qa build"
             )
-        if name not in built:
-            raise StaleIndexError(f"The index does not hold {name}, which is in the corpus. Run: b12qa build")
-        if built[name] != current[name]:
+        if file not in built:
+            raise StaleIndexError(f"The index does not hold {file}, which is in the corpus. Run: b12qa build")
+        if built[file] != current[file]:
             raise StaleIndexError(
-                f"The index was built from another text of {name} (SHA-256 {built[name][:8]}, "
-                f"now {current[name][:8]}). Run: b12qa build"
+                f"The index was built from another text of {file} (SHA-256 {built[file][:8]}, "
+                f"now {current[file][:8]}). Run: b12qa build"
             )
-    if _cutting_inputs() != {key: index.inputs[key] for key in _cutting_inputs()}:
+    if _settings_inputs() != {key: index.inputs[key] for key in _settings_inputs()}:
         raise StaleIndexError(
             "The index was built with other settings or library versions "
-            f"({index.inputs['libraries']}, now {_cutting_inputs()['libraries']}). Run: b12qa build"
+            f"({index.inputs['libraries']}, now {_settings_inputs()['libraries']}). Run: b12qa build"
         )
 
 
@@ -294,12 +320,32 @@ def search(
     return scores, rows
 
 
-def _cutting_inputs() -> dict[str, Any]:
-    """What decides where a text is cut, besides the text and the model."""
+def _corpus_hashes(corpus: Corpus) -> dict[str, str]:
+    """SHA-256 of every file of a corpus, by file name."""
+    beside = {file: hashlib.sha256(data).hexdigest() for file, data in corpus.beside.items()}
+    return {f"{document.name}.md": document.sha256 for document in corpus.documents} | beside
+
+
+def _settings_inputs() -> dict[str, Any]:
+    """What determines a generation besides the corpus and the model."""
     return {
-        "settings": {"max_context_characters": MAX_CONTEXT_CHARACTERS},
+        "settings": {
+            "max_context_characters": MAX_CONTEXT_CHARACTERS,
+            "kernel_width": KERNEL_WIDTH,
+            "ridge": RIDGE,
+            "far_off_percentile": FAR_OFF_PERCENTILE,
+        },
         "libraries": {name: version(name) for name in _LIBRARIES_THAT_CUT},
     }
+
+
+def all_cosines(vectors: faiss.IndexFlatIP, query_embeddings: FloatMatrix) -> FloatMatrix:
+    """The cosine of every query to every row, float32, shape (n_queries, n_rows). Errors as in `search`."""
+    cosines = np.zeros((len(query_embeddings), vectors.ntotal), dtype=np.float32)
+    if vectors.ntotal:
+        scores, rows = search(vectors, query_embeddings, vectors.ntotal)
+        np.put_along_axis(cosines, rows, scores, axis=1)
+    return cosines
 
 
 # What the model reads.
@@ -316,6 +362,29 @@ def _sentence_texts(documents: Sequence[Document], rows: Chunks) -> Iterator[str
     for sentence in rows.sentences:
         document = documents[sentence.document]
         yield plain_text(document.text, sentence.start, sentence.end, document.markup)
+
+
+def _fit_banks(
+    n_documents: int, rows: Chunks, bank: QuestionBank, vectors: Mapping[str, FloatMatrix]
+) -> Iterator[tuple[int, BankModel]]:
+    """What each document's bank teaches."""
+    for number in range(n_documents):
+        sentences = [i for i, sentence in enumerate(rows.sentences) if sentence.document == number]
+        answered = [i for i, q in enumerate(bank.answered) if rows.sentences[q.sentence].document == number]
+        open_rows = [i for i, question in enumerate(bank.open) if question.document == number]
+        if not answered:
+            continue
+        yield (
+            number,
+            fit(
+                sentence_embeddings=vectors["sentences.faiss"][sentences],
+                question_embeddings=vectors["questions.faiss"][answered],
+                question_sentences=[bank.answered[i].sentence - sentences[0] for i in answered],
+                open_embeddings=vectors["open-questions.faiss"][open_rows],
+                questions=[bank.answered[i].text for i in answered],
+                open_questions=[bank.open[i].text for i in open_rows],
+            ),
+        )
 
 
 def _embed(texts: Sequence[str], encoder: Encoder, on_progress: Progress) -> FloatMatrix:
@@ -338,7 +407,19 @@ def _text_file(number: int) -> str:
     return f"document-{number}.md"
 
 
-def _rows_to_json(documents: Sequence[Document], rows: Chunks) -> dict[str, Any]:
+def _bank_file(number: int) -> str:
+    return f"bank-{number}.npy"
+
+
+def _array_bytes(array: FloatMatrix) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _rows_to_json(
+    documents: Sequence[Document], rows: Chunks, bank: QuestionBank, synonyms: Sequence[Sequence[str]]
+) -> dict[str, Any]:
     described = []
     for document in documents:
         record = asdict(document)
@@ -348,6 +429,9 @@ def _rows_to_json(documents: Sequence[Document], rows: Chunks) -> dict[str, Any]
         "documents": described,
         "chunks": [asdict(chunk) for chunk in rows.chunks],
         "sentences": [asdict(sentence) for sentence in rows.sentences],
+        "questions": [asdict(question) for question in bank.answered],
+        "open_questions": [asdict(question) for question in bank.open],
+        "synonyms": synonyms,
     }
 
 
@@ -425,17 +509,30 @@ def _read_generation(folder: Path, name: str) -> Index:
         )
         chunks = tuple(_chunk_from_json(record) for record in rows["chunks"])
         sentences = tuple(Sentence(**record) for record in rows["sentences"])
+        questions = tuple(Question(**record) for record in rows["questions"])
+        open_questions = tuple(OpenQuestion(**record) for record in rows["open_questions"])
+        models = {
+            int(number): BankModel(
+                np.load(io.BytesIO(data[_bank_file(int(number))]), allow_pickle=False),
+                calibration_from_dict(calibration),
+            )
+            for number, calibration in manifest["calibrations"].items()
+        }
+        found = {f"{d.name}.md": hashlib.sha256(d.text.encode()).hexdigest() for d in documents}
+        expected_counts = [counts[file] for file in _VECTOR_FILES]
         dimension = inputs["model"]["dimension"]
-        found = {document.name: hashlib.sha256(document.text.encode()).hexdigest() for document in documents}
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedIndexError(
             f"{folder} does not hold what its manifest says: {error!r}. Run: b12qa build"
         ) from error
-    if found != inputs["documents"] or (len(chunks), len(sentences)) != (
-        counts["chunks"],
-        counts["sentences"],
-    ):
+    if not found.items() <= inputs["corpus"].items() or expected_counts != [
+        len(chunks),
+        len(sentences),
+        len(questions),
+        len(open_questions),
+    ]:
         raise DamagedIndexError(f"{folder} mixes the files of two builds. Run: b12qa build")
+    vectors = [_vectors(data[file], counts[file], dimension, folder / file) for file in _VECTOR_FILES]
     return Index(
         generation=name,
         inputs=inputs,
@@ -443,10 +540,14 @@ def _read_generation(folder: Path, name: str) -> Index:
         documents=documents,
         chunks=chunks,
         sentences=sentences,
-        chunk_vectors=_vectors(data["chunks.faiss"], len(chunks), dimension, folder / "chunks.faiss"),
-        sentence_vectors=_vectors(
-            data["sentences.faiss"], len(sentences), dimension, folder / "sentences.faiss"
-        ),
+        questions=questions,
+        open_questions=open_questions,
+        synonyms=tuple(tuple(group) for group in rows["synonyms"]),
+        chunk_vectors=vectors[0],
+        sentence_vectors=vectors[1],
+        question_vectors=vectors[2],
+        open_question_vectors=vectors[3],
+        bank_models=models,
     )
 
 
@@ -486,6 +587,20 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DamagedIndexError(f"{path} cannot be read ({error.strerror}). Run: b12qa build") from error
+
+
+def _report(index: Index, problems: tuple[Problem, ...], embedded: int) -> BuildReport:
+    return BuildReport(
+        generation=index.generation,
+        documents=len(index.documents),
+        sections=sum(len(document.sections) for document in index.documents),
+        chunks=len(index.chunks),
+        sentences=len(index.sentences),
+        questions=len(index.questions),
+        open_questions=len(index.open_questions),
+        problems=problems,
+        embedded=embedded,
+    )
 
 
 # Writing so that no reader ever sees half of it.

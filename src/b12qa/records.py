@@ -43,6 +43,7 @@ class NoticeKind(StrEnum):
     """Whose words a notice holds, so that a surface can tell them apart."""
 
     OUTCOME = "outcome"
+    MISSING = "missing"
     NEAREST_SECTIONS = "nearest_sections"
     SEARCHED_FOR = "searched_for"
     DISCLAIMER = "disclaimer"
@@ -123,6 +124,24 @@ class Sentence:
     start: int
     end: int
     chunk: int  # position in the list of chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of the bank that a sentence answers."""
+
+    text: str
+    sentence: int  # position in the list of sentences
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """A question of the bank that sounds close and that the document does not answer."""
+
+    text: str
+    document: int
+    section: int  # nearest section, position in `Document.sections`
+    reason: str  # completes "The article ...": "gives no dose in pregnancy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,69 @@
-"""Query → scored chunks: `Retriever`."""
+"""Query → scored chunks and sentences: `Retriever`."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
-from b12qa.embedding import Encoder, load_encoder
+import numpy as np
+
+from b12qa.bank import Signals, lexical_margin, sigmoid
+from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.errors import QueryError
-from b12qa.index import Index, check_model, open_index, search
-from b12qa.records import Chunk, Excerpt, ScoredChunk, SearchResults, SectionReference, Span
+from b12qa.index import Index, all_cosines, check_model, open_index
+from b12qa.lexical import LexicalIndex, Scores, Vocabulary, terms
+from b12qa.markdown import plain_text
+from b12qa.records import (
+    Chunk,
+    Document,
+    Excerpt,
+    OpenQuestion,
+    ScoredChunk,
+    SearchResults,
+    SectionReference,
+    Sentence,
+    Span,
+)
 
 DEFAULT_TOP_K = 5
-# The best sentence of a chunk may rank far below the best sentences of another chunk.
-SENTENCES_PER_CHUNK = 10
+UBIQUITOUS_SHARE = 0.25
+# Weights of the parts, each standardized over all sentences. Chosen on the development questions; the
+# ablation in evals/README.md takes each away in turn.
+WEIGHT_WITHOUT_BANK = 0.3
+LEXICAL_WEIGHT = 0.5
+# Without a bank: cosine of the best match against "answers", measured without the bank.
+COSINE_MIDPOINT = 0.42
+COSINE_STEEPNESS = 18.0
+
+
+class Reading(NamedTuple):
+    """One way to understand a question, and how much it counts."""
+
+    text: str
+    weight: float = 1.0  # in the ranking
+    trust: float = 1.0  # in the confidence
 
 
 @dataclass(frozen=True, slots=True)
+class Ranking:
+    """How every sentence scores for a question."""
+
+    scores: Scores  # shape (n_sentences,), standardized; higher is better
+    confidence: float  # that the best sentence's document answers, 0 to 1
+    open_question: OpenQuestion | None  # the open question that is nearest to what was asked
+    open_question_cosine: float
+
+    @property
+    def best(self) -> int:
+        """Row of the best sentence; the first in reading order if several are equal."""
+        return int(self.scores.argmax())
+
+
+@dataclass(frozen=True)
 class Retriever:
     """Finds passages for one bare query. Holds the verified index and the model it was built with."""
 
@@ -34,10 +82,10 @@ class Retriever:
         return cls(index, encoder)
 
     def search(self, query: str, top_k: int | None = None) -> SearchResults:
-        """The passages nearest to a query, best first.
+        """The passages that fit a query best, best first.
 
-        A chunk scores as its best match: its whole text under its headings, or one of its sentences.
-        Small units are found, the whole unit is shown, and the best sentence is highlighted.
+        Small units are found, whole units are shown: a passage scores as its best sentence, and that
+        sentence is highlighted.
 
         Args:
             top_k: passages wanted, from 1 to the number of chunks; by default five, or all there are.
@@ -45,43 +93,188 @@ class Retriever:
         Raises:
             QueryError: top_k is out of range.
         """
+        return self.results(self.rank([Reading(query)]), top_k)
+
+    def rank(self, readings: Sequence[Reading]) -> Ranking:
+        """Score every sentence for a question, read in one or several ways.
+
+        The last reading is the one that says what is missing.
+        """
+        texts = [self.vocabulary.bring_to(reading.text) for reading in readings]
+        embeddings = self.encoder.encode(texts)
+        parts = _Cosines(
+            chunks=all_cosines(self.index.chunk_vectors, embeddings),
+            sentences=all_cosines(self.index.sentence_vectors, embeddings),
+            questions=all_cosines(self.index.question_vectors, embeddings),
+            open_questions=all_cosines(self.index.open_question_vectors, embeddings),
+        )
+        scores = np.zeros(len(self.index.sentences), dtype=np.float32)
+        for row, reading in enumerate(readings):
+            scores += np.float32(reading.weight) * self._fused(texts[row], parts.of(row))
+        document = self.index.sentences[int(scores.argmax())].document
+        confidence = sum(
+            reading.trust * self._confidence(texts[row], parts.of(row), document)
+            for row, reading in enumerate(readings)
+            if reading.trust
+        ) / sum(reading.trust for reading in readings)
+        return Ranking(scores, confidence, *self._nearest_open(parts.of(len(readings) - 1)))
+
+    def results(self, ranking: Ranking, top_k: int | None = None) -> SearchResults:
+        """The best passages of a ranking. Arguments and errors as in `search`."""
         count = len(self.index.chunks)
         if top_k is None:
             top_k = min(DEFAULT_TOP_K, count)
         if not 1 <= top_k <= count:
             raise QueryError(f"Expected top_k from 1 to {count}, the number of passages; got {top_k}.")
-        embedding = self.encoder.encode([query])
-        chunk_scores, chunk_rows = search(self.index.chunk_vectors, embedding, top_k)
-        sentences_wanted = min(len(self.index.sentences), top_k * SENTENCES_PER_CHUNK)
-        sentence_scores, sentence_rows = search(self.index.sentence_vectors, embedding, sentences_wanted)
-
-        scores = {int(row): float(score) for row, score in zip(chunk_rows[0], chunk_scores[0], strict=True)}
-        best_sentence: dict[int, int] = {}
-        for row, score in zip(sentence_rows[0], sentence_scores[0], strict=True):
-            chunk = self.index.sentences[row].chunk
-            best_sentence.setdefault(chunk, int(row))
-            scores[chunk] = max(scores.get(chunk, -1.0), float(score))
-        # Equal scores keep reading order, so that the same question always gets the same answer.
-        ranked = sorted(scores, key=lambda row: (-scores[row], row))[:top_k]
+        # A stable sort keeps reading order among equals: the same question always gets the same answer.
+        best_first = np.argsort(-ranking.scores, kind="stable")
+        best_sentences: dict[int, int] = {}
+        for row in best_first:
+            best_sentences.setdefault(self.index.sentences[row].chunk, int(row))
+            if len(best_sentences) == top_k:
+                break
         return SearchResults(
-            self._scored(row, scores[row], rank, best_sentence.get(row))
-            for rank, row in enumerate(ranked, start=1)
+            self._scored(chunk, sentence, float(ranking.scores[sentence]), rank)
+            for rank, (chunk, sentence) in enumerate(best_sentences.items(), start=1)
         )
 
     def section_of(self, passage: ScoredChunk) -> SectionReference:
         """Where to read on around a passage."""
         document = next(d for d in self.index.documents if d.name == passage.document)
-        section = next(s for s in reversed(document.sections) if s.start <= passage.start)
-        return SectionReference(document.name, section.path or (document.title,), section.start, section.end)
+        found = next(s for s in reversed(document.sections) if s.start <= passage.start)
+        return SectionReference(document.name, found.path or (document.title,), found.start, found.end)
 
-    def _scored(self, row: int, score: float, rank: int, sentence_row: int | None) -> ScoredChunk:
-        chunk = self.index.chunks[row]
-        highlights: tuple[Span, ...] = ()
-        if sentence_row is not None:
-            sentence = self.index.sentences[sentence_row]
-            highlights = (Span(sentence.start, sentence.end),)
+    @cached_property
+    def ubiquitous_terms(self) -> frozenset[str]:
+        """Stems that stand in more than a quarter of the passages: they name no topic among them."""
+        counts = Counter(term for chunk in self.index.chunks for term in set(terms(self._plain(chunk))))
+        return frozenset(
+            t for t, count in counts.items() if count > len(self.index.chunks) * UBIQUITOUS_SHARE
+        )
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words of the documents and their banks."""
+        return Vocabulary.of(
+            (plain_text(d.text, 0, len(d.text), d.markup) for d in self.index.documents),
+            (question.text for question in self.index.questions),
+            (question.text for question in self.index.open_questions),
+            self.index.synonyms,
+        )
+
+    # How a sentence scores.
+
+    def _fused(self, text: str, cosines: _Cosines) -> Scores:
+        """Dense and lexical scores of every sentence, and what the bank teaches of it."""
+        chunk_of = self._chunk_of
+        own_words = _standardized(self._chunk_words.scores(text)[chunk_of])
+        own_words += _standardized(self._sentence_words.scores(text))
+        scores = _standardized(cosines.chunks[0][chunk_of]) + _standardized(cosines.sentences[0])
+        scores += LEXICAL_WEIGHT * own_words
+        if self.index.bank_models:
+            taught = np.zeros_like(scores)
+            for document in self.index.bank_models:
+                sentence_scores, _ = self._taught(document, cosines)
+                taught[self._rows(document).sentences] = sentence_scores[0]
+            scores = WEIGHT_WITHOUT_BANK * scores + _standardized(taught)
+            scores += LEXICAL_WEIGHT * _standardized(self._taught_words.scores(text))
+        return scores
+
+    def _taught(self, document: int, cosines: _Cosines) -> tuple[FloatMatrix, FloatMatrix]:
+        rows = self._rows(document)
+        anchors = (
+            cosines.sentences[:, rows.sentences],
+            cosines.questions[:, rows.questions],
+            cosines.open_questions[:, rows.open_questions],
+        )
+        return self.index.bank_models[document].apply(np.concatenate(anchors, axis=1))
+
+    def _confidence(self, text: str, cosines: _Cosines, document: int) -> float:
+        """The probability that a document answers a query."""
+        model = self.index.bank_models.get(document)
+        if model is None:
+            nearest = float(max(cosines.sentences.max(), cosines.chunks.max()))
+            return sigmoid(COSINE_STEEPNESS * (nearest - COSINE_MIDPOINT))
+        rows = self._rows(document)
+        sentence_scores, answerable = self._taught(document, cosines)
+        words = self._question_words.scores(text)
+        of_document = np.concatenate([rows.questions, len(self.index.questions) + rows.open_questions])
+        known = (cosines.sentences, cosines.questions, cosines.open_questions)
+        return model.calibration.confidence(
+            Signals(
+                answerable=float(answerable[0]),
+                lexical_margin=lexical_margin(words[of_document], len(rows.questions)),
+                best_sentence=float(sentence_scores.max()),
+                nearest=float(max(part.max() for part in known if part.size)),
+            )
+        )
+
+    def _nearest_open(self, cosines: _Cosines) -> tuple[OpenQuestion | None, float]:
+        if not cosines.open_questions.size:
+            return None, 0.0
+        row = int(cosines.open_questions[0].argmax())
+        return self.index.open_questions[row], float(cosines.open_questions[0][row])
+
+    # What is the same for every query.
+
+    @cached_property
+    def _chunk_of(self) -> np.ndarray:
+        return np.array([sentence.chunk for sentence in self.index.sentences])
+
+    @cached_property
+    def _chunk_words(self) -> LexicalIndex:
+        return LexicalIndex([self._plain(chunk) for chunk in self.index.chunks])
+
+    @cached_property
+    def _sentence_words(self) -> LexicalIndex:
+        return LexicalIndex([self._plain(sentence) for sentence in self.index.sentences])
+
+    @cached_property
+    def _taught_words(self) -> LexicalIndex:
+        """Each sentence with the questions that it answers."""
+        texts = [[self._plain(sentence)] for sentence in self.index.sentences]
+        for question in self.index.questions:
+            texts[question.sentence].append(question.text)
+        return LexicalIndex([" ".join(words) for words in texts])
+
+    @cached_property
+    def _question_words(self) -> LexicalIndex:
+        """Each question of the banks, first the answered ones."""
+        texts = [question.text for question in self.index.questions]
+        return LexicalIndex(texts + [question.text for question in self.index.open_questions])
+
+    @cached_property
+    def _rows_by_document(self) -> dict[int, _Rows]:
+        sentences, questions, open_questions = (
+            self.index.sentences,
+            self.index.questions,
+            self.index.open_questions,
+        )
+        of_sentences = np.array([sentence.document for sentence in sentences], dtype=int)
+        of_questions = np.array([sentences[q.sentence].document for q in questions], dtype=int)
+        of_open = np.array([question.document for question in open_questions], dtype=int)
+        return {
+            document: _Rows(
+                np.flatnonzero(of_sentences == document),
+                np.flatnonzero(of_questions == document),
+                np.flatnonzero(of_open == document),
+            )
+            for document in self.index.bank_models
+        }
+
+    def _rows(self, document: int) -> _Rows:
+        return self._rows_by_document[document]
+
+    def _plain(self, row: Chunk | Sentence) -> str:
+        document = self.index.documents[row.document]
+        return plain_text(document.text, row.start, row.end, document.markup)
+
+    # From rows to what is shown.
+
+    def _scored(self, chunk_row: int, sentence_row: int, score: float, rank: int) -> ScoredChunk:
+        chunk, sentence = self.index.chunks[chunk_row], self.index.sentences[sentence_row]
         document = self.index.documents[chunk.document]
-        body = self._excerpt(chunk, Span(chunk.start, chunk.end))
+        body = _excerpt(document, Span(chunk.start, chunk.end))
         return ScoredChunk(
             text=body.text,
             start=body.start,
@@ -91,14 +284,40 @@ class Retriever:
             title=document.title,
             section_path=document.sections[chunk.section].path,
             kind=chunk.kind,
-            highlights=highlights,
-            context=tuple(self._excerpt(chunk, span) for span in chunk.context),
+            highlights=(Span(sentence.start, sentence.end),),
+            context=tuple(_excerpt(document, span) for span in chunk.context),
             score=score,
             rank=rank,
         )
 
-    def _excerpt(self, chunk: Chunk, span: Span) -> Excerpt:
-        document = self.index.documents[chunk.document]
-        return Excerpt(
-            document.text[span.start : span.end], span.start, span.end, document.markup.within(*span)
-        )
+
+class _Cosines(NamedTuple):
+    """Cosines of queries to everything that is embedded, each of shape (n_queries, n_rows)."""
+
+    chunks: FloatMatrix
+    sentences: FloatMatrix
+    questions: FloatMatrix
+    open_questions: FloatMatrix
+
+    def of(self, query: int) -> _Cosines:
+        """Those of one query, still with two dimensions."""
+        return _Cosines(*(part[query : query + 1] for part in self))
+
+
+class _Rows(NamedTuple):
+    """Which rows belong to one document."""
+
+    sentences: np.ndarray
+    questions: np.ndarray
+    open_questions: np.ndarray
+
+
+def _standardized(scores: Scores) -> Scores:
+    """Mean 0 and standard deviation 1, so that parts of different scale can be added."""
+    spread = scores.std()
+    centred: Scores = scores - scores.mean()
+    return centred / spread if spread > 0 else centred
+
+
+def _excerpt(document: Document, span: Span) -> Excerpt:
+    return Excerpt(document.text[span.start : span.end], span.start, span.end, document.markup.within(*span))

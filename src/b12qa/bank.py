@@ -1,0 +1,220 @@
+"""Question bank → what it teaches: which sentence a question asks for, and whether any answers it.
+
+Similarity cannot see that "mushrooms" stands where the article says "clams". The bank can: it holds
+the questions that each sentence answers, and the open ones that sound close and are not answered.
+Kernel ridge regression learns both at once from the embeddings of the bank, in closed form, so that
+the same bank always teaches the same. The price is a system of equations as large as the bank.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from b12qa.embedding import FloatMatrix
+from b12qa.errors import CorpusError
+from b12qa.lexical import LexicalIndex
+
+# Chosen on the development questions, see evals/README.md; flat around these values.
+KERNEL_WIDTH = 1.0
+RIDGE = 0.05
+MAX_ANCHORS = 12_000
+# Share of bank questions whose nearest neighbour may be further away than "far off" begins.
+FAR_OFF_PERCENTILE = 1.0
+FAR_OFF_SHARPNESS = 0.03
+
+Array = npt.NDArray[np.float64]
+Real = TypeVar("Real", np.float32, np.float64)
+
+
+class Signals(NamedTuple):
+    """What speaks for or against an answer to one question."""
+
+    answerable: float  # taught by the bank, about -1 (open) to 1 (answered)
+    lexical_margin: float  # see `lexical_margin`
+    best_sentence: float  # taught by the bank, about 0 to 1: that one sentence is asked for
+    nearest: float  # cosine to the nearest sentence or question
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """From signals to a probability: logistic regression, and a gate for what is far off."""
+
+    intercept: float
+    answerable_weight: float
+    lexical_weight: float
+    best_sentence_weight: float
+    far_off_below: float  # cosine to the nearest known text
+
+    def confidence(self, signals: Signals) -> float:
+        """The probability that the document answers, 0 to 1."""
+        answered = sigmoid(
+            self.intercept
+            + self.answerable_weight * signals.answerable
+            + self.lexical_weight * signals.lexical_margin
+            + self.best_sentence_weight * signals.best_sentence
+        )
+        return answered * sigmoid((signals.nearest - self.far_off_below) / FAR_OFF_SHARPNESS)
+
+    def to_dict(self) -> dict[str, float]:
+        """For the manifest."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class BankModel:
+    """What one document's bank taught."""
+
+    coefficients: FloatMatrix  # shape (n_anchors, n_sentences + 1); the last column is "is answered"
+    calibration: Calibration
+
+    def apply(self, cosines: FloatMatrix) -> tuple[FloatMatrix, FloatMatrix]:
+        """Score sentences and answerability.
+
+        Args:
+            cosines: of the queries to the anchors, shape (n_queries, n_anchors).
+
+        Returns:
+            Scores of the sentences, shape (n_queries, n_sentences), about 0 to 1; and answerability,
+            shape (n_queries,), about -1 (open) to 1 (answered).
+        """
+        values = kernel(cosines) @ self.coefficients
+        return values[:, :-1], values[:, -1]
+
+
+def kernel(cosines: npt.NDArray[Real]) -> npt.NDArray[Real]:
+    """The Gaussian kernel of unit vectors, from their cosines."""
+    values: npt.NDArray[Real] = np.exp(-KERNEL_WIDTH * (2.0 - 2.0 * cosines))
+    return values
+
+
+def fit(
+    sentence_embeddings: FloatMatrix,
+    question_embeddings: FloatMatrix,
+    question_sentences: Sequence[int],
+    open_embeddings: FloatMatrix,
+    questions: Sequence[str],
+    open_questions: Sequence[str],
+) -> BankModel:
+    """Learn from one document's bank.
+
+    Anchors are, in this order, the sentences, the answered questions and the open questions.
+
+    Args:
+        question_sentences: for each answered question, the position of its sentence.
+
+    Raises:
+        CorpusError: the bank is larger than the equations can be.
+
+    Source: kernel ridge regression and its closed-form leave-one-out residuals, Rifkin and Lippert,
+    Notes on Regularized Least Squares, MIT-CSAIL-TR-2007-025.
+    """
+    n_sentences, n_answered, n_open = (
+        len(sentence_embeddings),
+        len(question_embeddings),
+        len(open_embeddings),
+    )
+    anchors = np.concatenate([sentence_embeddings, question_embeddings, open_embeddings]).astype(np.float64)
+    if len(anchors) > MAX_ANCHORS:
+        raise CorpusError(
+            f"A document and its question bank hold {len(anchors)} sentences and questions; "
+            f"at most {MAX_ANCHORS} can be learnt from. Split the document."
+        )
+    targets = np.zeros((len(anchors), n_sentences + 1))
+    targets[np.arange(n_sentences), np.arange(n_sentences)] = 1
+    targets[n_sentences + np.arange(n_answered), np.asarray(question_sentences, dtype=int)] = 1
+    targets[:, -1] = 1
+    targets[n_sentences + n_answered :, -1] = -1
+
+    coefficients, inverse_diagonal = _solve(kernel(anchors @ anchors.T), targets)
+    calibration = UNTAUGHT
+    if n_answered and n_open:
+        left_out = (targets - coefficients / inverse_diagonal[:, np.newaxis])[n_sentences:]
+        signals = np.column_stack(
+            [left_out[:, -1], _left_out_margins(questions, open_questions), left_out[:, :-1].max(axis=1)]
+        )
+        nearest = _left_out_nearest(anchors, n_sentences, n_answered)
+        calibration = _calibrate(signals, targets[n_sentences:, -1] > 0, nearest)
+    return BankModel(coefficients.astype(np.float32), calibration)
+
+
+def calibration_from_dict(record: Mapping[str, float]) -> Calibration:
+    """From the manifest."""
+    return Calibration(**{name: float(value) for name, value in record.items()})
+
+
+# A bank without open questions cannot tell near misses apart; it answers what is not far off.
+UNTAUGHT = Calibration(2.0, 0.0, 0.0, 0.0, far_off_below=0.4)
+
+
+def _solve(gram: Array, targets: Array) -> tuple[Array, Array]:
+    """The coefficients, and the diagonal of the inverse that leave-one-out residuals need."""
+    from scipy.linalg import cho_solve, cholesky
+    from scipy.linalg.lapack import dtrtri
+
+    gram[np.diag_indices_from(gram)] += RIDGE
+    lower = cholesky(gram, lower=True, overwrite_a=True)
+    coefficients: Array = cho_solve((lower, True), targets)
+    inverse, _ = dtrtri(lower, lower=1)
+    return coefficients, np.einsum("ij,ij->j", inverse, inverse)
+
+
+def _calibrate(signals: Array, answered: npt.NDArray[np.bool_], nearest: Array) -> Calibration:
+    """Fit the probability to left-out questions of the bank.
+
+    Args:
+        signals: the first three of `Signals`, shape (n_questions, 3).
+        answered: which of the questions are answered.
+        nearest: for each answered question, the cosine to the nearest other known text.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    # Balanced, because how many open questions an editor wrote says nothing about what people ask.
+    model = LogisticRegression(class_weight="balanced").fit(signals, answered)
+    answerable, lexical, best_sentence = (float(weight) for weight in model.coef_[0])
+    return Calibration(
+        float(model.intercept_[0]),
+        answerable,
+        lexical,
+        best_sentence,
+        far_off_below=float(np.percentile(nearest, FAR_OFF_PERCENTILE)),
+    )
+
+
+def lexical_margin(scores: npt.NDArray[np.floating], n_answered: int) -> float:
+    """How much better the words of a query match an answered question than any open one.
+
+    Args:
+        scores: BM25 of the query to the answered questions, then to the open ones.
+    """
+    return float(max(scores[:n_answered], default=0.0) - max(scores[n_answered:], default=0.0))
+
+
+def _left_out_margins(questions: Sequence[str], open_questions: Sequence[str]) -> Array:
+    everything = [*questions, *open_questions]
+    index = LexicalIndex(everything)
+    margins = np.empty(len(everything))
+    for row, question in enumerate(everything):
+        scores = index.scores(question)
+        scores[row] = 0.0
+        margins[row] = lexical_margin(scores, len(questions))
+    return margins
+
+
+def _left_out_nearest(anchors: Array, n_sentences: int, n_answered: int) -> Array:
+    """For each answered question, its cosine to the nearest other anchor."""
+    rows = np.arange(n_sentences, n_sentences + n_answered)
+    cosines = anchors[rows] @ anchors.T
+    cosines[np.arange(n_answered), rows] = -1
+    nearest: Array = cosines.max(axis=1)
+    return nearest
+
+
+def sigmoid(value: float) -> float:
+    """The logistic function, from 0 to 1."""
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, value))))

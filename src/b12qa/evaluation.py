@@ -1,0 +1,499 @@
+"""Question sets → measures of what the assistant finds, shows, and leaves unanswered.
+
+Rows are JSON objects, one a line: ``id``, ``kind`` (answerable, unanswerable_near, unanswerable_far,
+urgent), ``history``, ``question``, ``gold`` (for each needed piece of evidence a list of alternative
+sentences of the document, written exactly) and ``sections``. Other keys are kept and ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from b12qa.answering import Assistant
+from b12qa.errors import QueryError
+from b12qa.markdown import plain_text
+from b12qa.records import Document, Passage, Span
+
+KINDS = ("answerable", "unanswerable_near", "unanswerable_far", "urgent")
+RANKING_DEPTH = 5
+BOOTSTRAP_SAMPLES = 1000
+CALIBRATION_BINS = 10
+# The operating point at which false answers are counted.
+COVERAGE = 0.9
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionRow:
+    """One question of an evaluation set."""
+
+    id: str
+    kind: str
+    question: str
+    history: tuple[str, ...] = ()
+    gold: tuple[tuple[str, ...], ...] = ()
+    sections: tuple[str, ...] = ()
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the assistant did with one question."""
+
+    id: str
+    kind: str
+    style: str
+    question: str
+    query: str
+    follow_up: bool
+    outcome: str
+    confidence: float
+    evidence_ranks: tuple[int, ...]  # per piece of evidence, rank of the first passage with it; 0 if none
+    shown_ranks: tuple[int, ...]  # the same among the quotes that were shown
+    section_first: bool  # the first passage stands in a right section
+    highlight_first: bool  # the first highlighted sentence is evidence
+    highlight_precision: float  # share of highlighted sentences in the quotes that are evidence
+    highlight_recall: float  # share of the pieces of evidence that are highlighted
+    first_quote_length: int  # characters; 0 without a quote
+    shown: str  # what was highlighted first
+
+    def found(self, k: int) -> bool:
+        """Every piece of evidence lies in the first k passages."""
+        return all(0 < rank <= k for rank in self.evidence_ranks)
+
+    def shown_within(self, k: int) -> bool:
+        """Every piece of evidence lies in the first k quotes."""
+        return all(0 < rank <= k for rank in self.shown_ranks)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number with its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] n={self.n}"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All measures of one run."""
+
+    measures: dict[str, Measure]
+    by_style: dict[str, dict[str, Measure]]
+    outcomes: dict[str, dict[str, int]]  # kind → outcome → count
+    risk_coverage: list[tuple[float, float]]
+    results: list[Result] = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def read_questions(path: Path) -> list[QuestionRow]:
+    """Read a question set.
+
+    Raises:
+        QueryError: a line is not a row of the form above; the message names file and line.
+    """
+    rows = []
+    for number, line in enumerate(path.read_text("utf-8").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            row = QuestionRow(
+                id=str(record["id"]),
+                kind=record["kind"],
+                question=record["question"],
+                history=tuple(record.get("history") or ()),
+                gold=tuple(tuple(alternatives) for alternatives in record.get("gold") or ()),
+                sections=tuple(record.get("sections") or ()),
+                style=record.get("style") or "",
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise QueryError(f"{path}:{number}: not a question row ({error!r}). Mend the line.") from error
+        if row.kind not in KINDS:
+            raise QueryError(f"{path}:{number}: expected a kind of {', '.join(KINDS)}; got {row.kind!r}.")
+        if (row.kind == "answerable") != bool(row.gold):
+            raise QueryError(f"{path}:{number}: answerable questions, and only they, have gold.")
+        rows.append(row)
+    return rows
+
+
+def evaluate(
+    assistant: Assistant,
+    rows: Sequence[QuestionRow],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Ask every question and measure."""
+    texts = {document.name: _Plain(document) for document in assistant.documents}
+    _check_gold(rows, texts.values())
+    results = []
+    for done, row in enumerate(rows, start=1):
+        results.append(_result(assistant, row, texts))
+        on_progress(done, len(rows))
+    return summarize(results)
+
+
+def summarize(results: Sequence[Result]) -> Evaluation:
+    """Measures of results, each with a bootstrap 95 % interval."""
+    answerable = [r for r in results if r.kind == "answerable"]
+    alone = [r for r in answerable if not r.follow_up and len(r.evidence_ranks) == 1]
+    follow_ups = [r for r in answerable if r.follow_up]
+    two_places = [r for r in answerable if len(r.evidence_ranks) > 1]
+    near = [r for r in results if r.kind == "unanswerable_near"]
+    far = [r for r in results if r.kind == "unanswerable_far"]
+    urgent = [r for r in results if r.kind == "urgent"]
+    judged = [*answerable, *near, *far]
+
+    measures: dict[str, Measure] = {}
+
+    def share(name: str, group: Sequence[Result], value: Callable[[Result], float]) -> None:
+        if group:
+            measures[name] = _mean(np.array([float(value(r)) for r in group]))
+
+    def two(name: str, a: Sequence[Result], b: Sequence[Result], of: Callable[[Array, Array], float]) -> None:
+        if a and b:
+            measures[name] = _compare(_confidences(a), _confidences(b), of)
+
+    for label, group in (("stand-alone", alone), ("follow-ups", follow_ups), ("two places", two_places)):
+        for k in (1, 3, 5):
+            share(f"evidence success@{k}, {label}", group, partial(Result.found, k=k))
+        for k in (1, 3):
+            share(f"shown success@{k}, {label}", group, partial(Result.shown_within, k=k))
+        share(f"section@1, {label}", group, lambda r: r.section_first)
+        share(
+            f"RR, {label}", group, lambda r: 1 / min((x for x in r.evidence_ranks if x), default=float("inf"))
+        )
+        share(f"right sentence highlighted first, {label}", group, lambda r: r.highlight_first)
+    share("all evidence shown, two places", two_places, lambda r: all(r.shown_ranks))
+    quoted = [r for r in answerable if r.first_quote_length]
+    share("highlight precision", quoted, lambda r: r.highlight_precision)
+    share("highlight recall", answerable, lambda r: r.highlight_recall)
+    share("length of the first quote, characters", quoted, lambda r: r.first_quote_length)
+    two("AUROC of confidence, near misses", answerable, near, auroc)
+    two("AUROC of confidence, far-off", answerable, far, auroc)
+    two("false answers at 90 % coverage, near misses", answerable, near, false_answer_rate)
+    two("false answers at 90 % coverage, far-off", answerable, far, false_answer_rate)
+    share("answerable shown as answered", answerable, lambda r: r.outcome == "answered")
+    share("near misses shown as answered", near, lambda r: r.outcome == "answered")
+    share("far-off shown as answered", far, lambda r: r.outcome == "answered")
+    share("urgent recognized", urgent, lambda r: r.outcome == "urgent")
+    share("false alarms", judged, lambda r: r.outcome == "urgent")
+    if judged:
+        confidences = _confidences(judged)
+        right = np.array([r.kind == "answerable" and r.found(3) for r in judged], dtype=float)
+        measures["AURC"] = _bootstrap((confidences, right), risk_area)
+        measures["expected calibration error"] = _bootstrap((confidences, right), calibration_error)
+    curve = risk_coverage(
+        _confidences(judged), np.array([r.found(1) and bool(r.evidence_ranks) for r in judged])
+    )
+    styles = sorted({r.style for r in answerable if r.style})
+    by_style = {
+        style: {
+            f"evidence success@{k}": _mean(
+                np.array([float(r.found(k)) for r in answerable if r.style == style])
+            )
+            for k in (1, 3)
+        }
+        for style in styles
+    }
+    outcomes: dict[str, dict[str, int]] = {}
+    for r in results:
+        counts = outcomes.setdefault(r.kind, {})
+        counts[r.outcome] = counts.get(r.outcome, 0) + 1
+    return Evaluation(measures, by_style, outcomes, curve, list(results))
+
+
+# What people read.
+
+
+def report(evaluation: Evaluation, worst: int = 10) -> str:
+    """All measures as text, with the questions that went worst and what was shown instead."""
+    lines = [f"{name:52} {measure}" for name, measure in evaluation.measures.items()]
+    lines += ["", "Evidence success@1 / @3 of answerable questions, by style"]
+    for style, measures in evaluation.by_style.items():
+        values = " / ".join(f"{measure.value:.3f}" for measure in measures.values())
+        lines.append(f"  {style:24} {values}  n={next(iter(measures.values())).n}")
+    lines += ["", "Outcomes"]
+    for kind, counts in evaluation.outcomes.items():
+        lines.append(f"  {kind:24} " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
+    if worst:
+        lines += ["", "Worst questions"]
+        lines += [
+            f"  {r.id} ({r.kind}, {r.outcome}, {r.confidence:.2f}): {r.query}\n      shown: {r.shown}"
+            for r in sorted(evaluation.results, key=_badness, reverse=True)[:worst]
+        ]
+    return "\n".join(lines)
+
+
+def _badness(result: Result) -> float:
+    """How far a result is from what was wanted: 0 is right, 2 is confidently wrong."""
+    if result.kind == "answerable":
+        return (1 - result.confidence) + (not result.found(1) if len(result.evidence_ranks) == 1 else 0)
+    if result.kind == "urgent":
+        return float(result.outcome != "urgent") * 2
+    return result.confidence * 2
+
+
+def read_results(path: Path) -> list[Result]:
+    """Read the results of an earlier run.
+
+    Raises:
+        QueryError: the file was not written by `b12qa evaluate --json`.
+    """
+    try:
+        records = json.loads(path.read_text("utf-8"))["results"]
+        return [
+            Result(
+                **{
+                    **record,
+                    "evidence_ranks": tuple(record["evidence_ranks"]),
+                    "shown_ranks": tuple(record["shown_ranks"]),
+                }
+            )
+            for record in records
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise QueryError(f"{path} is not the output of b12qa evaluate --json ({error!r}).") from error
+
+
+def differences(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
+    """Gains, losses and flips of the outcome, question by question."""
+    old = {result.id: result for result in before}
+    gains: list[str] = []
+    losses: list[str] = []
+    flips: list[str] = []
+    for new in after:
+        was = old.get(new.id)
+        if was is None:
+            continue
+        if new.kind == "answerable" and new.found(1) != was.found(1):
+            (gains if new.found(1) else losses).append(f"  {new.id}: {new.query} → {new.shown}")
+        if new.outcome != was.outcome:
+            flips.append(f"  {new.id} ({new.kind}): {was.outcome} → {new.outcome}: {new.query}")
+    missing = len(old.keys() - {result.id for result in after})
+    return [
+        f"Gains: {len(gains)}, losses: {len(losses)}, flips: {len(flips)}"
+        + (f", not asked again: {missing}" if missing else ""),
+        *(["Found first now:", *gains] if gains else []),
+        *(["No longer first:", *losses] if losses else []),
+        *(["Other outcome:", *flips] if flips else []),
+    ]
+
+
+def plot_risk_coverage(evaluation: Evaluation, path: Path) -> None:
+    """Draw the risk–coverage curve.
+
+    Raises:
+        QueryError: matplotlib is not installed, or the file's ending names no picture format.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise QueryError("A plot needs matplotlib. Run: pip install 'b12qa[notebook]'") from error
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    coverages, risks = zip(*evaluation.risk_coverage, strict=True)
+    axes.step(coverages, risks, where="post")
+    axes.set(xlabel="coverage: share of questions answered", ylabel="risk: share of these answered wrongly")
+    axes.set(
+        xlim=(0, 1), ylim=(0, None), title="Risk and coverage, as ever less confident questions are answered"
+    )
+    axes.grid(alpha=0.3)
+    try:
+        figure.savefig(path)
+    except ValueError as error:
+        raise QueryError(f"{path} cannot be drawn: {error}") from error
+
+
+# Measures. Each takes plain arrays, so that a test can work it out by hand.
+
+
+def auroc(positive: Array, negative: Array) -> float:
+    """Probability that a positive scores above a negative; ties count half.
+
+    Source: Mann and Whitney, 1947, doi:10.1214/aoms/1177730491.
+    """
+    order = np.sort(negative)
+    below = np.searchsorted(order, positive, side="left")
+    equal = np.searchsorted(order, positive, side="right") - below
+    return float((below + equal / 2).mean() / len(negative))
+
+
+def false_answer_rate(positive: Array, negative: Array, coverage: float = COVERAGE) -> float:
+    """Share of negatives that score at least what the given share of positives reaches."""
+    kept = int(np.ceil(coverage * len(positive)))
+    threshold = np.sort(positive)[::-1][kept - 1]
+    return float((negative >= threshold).mean())
+
+
+def risk_coverage(confidences: Array, right: npt.NDArray[Any]) -> list[tuple[float, float]]:
+    """Pairs of coverage and risk, as ever less confident questions are answered.
+
+    Equal confidences are one step: no threshold can tell them apart.
+
+    Source: El-Yaniv and Wiener, On the Foundations of Noise-free Selective Classification, JMLR 11, 2010.
+    """
+    order = np.argsort(-confidences, kind="stable")
+    sorted_confidences = confidences[order]
+    wrong = np.cumsum(1 - right[order].astype(float))
+    n = len(order)
+    return [
+        ((i + 1) / n, float(wrong[i] / (i + 1)))
+        for i in range(n)
+        if i == n - 1 or sorted_confidences[i] != sorted_confidences[i + 1]
+    ]
+
+
+def risk_area(confidences: Array, right: Array) -> float:
+    """Area under the risk–coverage curve: mean risk over all coverages; lower is better.
+
+    Source: Geifman, Uziel and El-Yaniv, Bias-Reduced Uncertainty Estimation, ICLR 2019.
+    """
+    area, before = 0.0, 0.0
+    for coverage, risk in risk_coverage(confidences, right):
+        area += (coverage - before) * risk
+        before = coverage
+    return area
+
+
+def calibration_error(confidences: Array, right: Array) -> float:
+    """Mean distance between confidence and the share that is right, over ten equal bins.
+
+    Source: Naeini, Cooper and Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian
+    Binning, AAAI 2015.
+    """
+    bins = np.minimum((confidences * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    error = 0.0
+    for number in range(CALIBRATION_BINS):
+        inside = bins == number
+        if inside.any():
+            error += inside.mean() * abs(confidences[inside].mean() - right[inside].mean())
+    return float(error)
+
+
+def _reciprocal_rank(result: Result) -> float:
+    """One over the rank of the first passage with evidence; 0 if none was found."""
+    return max((1 / rank for rank in result.evidence_ranks if rank), default=0.0)
+
+
+def _confidences(results: Iterable[Result]) -> Array:
+    return np.array([r.confidence for r in results], dtype=float)
+
+
+def _mean(values: Array) -> Measure:
+    return _bootstrap((values,), lambda v: float(v.mean()))
+
+
+def _bootstrap(arrays: tuple[Array, ...], of: Callable[..., float]) -> Measure:
+    """The value of some parallel arrays, and the 2.5 and 97.5 percentiles of resampled ones."""
+    random = np.random.default_rng(0)
+    n = len(arrays[0])
+    samples = (random.integers(0, n, n) for _ in range(BOOTSTRAP_SAMPLES))
+    values = [of(*(array[rows] for array in arrays)) for rows in samples]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Measure(of(*arrays), float(low), float(high), n)
+
+
+def _compare(a: Array, b: Array, of: Callable[[Array, Array], float]) -> Measure:
+    """The same for two groups that are resampled apart."""
+    random = np.random.default_rng(0)
+    values = [of(random.choice(a, len(a)), random.choice(b, len(b))) for _ in range(BOOTSTRAP_SAMPLES)]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Measure(of(a, b), float(low), float(high), len(a) + len(b))
+
+
+# What was found, against the gold sentences.
+
+
+class _Plain:
+    """A document's words without marks and line breaks, so that gold sentences may be written either way."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.words = self.of(Span(0, len(document.text)))
+
+    def of(self, span: Span) -> str:
+        return _normalized(plain_text(self.document.text, span.start, span.end, self.document.markup))
+
+
+def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, _Plain]) -> Result:
+    top_k = min(RANKING_DEPTH, len(assistant.retriever.index.chunks))
+    ranked = assistant.search(row.question, row.history, top_k)
+    answer = assistant.ask(row.question, row.history)
+    gold = [[_normalized(_without_marks(sentence)) for sentence in alternatives] for alternatives in row.gold]
+    highlighted = [
+        [texts[passage.document].of(span) for span in passage.highlights] for passage in answer.quotes
+    ]
+    hits = [_same(sentence, gold) for sentences in highlighted for sentence in sentences]
+    first = [texts[ranked[0].document].of(span) for span in ranked[0].highlights]
+    return Result(
+        id=row.id,
+        kind=row.kind,
+        style=row.style,
+        question=row.question,
+        query=answer.query,
+        follow_up=bool(row.history),
+        outcome=answer.outcome.value,
+        confidence=answer.confidence,
+        evidence_ranks=_ranks(ranked, gold, texts),
+        shown_ranks=_ranks(answer.quotes, gold, texts),
+        section_first=bool(set(ranked[0].section_path) & set(row.sections)),
+        highlight_first=bool(first) and bool(_same(first[0], gold)),
+        highlight_precision=sum(map(bool, hits)) / len(hits) if hits else 0.0,
+        highlight_recall=len(set().union(*hits)) / len(gold) if gold and hits else 0.0,
+        first_quote_length=len(answer.quotes[0].text) if answer.quotes else 0,
+        shown=first[0] if first else "",
+    )
+
+
+def _ranks(
+    passages: Sequence[Passage], gold: list[list[str]], texts: Mapping[str, _Plain]
+) -> tuple[int, ...]:
+    words = [texts[passage.document].of(Span(passage.start, passage.end)) for passage in passages]
+    return tuple(
+        next((rank for rank, text in enumerate(words, start=1) if any(s in text for s in alternatives)), 0)
+        for alternatives in gold
+    )
+
+
+def _same(sentence: str, gold: list[list[str]]) -> set[int]:
+    """Which pieces of evidence a highlighted sentence is, however the two were cut."""
+    return {
+        piece
+        for piece, alternatives in enumerate(gold)
+        if any(other in sentence or sentence in other for other in alternatives)
+    }
+
+
+def _check_gold(rows: Sequence[QuestionRow], texts: Iterable[_Plain]) -> None:
+    everything = [text.words for text in texts]
+    for row in rows:
+        for sentence in (sentence for alternatives in row.gold for sentence in alternatives):
+            if not any(_normalized(_without_marks(sentence)) in words for words in everything):
+                raise QueryError(
+                    f"The gold sentence of {row.id} is in no document: {sentence!r}. Mend the row."
+                )
+
+
+def _without_marks(sentence: str) -> str:
+    return sentence.replace("**", "")
+
+
+def _normalized(text: str) -> str:
+    return " ".join(text.split())
