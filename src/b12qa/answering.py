@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+
+import numpy as np
 
 from b12qa import safety
 from b12qa.conversation import Query, to_query
@@ -27,13 +29,15 @@ from b12qa.retrieval import Ranking, Retriever
 
 MAX_QUOTES = 3
 # Chosen on the development questions, see evals/README.md.
-ANSWERED_FROM = 0.5
-RELATED_FROM = 0.25
+ANSWERED_FROM = 0.45
+RELATED_FROM = 0.2
 # A further quote must score at least this share of the first.
 QUOTE_SHARE = 0.35
 # An open question of the bank says what is missing only if it is about the same thing.
 SAME_QUESTION_COSINE = 0.6
 MAX_MISSING_WORDS = 2
+# How much a message counts as a whole, beside the questions in it.
+WHOLE_WEIGHT = 0.5
 MAX_NEAREST_SECTIONS = 3
 
 
@@ -87,8 +91,8 @@ class Assistant:
 
     def search(self, question: str, history: Sequence[str] = (), top_k: int | None = None) -> SearchResults:
         """What `ask` ranks, before it decides the outcome. Arguments as there; `top_k` passages."""
-        query = self._query(question, history)
-        return self.retriever.results(self.retriever.rank(query.readings), top_k)
+        ranking, _ = self._rank(self._query(question, history))
+        return self.retriever.results(ranking, top_k)
 
     def ask(self, question: str, history: Sequence[str] = (), max_quotes: int = MAX_QUOTES) -> Answer:
         """Answer a question with the document's own words, or say that it does not answer.
@@ -108,12 +112,13 @@ class Assistant:
         if not any(character.isalnum() for character in question):
             words = Notice(NoticeKind.OUTCOME, "Please type a question in words.")
             return Answer(question, query.text, Outcome.NOT_COVERED, 0.0, (), (words, safety.disclaimer()))
-        ranking = self.retriever.rank(query.readings)
+        ranking, parts = self._rank(query)
         wanted = max(MAX_QUOTES, min(max_quotes, len(self.retriever.index.chunks)))
         results = self.retriever.results(ranking, min(wanted, len(self.retriever.index.chunks)))
         outcome = _outcome(ranking.confidence)
         notices = [
             *self._outcome_notices(outcome, query, ranking),
+            *_absent_parts(outcome, query, parts),
             *_searched_for(query),
             *self._nearest_sections(outcome, results),
             safety.disclaimer(),
@@ -128,7 +133,22 @@ class Assistant:
         )
 
     def _query(self, question: str, history: Sequence[str]) -> Query:
-        return to_query(question, history, self.retriever.ubiquitous_terms)
+        return to_query(question, history, self.retriever.topics)
+
+    def _rank(self, query: Query) -> tuple[Ranking, list[Ranking]]:
+        """The ranking of a message, and of each question in it if there are several.
+
+        Several questions are searched one by one, so that each brings its own passage to the top.
+        """
+        readings = [query.readings, *(part.readings for part in query.parts)]
+        whole, *parts = self.retriever.rank_all(readings)
+        if not parts:
+            return whole, []
+        best = np.maximum.reduce([part.scores for part in parts])
+        scores = (best + WHOLE_WEIGHT * whole.scores) / (1 + WHOLE_WEIGHT)
+        # One answered part is worth showing, even if the other is not.
+        confidence = (whole.confidence + max(part.confidence for part in parts)) / 2
+        return replace(whole, scores=scores, confidence=confidence), parts
 
     def _quotes(self, outcome: Outcome, results: Sequence[ScoredChunk], max_quotes: int) -> tuple[Quote, ...]:
         if outcome is Outcome.NOT_COVERED:
@@ -186,6 +206,17 @@ def _outcome(confidence: float) -> Outcome:
     if confidence >= ANSWERED_FROM:
         return Outcome.ANSWERED
     return Outcome.RELATED if confidence >= RELATED_FROM else Outcome.NOT_COVERED
+
+
+def _absent_parts(outcome: Outcome, query: Query, parts: Sequence[Ranking]) -> list[Notice]:
+    """Name the questions of a message that are not answered while another one is."""
+    if outcome is not Outcome.ANSWERED or all(part.confidence < ANSWERED_FROM for part in parts):
+        return []
+    return [
+        Notice(NoticeKind.MISSING, f"The article does not say: {part.question}")
+        for part, ranking in zip(query.parts, parts, strict=True)
+        if ranking.confidence < RELATED_FROM
+    ]
 
 
 def _searched_for(query: Query) -> list[Notice]:

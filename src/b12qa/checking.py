@@ -10,8 +10,8 @@ from b12qa.corpus import (
     Severity,
     check_file,
     document_files,
+    read_corpus,
     read_document,
-    read_documents,
 )
 from b12qa.embedding import find_model, token_counter
 from b12qa.index import Index, check_fresh, open_index
@@ -45,5 +45,5 @@ def check_index(index_dir: Path, corpus_dir: Path, model: str | None = None) -> 
         MissingIndexError, StaleIndexError, ModelMismatchError, DamagedIndexError, CorpusError, ModelError
     """
     opened = open_index(index_dir)
-    check_fresh(opened, read_documents(corpus_dir), find_model(model))
+    check_fresh(opened, read_corpus(corpus_dir), find_model(model))
     return opened

@@ -21,6 +21,18 @@ TokenCounter = Callable[[str], int]
 # A lead-in longer than this is a paragraph of its own: only its last sentence introduces the list.
 MAX_CONTEXT_CHARACTERS = 200
 
+_LINE = re.compile(r"[^\r\n]+")
+_CLOSING_BRACKETS = re.compile(r"[)\]}]+")
+# Abbreviations that end no sentence and that the segmenter does not know.
+_UNFINISHED = re.compile(r"\b(?:approx|avg|eqs?|figs|incl|ms|resp|suppl|vols?)\.$", re.IGNORECASE)
+# Where a sentence that is too long is cut, best places first.
+_CUTS = (
+    re.compile(r"\s+"),  # between words
+    re.compile(r"\b(?=\w)"),  # before a word
+    re.compile(r"(?<!\w)|(?!\w)"),  # not inside a word
+    re.compile(r""),  # anywhere
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
@@ -40,8 +52,10 @@ def chunk_documents(documents: Sequence[Document], count_tokens: TokenCounter, m
     chunks: list[Chunk] = []
     sentences: list[Sentence] = []
     for number, document in enumerate(documents):
+        spans = {span for block in document.blocks for span in block.context}
+        shortened = {span: _short_context(document, span) for span in spans}
         for block in document.blocks:
-            context = tuple(_short_context(document, span) for span in block.context)
+            context = tuple(shortened[span] for span in block.context)
             whole = Chunk(number, block.start, block.end, block.kind, block.section, context)
             for units in _fitting_groups(document, whole, count_tokens, max_tokens):
                 span = Span(units[0].start, units[-1].end)
@@ -83,33 +97,59 @@ def split_sentences(text: str, start: int, end: int, markup: Markup, language: s
     Source: sentencex (Wikimedia Language team), rules and abbreviations by language.
     """
     offsets = [i for span in visible_spans(start, end, markup) for i in range(*span)]
-    # A line break inside a paragraph is a blank to the reader; the segmenter would end the sentence.
+    # A line break inside a paragraph is a blank to the reader, but may end a sentence for the segmenter.
     visible = "".join(" " if text[i] in "\r\n" else text[i] for i in offsets)
-    spans = []
+    found: list[Span] = []
     for boundary in sentencex.get_sentence_boundaries(language, visible):
-        first, last = boundary["start_index"], boundary["end_index"]
-        found = visible[first:last]
-        first += len(found) - len(found.lstrip())
-        last -= len(found) - len(found.rstrip())
-        if first < last:
-            spans.append(_with_marks(Span(offsets[first], offsets[last - 1] + 1), start, end, markup))
-    return spans
+        first, last = _stripped(visible, boundary["start_index"], boundary["end_index"])
+        if found and first == found[-1].end:
+            # The segmenter begins a sentence with the bracket that closes the one before.
+            closing = _CLOSING_BRACKETS.match(visible, first, last)
+            if closing:
+                found[-1] = Span(found[-1].start, closing.end())
+                first, last = _stripped(visible, closing.end(), last)
+        if first >= last:
+            continue
+        if found and _UNFINISHED.search(visible, max(found[-1].start, found[-1].end - 10), found[-1].end):
+            found[-1] = Span(found[-1].start, last)
+        else:
+            found.append(Span(first, last))
+    return [
+        _with_marks(text, Span(offsets[first], offsets[last - 1] + 1), start, end, markup)
+        for first, last in found
+    ]
 
 
-def _with_marks(sentence: Span, start: int, end: int, markup: Markup) -> Span:
+def _stripped(text: str, start: int, end: int) -> Span:
+    found = text[start:end]
+    return Span(end - len(found.lstrip()), start + len(found.rstrip()))
+
+
+def _with_marks(text: str, sentence: Span, start: int, end: int, markup: Markup) -> Span:
     """Widen a sentence by the marks that open right before it or close right after it."""
-    openings = {span.start for span in (*markup.strong, *markup.emphasis)}
-    closings = {span.end for span in (*markup.strong, *markup.emphasis)}
     first, last = sentence
-    for hidden in reversed(markup.hidden[: bisect_left(markup.hidden, (first, first))]):
-        if hidden.end != first or hidden.end not in openings or hidden.start < start:
+    at = bisect_left(markup.hidden, (first, first)) - 1
+    while at >= 0 and _opens(text, markup.hidden[at], markup):
+        if markup.hidden[at].end != first or markup.hidden[at].start < start:
             break
-        first = hidden.start
-    for hidden in markup.hidden[bisect_left(markup.hidden, (last, last)) :]:
-        if hidden.start != last or hidden.start not in closings or hidden.end > end:
+        first = markup.hidden[at].start
+        at -= 1
+    at = bisect_left(markup.hidden, (last, last))
+    while at < len(markup.hidden) and not _opens(text, markup.hidden[at], markup):
+        if markup.hidden[at].start != last or markup.hidden[at].end > end:
             break
-        last = hidden.end
+        last = markup.hidden[at].end
+        at += 1
     return Span(first, last)
+
+
+def _opens(text: str, mark: Span, markup: Markup) -> bool:
+    """Whether a mark stands before the words of a link, an image or an emphasis."""
+    return text[mark.start] in "[!" or any(
+        at < len(spans) and spans[at].start == mark.end
+        for spans in (markup.strong, markup.emphasis)
+        for at in [bisect_left(spans, (mark.end,))]
+    )
 
 
 def _headings(document: Document, section: int) -> tuple[str, ...]:
@@ -133,16 +173,19 @@ def _fitting_groups(
         return count_tokens(plain_text(document.text, start, end, document.markup)) <= max_tokens
 
     units = _units(document, chunk)
-    if not fits(chunk.start, chunk.end):
-        units = [piece for unit in units for piece in _fitting_pieces(document.text, unit, fits)]
+    if not units:
+        return
+    if fits(chunk.start, chunk.end):
+        yield units
+        return
     group: list[Span] = []
     for unit in units:
-        if group and not fits(group[0].start, unit.end):
-            yield group
-            group = []
-        group.append(unit)
-    if group:
-        yield group
+        for piece in _fitting_pieces(document, unit, fits):
+            if group and not fits(group[0].start, piece.end):
+                yield group
+                group = []
+            group.append(piece)
+    yield group
 
 
 def _units(document: Document, chunk: Chunk) -> list[Span]:
@@ -150,20 +193,44 @@ def _units(document: Document, chunk: Chunk) -> list[Span]:
     if chunk.kind is BlockKind.TABLE_ROW:
         return [Span(chunk.start, chunk.end)]
     if chunk.kind in (BlockKind.CODE, BlockKind.HTML):
-        lines = re.finditer(r"[^\r\n]*[^\r\n\t ]", document.text[chunk.start : chunk.end])
-        return [Span(chunk.start + line.start(), chunk.start + line.end()) for line in lines]
+        return list(_lines(document, chunk.start, chunk.end))
     return split_sentences(document.text, chunk.start, chunk.end, document.markup)
 
 
-def _fitting_pieces(text: str, unit: Span, fits: Callable[[int, int], bool]) -> Iterator[Span]:
-    """Cut a sentence that the model cannot read whole between words, or else between characters."""
-    if fits(unit.start, unit.end) or unit.end - unit.start < 2:
+def _lines(document: Document, start: int, end: int) -> Iterator[Span]:
+    """The lines that hold more than blanks and marks, without those at their edges."""
+    for line in _LINE.finditer(document.text, start, end):
+        words = [
+            _stripped(document.text, *span)
+            for span in visible_spans(line.start(), line.end(), document.markup)
+            if not document.text[span.start : span.end].isspace()
+        ]
+        if words:
+            yield Span(words[0].start, words[-1].end)
+
+
+def _fitting_pieces(document: Document, unit: Span, fits: Callable[[int, int], bool]) -> Iterator[Span]:
+    """Cut a sentence that the model cannot read whole."""
+    cut = None if fits(*unit) else _middle_cut(document, unit)
+    if cut is None:
         yield unit
         return
+    yield from _fitting_pieces(document, Span(unit.start, cut.start), fits)
+    yield from _fitting_pieces(document, Span(cut.end, unit.end), fits)
+
+
+def _middle_cut(document: Document, unit: Span) -> Span | None:
+    """What to leave out between two halves: a blank, or nothing."""
     middle = (unit.start + unit.end) // 2
-    blanks = [m for m in re.finditer(r"\s+", text[unit.start : unit.end]) if m.start() > 0]
-    cut = min(blanks, key=lambda m: abs(unit.start + m.start() - middle), default=None)
-    first_end, second_start = (unit.start + cut.start(), unit.start + cut.end()) if cut else (middle, middle)
-    yield from _fitting_pieces(text, Span(unit.start, first_end), fits)
-    if second_start < unit.end:
-        yield from _fitting_pieces(text, Span(second_start, unit.end), fits)
+    visible = list(visible_spans(unit.start, unit.end, document.markup))
+    for place in _CUTS:
+        cuts = (
+            Span(*match.span())
+            for span in visible
+            for match in place.finditer(document.text, *span)
+            if visible[0].start < match.start() and match.end() < visible[-1].end
+        )
+        cut = min(cuts, key=lambda cut: abs(cut.start - middle), default=None)
+        if cut is not None:
+            return cut
+    return None

@@ -10,14 +10,15 @@ stands alone, both readings are searched and their scores added.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
 from b12qa.lexical import terms
-from b12qa.retrieval import Reading
+from b12qa.retrieval import Reading, Topics
 
+NO_TOPICS = Topics(frozenset(), frozenset())
 # A topic is at most so many questions long.
 MAX_TOPIC = 3
 
@@ -43,6 +44,18 @@ _CORRECTION = re.compile(
     r"(?:no|nope|sorry|oops|not|i mean|i meant|actually|rather)\b|.*\bi meant?\b", re.IGNORECASE
 )
 _RETURN = re.compile(r"\b(?:back to|return(?:ing)? to|again|earlier|going back|come back)\b", re.IGNORECASE)
+_QUESTION_WORD = (
+    r"(?:what|what's|how|why|when|which|who|whose|where|is|are|was|were|does|do|did|can|could|should|shall|will"
+    r"|would|has|have|had|in which|in what|at what|to what|for how|by how)\b"
+)
+# Between two questions in one message.
+_SEVERAL = re.compile(
+    r"(?<=\?) "
+    rf"|[,;:]? (?:and|but|plus|also|or)(?: (?:then|also|if so))?,? (?={_QUESTION_WORD})"
+    rf"|[,;] (?={_QUESTION_WORD})",
+    re.IGNORECASE,
+)
+MAX_PARTS = 3
 # A pointer in a long question usually points inside it.
 _MAX_TERMS_WITH_POINTER = 4
 
@@ -68,6 +81,7 @@ class Dependence(Enum):
     CONTINUATION = ("it continues the question before", Weights(1.0, 1.0), Weights(0.5, 0.5))
     POINTER = ("it points back to the question before", Weights(1.0, 1.0), Weights(0.5, 0.5))
     NONE = ("", Weights(1.0, 0.5), Weights(1.0, 0.0))
+    NEW_TOPIC = ("", Weights(1.0, 0.0), Weights(1.0, 0.0))  # no document or bank uses its words
 
     def __init__(self, reason: str, ranking: Weights, confidence: Weights) -> None:
         self.reason = reason
@@ -75,50 +89,73 @@ class Dependence(Enum):
         self.confidence = confidence
 
 
+# "and mushrooms?" joined to a question about clams looks answered; its own words know better.
+NEW_WORD = Weights(0.8, 0.2)
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """What is searched for a question."""
 
+    question: str  # as typed, on one line
     text: str
     reason: str  # why it differs from what was typed; empty when it does not
     readings: tuple[Reading, ...]  # what is searched, best understood last
+    parts: tuple[Query, ...] = ()  # the questions in it, if there are several
 
 
-def to_query(question: str, history: Sequence[str] = (), ubiquitous: Collection[str] = ()) -> Query:
-    """Carry the topic of the conversation into a question that cannot stand alone.
+def to_query(question: str, history: Sequence[str] = (), topics: Topics = NO_TOPICS) -> Query:
+    """Understand a question in its conversation.
 
     Args:
         question: as typed.
         history: the user's earlier questions, oldest first.
-        ubiquitous: stems that most of the documents' passages share and that therefore name no topic.
+        topics: which words can name a topic in these documents.
     """
+    whole = _in_conversation(question, history, topics)
+    parts = [part for part in _SEVERAL.split(_one_line(question)) if _content(part, topics)]
+    if not 1 < len(parts) <= MAX_PARTS:
+        return whole
+    # A later part may point to an earlier one, as a later question does.
+    queries = [_in_conversation(part, [*history, *parts[:i]], topics) for i, part in enumerate(parts)]
+    return replace(whole, parts=tuple(queries))
+
+
+def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Query:
+    """Carry the topic of the conversation into a question that cannot stand alone."""
     question = _one_line(question)
     earlier = [_one_line(text) for text in history if text.strip()]
     if not earlier:
-        return Query(question, "", (Reading(question),))
-    dependence = _dependence(question, ubiquitous)
-    topic = _topic(question, earlier, dependence, ubiquitous)
+        return Query(question, question, "", (Reading(question),))
+    dependence = _dependence(question, topics)
+    topic = _topic(question, earlier, dependence, topics)
     if not topic:
-        return Query(question, "", (Reading(question),))
+        return Query(question, question, "", (Reading(question),))
     own = [] if dependence is Dependence.EMPTY else [question]
     joined = " ".join([*topic, *own])
+    confidence = dependence.confidence
+    if topics.known and confidence.joined and not topics.known.issuperset(_content(question, topics)):
+        confidence = NEW_WORD
     readings = (
-        Reading(question, dependence.ranking.alone, dependence.confidence.alone),
-        Reading(joined, dependence.ranking.joined, dependence.confidence.joined),
+        Reading(question, dependence.ranking.alone, confidence.alone),
+        Reading(joined, dependence.ranking.joined, confidence.joined),
     )
-    if dependence is Dependence.NONE:
-        return Query(question, "", readings[::-1])
-    return Query(joined, dependence.reason, tuple(reading for reading in readings if reading.weight))
+    used = tuple(reading for reading in readings if reading.weight)
+    if not dependence.reason:
+        return Query(question, question, "", used[::-1])
+    return Query(question, joined, dependence.reason, used)
 
 
-def _dependence(question: str, ubiquitous: Collection[str]) -> Dependence:
-    content = _content(question, ubiquitous)
+def _dependence(question: str, topics: Topics) -> Dependence:
+    content = _content(question, topics)
     if not content:
         return Dependence.EMPTY
     if _RETURN.search(question):
         return Dependence.RETURN
     if _CORRECTION.match(question):
         return Dependence.CORRECTION
+    if len(content) > 1 and topics.known and topics.known.isdisjoint(content):
+        return Dependence.NEW_TOPIC
     if len(content) == 1:
         return Dependence.FRAGMENT
     if _CONTINUATION.match(question):
@@ -128,33 +165,35 @@ def _dependence(question: str, ubiquitous: Collection[str]) -> Dependence:
     return Dependence.FRAGMENT if len(content) == 2 else Dependence.NONE
 
 
-def _topic(
-    question: str, earlier: Sequence[str], dependence: Dependence, ubiquitous: Collection[str]
-) -> list[str]:
+def _topic(question: str, earlier: Sequence[str], dependence: Dependence, topics: Topics) -> list[str]:
     """The earlier questions that say what this one is about, oldest first."""
     if dependence is Dependence.RETURN:
-        content = set(_content(question, ubiquitous))
+        content = set(_content(question, topics))
         for last in range(len(earlier) - 1, -1, -1):
-            if content & set(_content(earlier[last], ubiquitous)):
-                return _chain(earlier[: last + 1], ubiquitous)
+            if content & set(_content(earlier[last], topics)):
+                return _chain(earlier[: last + 1], topics)
         return []
-    return _chain(earlier, ubiquitous)
+    return _chain(earlier, topics)
 
 
-def _chain(earlier: Sequence[str], ubiquitous: Collection[str]) -> list[str]:
+# A chain of questions need not go back beyond these.
+_WHOLE = (Dependence.NONE, Dependence.NEW_TOPIC, Dependence.RETURN)
+
+
+def _chain(earlier: Sequence[str], topics: Topics) -> list[str]:
     """The last questions, back to one that stands alone."""
     chain: list[str] = []
     for question in reversed(earlier):
-        dependence = _dependence(question, ubiquitous)
+        dependence = _dependence(question, topics)
         if dependence is not Dependence.EMPTY or not chain:
             chain.insert(0, question)
-        if dependence in (Dependence.NONE, Dependence.RETURN) or len(chain) == MAX_TOPIC:
+        if dependence in _WHOLE or len(chain) == MAX_TOPIC:
             break
     return chain
 
 
-def _content(question: str, ubiquitous: Collection[str]) -> list[str]:
-    return [term for term in terms(question) if term not in _EMPTY_WORDS and term not in ubiquitous]
+def _content(question: str, topics: Topics) -> list[str]:
+    return [term for term in terms(question) if term not in _EMPTY_WORDS and term not in topics.ubiquitous]
 
 
 def _one_line(text: str) -> str:

@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,7 @@ DEFAULT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4
 # Files that decide a vector; the others of a model folder only describe it.
 _DECIDING_FILES = ("*.safetensors", "*.json", "vocab.txt", "*.model", "merges.txt")
 _DESCRIBING_FILES = {"config_sentence_transformers.json", "data_config.json", "README.md"}
+FEW_TEXTS = 16
 _HUB_NAME = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 
 
@@ -88,13 +90,14 @@ class SentenceTransformerEncoder:
     def encode(self, texts: Sequence[str]) -> FloatMatrix:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        vectors = self._model.encode(
-            list(texts),
-            batch_size=64,
-            normalize_embeddings=True,
-            convert_to_numpy=True,
-            show_progress_bar=False,
-        )
+        with _threads(1 if len(texts) < FEW_TEXTS else max(1, (os.cpu_count() or 1) // 2)):
+            vectors = self._model.encode(
+                list(texts),
+                batch_size=32,
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            )
         return check_embeddings(np.asarray(vectors, dtype=np.float32), len(texts), self.dimension)
 
 
@@ -240,6 +243,23 @@ def _hub_folder(name: str, revision: str, allow_download: bool) -> Path:
                 else ". Run once, online: b12qa build --model ..."
             )
         ) from error
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Let torch use so many threads for a while, and leave the setting of the process as it was.
+
+    One short text gains nothing from more than one thread, and on busy cores the threads wait for one
+    another: two took two to four times as long as one.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _load(folder: Path) -> SentenceTransformer:

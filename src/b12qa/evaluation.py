@@ -110,19 +110,19 @@ def read_questions(path: Path) -> list[QuestionRow]:
         QueryError: a line is not a row of the form above; the message names file and line.
     """
     rows = []
-    for number, line in enumerate(path.read_text("utf-8").split("\n"), start=1):
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = json.loads(line.decode("utf-8"))
             row = QuestionRow(
                 id=str(record["id"]),
-                kind=record["kind"],
-                question=record["question"],
-                history=tuple(record.get("history") or ()),
-                gold=tuple(tuple(alternatives) for alternatives in record.get("gold") or ()),
-                sections=tuple(record.get("sections") or ()),
-                style=record.get("style") or "",
+                kind=_text(record["kind"]),
+                question=_text(record["question"]),
+                history=_texts(record.get("history") or []),
+                gold=tuple(_texts(alternatives) for alternatives in record.get("gold") or []),
+                sections=_texts(record.get("sections") or []),
+                style=_text(record.get("style") or ""),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise QueryError(f"{path}:{number}: not a question row ({error!r}). Mend the line.") from error
@@ -134,6 +134,18 @@ def read_questions(path: Path) -> list[QuestionRow]:
     return rows
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, got {value!r}")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"expected a list of texts, got {value!r}")
+    return tuple(_text(item) for item in value)
+
+
 def evaluate(
     assistant: Assistant,
     rows: Sequence[QuestionRow],
@@ -141,7 +153,7 @@ def evaluate(
 ) -> Evaluation:
     """Ask every question and measure."""
     texts = {document.name: _Plain(document) for document in assistant.documents}
-    _check_gold(rows, texts.values())
+    _check_gold(rows, list(texts.values()))
     results = []
     for done, row in enumerate(rows, start=1):
         results.append(_result(assistant, row, texts))
@@ -176,9 +188,7 @@ def summarize(results: Sequence[Result]) -> Evaluation:
         for k in (1, 3):
             share(f"shown success@{k}, {label}", group, partial(Result.shown_within, k=k))
         share(f"section@1, {label}", group, lambda r: r.section_first)
-        share(
-            f"RR, {label}", group, lambda r: 1 / min((x for x in r.evidence_ranks if x), default=float("inf"))
-        )
+        share(f"RR, {label}", group, _reciprocal_rank)
         share(f"right sentence highlighted first, {label}", group, lambda r: r.highlight_first)
     share("all evidence shown, two places", two_places, lambda r: all(r.shown_ranks))
     quoted = [r for r in answerable if r.first_quote_length]
@@ -194,14 +204,13 @@ def summarize(results: Sequence[Result]) -> Evaluation:
     share("far-off shown as answered", far, lambda r: r.outcome == "answered")
     share("urgent recognized", urgent, lambda r: r.outcome == "urgent")
     share("false alarms", judged, lambda r: r.outcome == "urgent")
+    curve: list[tuple[float, float]] = []
     if judged:
         confidences = _confidences(judged)
         right = np.array([r.kind == "answerable" and r.found(3) for r in judged], dtype=float)
+        curve = risk_coverage(confidences, right)
         measures["AURC"] = _bootstrap((confidences, right), risk_area)
         measures["expected calibration error"] = _bootstrap((confidences, right), calibration_error)
-    curve = risk_coverage(
-        _confidences(judged), np.array([r.found(1) and bool(r.evidence_ranks) for r in judged])
-    )
     styles = sorted({r.style for r in answerable if r.style})
     by_style = {
         style: {
@@ -300,8 +309,11 @@ def plot_risk_coverage(evaluation: Evaluation, path: Path) -> None:
     """Draw the risk–coverage curve.
 
     Raises:
-        QueryError: matplotlib is not installed, or the file's ending names no picture format.
+        QueryError: matplotlib is not installed, the file's ending names no picture format, or no
+            question was asked that could be answered wrongly.
     """
+    if not evaluation.risk_coverage:
+        raise QueryError("There is nothing to draw: no question of the set can be answered wrongly.")
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -436,7 +448,7 @@ def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, _Plain])
     top_k = min(RANKING_DEPTH, len(assistant.retriever.index.chunks))
     ranked = assistant.search(row.question, row.history, top_k)
     answer = assistant.ask(row.question, row.history)
-    gold = [[_normalized(_without_marks(sentence)) for sentence in alternatives] for alternatives in row.gold]
+    gold = [[_gold_words(sentence, texts.values()) for sentence in alternatives] for alternatives in row.gold]
     highlighted = [
         [texts[passage.document].of(span) for span in passage.highlights] for passage in answer.quotes
     ]
@@ -481,18 +493,22 @@ def _same(sentence: str, gold: list[list[str]]) -> set[int]:
     }
 
 
-def _check_gold(rows: Sequence[QuestionRow], texts: Iterable[_Plain]) -> None:
-    everything = [text.words for text in texts]
+def _check_gold(rows: Sequence[QuestionRow], texts: Sequence[_Plain]) -> None:
     for row in rows:
         for sentence in (sentence for alternatives in row.gold for sentence in alternatives):
-            if not any(_normalized(_without_marks(sentence)) in words for words in everything):
+            if not any(_gold_words(sentence, texts) in text.words for text in texts):
                 raise QueryError(
                     f"The gold sentence of {row.id} is in no document: {sentence!r}. Mend the row."
                 )
 
 
-def _without_marks(sentence: str) -> str:
-    return sentence.replace("**", "")
+def _gold_words(sentence: str, texts: Iterable[_Plain]) -> str:
+    """The words of a gold sentence: copied from the file with all its marks, or written without them."""
+    for text in texts:
+        start = text.document.text.find(sentence)
+        if start >= 0:
+            return text.of(Span(start, start + len(sentence)))
+    return _normalized(sentence.replace("**", ""))
 
 
 def _normalized(text: str) -> str:

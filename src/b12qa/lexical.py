@@ -34,7 +34,8 @@ _STOP_WORDS_TEXT = """
 """
 STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
-_STEMMER = Stemmer.Stemmer("english")
+# No cache: it would keep the words of questions in memory.
+_STEMMER = Stemmer.Stemmer("english", 0)
 # Shorter words have too many neighbours one edit away.
 MIN_LENGTH_TO_CORRECT = 4
 MIN_LENGTH_FOR_TWO_EDITS = 8
@@ -117,7 +118,7 @@ class Vocabulary:
         Everyday words name nothing in particular, and answered questions may use other words for what
         the documents say: neither counts as missing.
         """
-        known = _stems_of(self.document_words | self.answered_words)
+        known = self.answered_stems
         return [
             word
             for word in dict.fromkeys(words(self.bring_to(question)))
@@ -127,12 +128,18 @@ class Vocabulary:
             and _STEMMER.stemWord(word) not in known
         ]
 
+    @property
+    def answered_stems(self) -> frozenset[str]:
+        """The stems of the words of documents and of the questions that they answer."""
+        return _stems_of(self.document_words | self.answered_words)
+
     def _replace_synonyms(self, question: str) -> str:
         for group in self.synonyms:
             for other in group[1:]:
                 # "IM" is a name of the field, "im" a hasty "I'm".
                 flags = re.IGNORECASE if len(other) > 2 else 0
-                question = re.sub(rf"(?<!\w){re.escape(other)}(?!\w)", group[0], question, flags=flags)
+                name = group[0].replace("\\", r"\\")  # a backslash would begin a reference to a group
+                question = re.sub(rf"(?<!\w){re.escape(other)}(?!\w)", name, question, flags=flags)
         return question
 
     def _correct(self, question: str) -> str:

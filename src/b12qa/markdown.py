@@ -2,7 +2,7 @@
 
 markdown-it-py parses CommonMark and GFM tables, and knows lines, not characters.
 While a block rule runs, though, its state knows where every line begins behind the marks of
-the containers around it, and while the emphasis rule runs, its state knows which character it
+the containers around it, and while an inline rule runs, its state knows which character it
 stands on. Both are noted on the tokens through the parser's own rule interface, so that nothing
 has to be found again in the text.
 """
@@ -14,26 +14,31 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from operator import attrgetter
 
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import MD_TRIM_CHARS
 from markdown_it.rules_block import (
     StateBlock,
+    blockquote,
     code,
     fence,
     heading,
     hr,
     html_block,
     lheading,
+    list_block,
     paragraph,
     table,
 )
-from markdown_it.rules_inline import StateInline, emphasis
+from markdown_it.rules_inline import StateInline, emphasis, image, link
 from markdown_it.token import Token
 
 from b12qa.records import Block, BlockKind, Markup, Section, Span
 
 BlockRule = Callable[[StateBlock, int, int, bool], bool]
+InlineRule = Callable[[StateInline, bool], bool]
 
 # Rule by name, and the blocks that it may interrupt without a blank line (CommonMark 0.31, 4 and 5).
 _LEAF_RULES: dict[str, tuple[BlockRule, list[str]]] = {
@@ -46,9 +51,17 @@ _LEAF_RULES: dict[str, tuple[BlockRule, list[str]]] = {
     "lheading": (lheading, []),
     "paragraph": (paragraph, []),
 }
+_CONTAINER_RULES: dict[str, tuple[BlockRule, list[str]]] = {
+    "blockquote": (blockquote, ["paragraph", "reference", "blockquote", "list"]),
+    "list": (list_block, ["paragraph", "reference", "blockquote"]),
+}
+# The parser drops what is nested deeper than it will go; what is deeper than this stays plain text.
+_MAX_NESTING = 80
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_COMMENT = re.compile(r"\s*(?:<!--.*?-->\s*)+", re.DOTALL)
+_COMMENTS = re.compile(r"\s*(?:<!--(?!-?>)(?:(?!-->).)*-->\s*)+", re.DOTALL)
+_ESCAPED_PIPE = re.compile(r"\\\|")
 _ATX_MARK = re.compile(r"#+[ \t]*")
+_ATX_CLOSING = re.compile(r"(?:(?<=[ \t])|^)#+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +105,11 @@ def row_cells(text: str, start: int, end: int) -> tuple[Span, ...]:
 def visible_spans(start: int, end: int, markup: Markup) -> Iterator[Span]:
     """The stretches of ``[start, end)`` that are words and not Markdown marks."""
     position = start
-    for hidden in markup.hidden:
-        if hidden.end <= position or hidden.start >= end:
-            continue
+    first = bisect_right(markup.hidden, start, key=attrgetter("end"))
+    for i in range(first, len(markup.hidden)):
+        hidden = markup.hidden[i]
+        if hidden.start >= end:
+            break
         if hidden.start > position:
             yield Span(position, hidden.start)
         position = hidden.end
@@ -109,16 +124,35 @@ def plain_text(text: str, start: int, end: int, markup: Markup) -> str:
 
 def line_number(text: str, offset: int) -> int:
     """The line on which a character stands, from 1, counted as Markdown counts lines."""
-    return 1 + sum(1 for _ in _LINE_END.finditer(text, 0, offset))
+    return bisect_right(_line_starts(text), offset)
+
+
+@lru_cache(maxsize=1)
+def _line_starts(text: str) -> list[int]:
+    return [0] + [match.end() for match in _LINE_END.finditer(text)]
 
 
 @cache
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark").enable("table")
+    # An open list is two levels: itself and its item.
+    parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING + 2}).enable("table")
     for name, (rule, interrupts) in _LEAF_RULES.items():
         parser.block.ruler.at(name, _noting_lines(rule), {"alt": interrupts})
+    for name, (rule, interrupts) in _CONTAINER_RULES.items():
+        parser.block.ruler.at(name, _nesting_no_deeper(rule), {"alt": interrupts})
     parser.inline.ruler.at("emphasis", _noting_positions)
+    parser.inline.ruler.at("link", _noting_label(link, "["))
+    parser.inline.ruler.at("image", _noting_label(image, "!["))
     return parser
+
+
+def _nesting_no_deeper(rule: BlockRule) -> BlockRule:
+    """The same rule; a mark that is nested too deep is taken as text."""
+
+    def limited(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+        return state.level < _MAX_NESTING and rule(state, start_line, end_line, silent)
+
+    return limited
 
 
 def _noting_lines(rule: BlockRule) -> BlockRule:
@@ -149,44 +183,65 @@ def _noting_positions(state: StateInline, silent: bool) -> bool:
     return found
 
 
+def _noting_label(rule: InlineRule, mark: str) -> InlineRule:
+    """The rule for links or images; its last token also says which characters are its marks.
+
+    They are the mark before the words that are shown, and all that follows those words.
+    """
+
+    def noting(state: StateInline, silent: bool) -> bool:
+        start = state.pos
+        found = rule(state, silent)
+        if found and not silent:
+            label_start = start + len(mark)
+            label_end = state.md.helpers.parseLinkLabel(state, label_start - 1, mark == "[")
+            # Without words to show, the marks are all there is.
+            if state.src[label_start:label_end].strip():
+                state.tokens[-1].meta["marks"] = [(start, label_start), (label_end, state.pos)]
+        return found
+
+    return noting
+
+
 class _Reader:
     """Walks the tokens of one text and collects what has offsets."""
 
     def __init__(self, text: str) -> None:
-        # A byte order mark would hide a heading on the first line; a blank of the same width does not.
-        self.text = " " + text[1:] if text.startswith("\ufeff") else text
-        self.line_starts = [0] + [match.end() for match in _LINE_END.finditer(self.text)]
+        self.text = text
+        # A byte order mark would hide a heading on the first line.
+        self.parsed = text.removeprefix("\ufeff")
+        self.line_starts = [len(text) - len(self.parsed), *_line_starts(text)[1:]]
         # The parser sees every line end as one character.
-        normalized = _LINE_END.sub("\n", self.text)
-        self.normalized_starts = [0] + [m.end() for m in re.finditer("\n", normalized)]
-        self.headings: list[tuple[Span, int, str]] = []
+        self.parser_line_starts = _line_starts(_LINE_END.sub("\n", self.parsed))
+        self.headings: list[tuple[int, int, str]] = []  # first character, level, title
         self.blocks: list[tuple[Span, BlockKind, tuple[Span, ...]]] = []
         self.hidden: list[Span] = []
         self.strong: list[Span] = []
         self.emphasis: list[Span] = []
 
     def read(self) -> ParsedMarkdown:
-        self._walk(_parser().parse(self.text))
+        self._walk(_parser().parse(self.parsed))
         sections = tuple(self._sections())
         starts = [section.start for section in sections]
         blocks = [
             Block(span.start, span.end, kind, bisect_right(starts, span.start) - 1, context)
             for span, kind, context in sorted(self.blocks)
         ]
-        markup = Markup(
-            tuple(sorted(set(self.hidden))), tuple(sorted(self.strong)), tuple(sorted(self.emphasis))
-        )
+        markup = Markup(tuple(_merged(self.hidden)), tuple(sorted(self.strong)), tuple(sorted(self.emphasis)))
         return ParsedMarkdown(sections, tuple(blocks), markup)
 
     # From the parser's places to ours.
 
     def _offset(self, line: int, position: int) -> int:
-        return self.line_starts[line] + position - self.normalized_starts[line]
+        return self.line_starts[line] + position - self.parser_line_starts[line]
 
     def _line_spans(self, token: Token) -> list[Span]:
         """The lines of a token behind the marks of its containers, without blanks around them."""
+        return [_stripped(self.text, start, end) for start, end in self._whole_line_spans(token)]
+
+    def _whole_line_spans(self, token: Token) -> list[Span]:
         return [
-            _stripped(self.text, self._offset(line, start), self._offset(line, end))
+            Span(self._offset(line, start), self._offset(line, end))
             for line, start, end in token.meta["lines"]
         ]
 
@@ -222,47 +277,40 @@ class _Reader:
             elif kind == "table_open":
                 header = None
             elif kind == "tr_open":
-                header = self._row(token, header, self._context(lead_ins, firsts, None))
+                context = self._context(lead_ins, firsts)
+                header = self._row(token, _cells(tokens, i), header, context)
                 previous = None
             elif kind == "heading_open":
-                inline = tokens[i + 1]
-                span = self._heading_span(token)
-                if token.level == 0:
-                    line = self._line_spans(token)[0]
-                    level = int(token.tag[1])
-                    self._note_emphasis(
-                        inline, [span] if token.markup[0] == "#" else self._line_spans(inline)
-                    )
-                    title = self._title(span)
-                    self.headings.append((Span(line.start, span.end), level, title))
-                elif span.start < span.end:
-                    self._add(span, _text_kind(containers), self._context(lead_ins, firsts, None))
+                span = self._heading(token, tokens[i + 1])
+                if token.level > 0 and span.start < span.end:  # in a list or a block quote
+                    self._add(span, _text_kind(containers), self._context(lead_ins, firsts))
+                    if firsts and firsts[-1] is None:
+                        firsts[-1] = span
                 previous = None
             elif kind == "paragraph_open":
-                inline = tokens[i + 1]
-                lines = self._line_spans(inline)
+                lines = _without_blank_ends(self._line_spans(token))
+                if not lines:  # of blanks that are none to CommonMark, such as a form feed
+                    continue
                 span = Span(lines[0].start, lines[-1].end)
                 self._note_prefixes(lines)
-                self._note_emphasis(inline, lines)
-                self._add(span, _text_kind(containers), self._context(lead_ins, firsts, span))
+                self._note_marks(tokens[i + 1], lines)
+                self._add(span, _text_kind(containers), self._context(lead_ins, firsts))
                 if firsts and firsts[-1] is None:
                     firsts[-1] = span
                 previous = span
             elif kind in ("fence", "code_block", "html_block"):
-                self._verbatim_block(token, self._context(lead_ins, firsts, None))
+                self._verbatim_block(token, self._context(lead_ins, firsts))
                 previous = None
             elif kind == "hr":
                 previous = None
 
     @staticmethod
-    def _context(
-        lead_ins: Sequence[Span | None], firsts: Sequence[Span | None], own: Span | None
-    ) -> tuple[Span, ...]:
+    def _context(lead_ins: Sequence[Span | None], firsts: Sequence[Span | None]) -> tuple[Span, ...]:
         """What must be read before a block: lead-ins of its lists, first words of its items."""
         spans: list[Span] = []
         for lead_in, first in zip(lead_ins, firsts, strict=False):
             for span in (lead_in, first):
-                if span is not None and span != own and span not in spans:
+                if span is not None and span not in spans:
                     spans.append(span)
         return tuple(spans)
 
@@ -270,8 +318,12 @@ class _Reader:
         if span.start < span.end:
             self.blocks.append((span, kind, context))
 
-    def _row(self, token: Token, header: Span | None, context: tuple[Span, ...]) -> Span:
+    def _row(
+        self, token: Token, cells: Sequence[Token], header: Span | None, context: tuple[Span, ...]
+    ) -> Span:
         span = self._line_spans(token)[0]
+        for inline, cell in zip(cells, row_cells(self.text, *span), strict=False):
+            self._note_marks(inline, [cell], in_cell=True)
         self._add(span, BlockKind.TABLE_ROW, context if header is None else (*context, header))
         return header or span
 
@@ -281,26 +333,37 @@ class _Reader:
             # A last line that is no content is the closing fence; the text may end before one.
             content_lines = len(token.content.removesuffix("\n").split("\n")) if token.content else 0
             lines = lines[1 : 1 + content_lines]
-        lines = [line for line in lines if line.start < line.end]
-        if not lines or (token.type == "html_block" and _COMMENT.fullmatch(token.content)):
+        lines = _without_blank_ends(lines)
+        if not lines or (token.type == "html_block" and _COMMENTS.fullmatch(token.content)):
             return
         self._note_prefixes(lines)
         kind = BlockKind.HTML if token.type == "html_block" else BlockKind.CODE
         self._add(Span(lines[0].start, lines[-1].end), kind, context)
 
-    def _heading_span(self, token: Token) -> Span:
-        lines = self._line_spans(token)
-        if token.markup[0] != "#":
-            return Span(lines[0].start, lines[-2].end)  # the last line is the underline
-        mark = _ATX_MARK.match(self.text, lines[0].start, lines[0].end)
-        start = mark.end() if mark else lines[0].start
-        closing = re.search(r"(?:(?<=[ \t])|^)#+$", self.text[start : lines[0].end])
-        end = start + closing.start() if closing else lines[0].end
-        return _stripped(self.text, start, max(start, end))
+    def _heading(self, token: Token, inline: Token) -> Span:
+        """Note a heading, which begins a section unless a container holds it; its words' span."""
+        if token.markup[0] == "#":
+            lines = [self._atx_words(self._whole_line_spans(token)[0])]
+        else:
+            lines = _without_blank_ends(self._line_spans(inline))
+        span = Span(lines[0].start, lines[-1].end) if lines else Span(0, 0)
+        known = len(self.hidden)
+        self._note_prefixes(lines)
+        self._note_marks(inline, lines)
+        if token.level == 0:
+            markup = Markup(tuple(_merged(self.hidden[known:])))
+            title = " ".join(plain_text(self.text, span.start, span.end, markup).split())
+            start = self._line_spans(token)[0].start
+            self.headings.append((start, int(token.tag[1]), title))
+        return span
 
-    def _title(self, span: Span) -> str:
-        markup = Markup(tuple(sorted(self.hidden)))
-        return re.sub(r"\s+", " ", plain_text(self.text, span.start, span.end, markup)).strip()
+    def _atx_words(self, line: Span) -> Span:
+        start, end = _stripped(self.text, *line, blanks=" \t")
+        mark = _ATX_MARK.match(self.text, start, end)
+        words = self.text[mark.end() if mark else start : end]
+        closing = _ATX_CLOSING.search(words)
+        start = end - len(words)
+        return _stripped(self.text, start, start + closing.start() if closing else end)
 
     def _note_prefixes(self, lines: Sequence[Span]) -> None:
         """Marks of containers at the start of a later line (``> ``) are no words."""
@@ -309,35 +372,36 @@ class _Reader:
             if self.text[line_start : line.start].strip():
                 self.hidden.append(Span(line_start, line.start))
 
-    def _note_emphasis(self, inline: Token, lines: Sequence[Span]) -> None:
-        opened: list[tuple[str, int, int]] = []  # kind, start of the mark, end of the mark
+    def _note_marks(self, inline: Token, lines: Sequence[Span], *, in_cell: bool = False) -> None:
+        """Note the marks of emphasis, links and images in a block's content."""
+        locate = _Locator(self.text, inline.content, lines, in_cell)
+        opened: list[tuple[list[Span], Span]] = []  # where the span belongs, its opening mark
         for token in inline.children or ():
-            if token.type not in ("strong_open", "strong_close", "em_open", "em_close"):
-                continue
+            for start, end in token.meta.get("marks", ()):
+                self.hidden.append(Span(locate(start), locate(end - 1) + 1))
             if "position" not in token.meta:
                 continue
-            kind, side = token.type.split("_")
-            position = token.meta["position"]
+            kind, _, side = token.type.partition("_")
             # Of the two characters of a strong mark, the token is the one nearer to the words.
-            first = position - 1 if token.type == "strong_open" else position
-            start = _content_offset(inline.content, lines, first)
-            end = start + len(token.markup)
+            first = token.meta["position"] - (token.type == "strong_open")
+            start = locate(first)
+            mark = Span(start, start + len(token.markup))
             if side == "open":
-                opened.append((kind, start, end))
-                continue
-            opened_kind, mark_start, mark_end = opened.pop()
-            self.hidden += [Span(mark_start, mark_end), Span(start, end)]
-            (self.strong if opened_kind == "strong" else self.emphasis).append(Span(mark_end, start))
+                opened.append((self.strong if kind == "strong" else self.emphasis, mark))
+            elif side == "close":
+                spans, opening = opened.pop()
+                spans.append(Span(opening.end, mark.start))
+                self.hidden += [opening, mark]
 
     def _sections(self) -> Iterator[Section]:
         end = len(self.text)
-        starts = [span.start for span, _, _ in self.headings] + [end]
+        starts = [start for start, _, _ in self.headings] + [end]
         if not self.headings or any(span.start < starts[0] for span, _, _ in self.blocks):
             yield Section(0, starts[0], 0, ())
         path: list[tuple[int, str]] = []
-        for (span, level, title), following in zip(self.headings, starts[1:], strict=True):
+        for (start, level, title), following in zip(self.headings, starts[1:], strict=True):
             path = [(outer, name) for outer, name in path if outer < level] + [(level, title)]
-            yield Section(span.start, following, level, tuple(name for _, name in path))
+            yield Section(start, following, level, tuple(name for _, name in path))
 
 
 def _text_kind(containers: Sequence[str]) -> BlockKind:
@@ -346,22 +410,64 @@ def _text_kind(containers: Sequence[str]) -> BlockKind:
     return BlockKind.QUOTE if containers else BlockKind.PARAGRAPH
 
 
-def _content_offset(content: str, lines: Sequence[Span], position: int) -> int:
-    """Where a character of a block's content stands in the text."""
-    line = content.count("\n", 0, position)
-    line_start = content.rfind("\n", 0, position) + 1
-    head = content[line_start:position]
-    blanks = len(head) - len(head.lstrip(" \t"))
-    return lines[line].start + len(head) - blanks
+class _Locator:
+    """From a position in a block's content to the place in the text."""
+
+    def __init__(self, text: str, content: str, lines: Sequence[Span], in_cell: bool) -> None:
+        self.lines = lines
+        self.starts = [0]  # where each line of the content begins
+        self.words: list[int] = []  # where its first character that is no blank stands
+        for line in content.split("\n"):
+            self.words.append(self.starts[-1] + len(line) - len(line.lstrip(MD_TRIM_CHARS)))
+            self.starts.append(self.starts[-1] + len(line) + 1)
+        # The parser takes the backslash out of a pipe that is escaped in a cell.
+        self.removed = [m.start() for m in _ESCAPED_PIPE.finditer(text, *lines[0])] if in_cell else []
+
+    def __call__(self, position: int) -> int:
+        line = bisect_right(self.starts, position) - 1
+        found = self.lines[line].start + position - self.words[line]
+        for removed in self.removed:
+            found += removed <= found
+        return found
+
+
+def _cells(tokens: Sequence[Token], row: int) -> list[Token]:
+    """The contents of a table row's cells; a cell opens, has its content and closes."""
+    contents = []
+    while tokens[row + 1].type != "tr_close":
+        contents.append(tokens[row + 2])
+        row += 3
+    return contents
+
+
+def _merged(spans: Sequence[Span]) -> Iterator[Span]:
+    """The same characters in spans that are in order and do not overlap."""
+    last: Span | None = None
+    for span in sorted(spans):
+        if last is not None and span.start < last.end:
+            last = Span(last.start, max(last.end, span.end))
+            continue
+        if last is not None:
+            yield last
+        last = span
+    if last is not None:
+        yield last
+
+
+def _without_blank_ends(lines: Sequence[Span]) -> list[Span]:
+    """Lines without those at either end that hold nothing but blanks."""
+    full = [i for i, line in enumerate(lines) if line.start < line.end]
+    return list(lines[full[0] : full[-1] + 1]) if full else []
 
 
 def _last_line_start(text: str, start: int, end: int) -> int:
     return max((match.end() for match in _LINE_END.finditer(text, start, end)), default=start)
 
 
-def _stripped(text: str, start: int, end: int) -> Span:
-    while start < end and text[start] in " \t\r\n":
+def _stripped(text: str, start: int, end: int, blanks: str = MD_TRIM_CHARS) -> Span:
+    """A span without blanks at its edges: the characters that the parser trims there."""
+    while start < end and text[start] in blanks:
         start += 1
-    while start < end and text[end - 1] in " \t\r\n":
+    while start < end and text[end - 1] in blanks:
         end -= 1
     return Span(start, end)

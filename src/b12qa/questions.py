@@ -99,10 +99,13 @@ class _BankReader:
         self.file = file
         self.number = number
         self.rows: dict[str, int] = {}
+        self.rows_with_marks: dict[str, int] = {}  # as an editor copies them from the file
         for row, sentence in enumerate(sentences):
             if sentence.document == number:
                 words = plain_text(document.text, sentence.start, sentence.end, document.markup)
                 self.rows.setdefault(_normalized(words), row)
+                marked = document.text[sentence.start : sentence.end]
+                self.rows_with_marks.setdefault(_normalized(marked), row)
         self.sections = {section.path[-1]: i for i, section in enumerate(document.sections) if section.path}
         self.sections |= {
             " > ".join(section.path): i for i, section in enumerate(document.sections) if section.path
@@ -126,10 +129,11 @@ class _BankReader:
     def _read_sentence(self, entry: Mapping[str, yaml.Node]) -> None:
         sentence = _text(entry["sentence"], self.file)
         questions = [_text(node, self.file) for node in _items(entry["questions"], self.file)]
-        row = self.rows.get(_normalized(sentence.text))
+        row = self.rows.get(sentence.text, self.rows_with_marks.get(sentence.text))
         if row is None:
-            words = f"{len(questions)} questions hang in the air: the document has no sentence "
-            self._warn(sentence.line, f"{words}{_short(sentence.text)!r}")
+            count = "1 question hangs" if len(questions) == 1 else f"{len(questions)} questions hang"
+            words = f"{count} in the air: the document has no sentence {_short(sentence.text)!r}"
+            self._warn(sentence.line, words)
             return
         self.answered += [Question(question.text, row) for question in questions if self._is_new(question)]
 
@@ -168,11 +172,12 @@ def _compose(data: bytes, file: str) -> yaml.Node | None:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         return yaml.compose(data, Loader=loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        problem = getattr(error, "problem", None) or error
-        raise CorpusError(f"{file}:{line}: not YAML ({problem}). Mend the file.") from error
+    except yaml.reader.ReaderError as error:
+        line = data.count(b"\n", 0, error.position) + 1
+        raise CorpusError(f"{file}:{line}: not YAML ({error.reason}). Mend the file.") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise CorpusError(f"{file}:{line}: not YAML ({error.problem}). Mend the file.") from error
 
 
 def _line(node: yaml.Node) -> int:
@@ -195,7 +200,12 @@ def _fields(
     if not isinstance(node, yaml.MappingNode):
         line = _line(node) if node else 1
         raise CorpusError(f"{file}:{line}: expected {_listed(names)} here, got {_kind(node)}. Mend the file.")
-    found = {str(key.value): value for key, value in node.value}
+    found: dict[str, yaml.Node] = {}
+    for key, value in node.value:
+        name = _text(key, file).text
+        if name in found:
+            raise CorpusError(f"{file}:{_line(key)}: {name} stands here a second time. Join the two.")
+        found[name] = value
     if found.keys() - names or (required and names - found.keys()):
         raise CorpusError(
             f"{file}:{_line(node)}: expected {_listed(names)} here, got {_listed(set(found))}. Mend the file."

@@ -8,13 +8,17 @@ is the quote without Markdown marks, character by character.
 from __future__ import annotations
 
 import itertools
+import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from b12qa.markdown import row_cells, visible_spans
 from b12qa.records import (
     Answer,
+    Block,
     BlockKind,
+    Document,
     Excerpt,
     Notice,
     NoticeKind,
@@ -40,13 +44,17 @@ def section_anchor(document: str, start: int) -> str:
 # HTML.
 
 
-def answer_html(answer: Answer) -> str:
-    """An answer as one HTML block: outcome, quotes, notices."""
-    parts = [f'<div class="b12qa answer {answer.outcome}">']
+def answer_html(answer: Answer, *, links: bool = False) -> str:
+    """An answer as one HTML block: outcome, quotes, notices.
+
+    Args:
+        links: whether `document_html` stands on the same page, so that quotes and sections can open it.
+    """
+    parts = [f'<div class="b12qa answer {answer.outcome}" lang="en">']
     parts.append(f'<p class="outcome">{escape(OUTCOME_WORDS[answer.outcome])}</p>')
-    parts += [notice_html(n) for n in answer.notices if n.kind is not NoticeKind.DISCLAIMER]
-    parts += [passage_html(quote) for quote in answer.quotes]
-    parts += [notice_html(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
+    parts += [notice_html(n, links=links) for n in answer.notices if n.kind is not NoticeKind.DISCLAIMER]
+    parts += [passage_html(quote, links=links) for quote in answer.quotes]
+    parts += [notice_html(n, links=links) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
     parts.append("</div>")
     return "".join(parts)
 
@@ -57,26 +65,53 @@ def results_html(results: Sequence[ScoredChunk]) -> str:
     return f'<ol class="b12qa results">{"".join(items)}</ol>'
 
 
-def passage_html(passage: Passage) -> str:
-    """A passage as a figure: its words, then where they stand."""
+def passage_html(passage: Passage, *, links: bool = False) -> str:
+    """A passage as a figure: where it stands, then its words."""
     body = _table_html(passage) if passage.kind is BlockKind.TABLE_ROW else _paragraphs_html(passage)
-    return (
-        '<figure class="quote"><blockquote>'
-        + body
-        + "</blockquote><figcaption>"
-        + escape(section_words(passage.section_path, passage.title))
-        + "</figcaption></figure>"
-    )
+    *outer, leaf = passage.section_path or (passage.title,)
+    above = "".join(f"{escape(heading)} › " for heading in outer)
+    where = f'<span class="where">{above}<span class="leaf">{escape(leaf)}</span></span>'
+    if links:
+        start = passage.highlights[0].start if passage.highlights else passage.start
+        where += f" {_link(passage.document, start, 'Open in the article')}"
+    return f'<figure class="quote"><figcaption>{where}</figcaption><blockquote>{body}</blockquote></figure>'
 
 
-def notice_html(notice: Notice) -> str:
+def notice_html(notice: Notice, *, links: bool = False) -> str:
     """One of our notices; its class says which kind."""
-    items = "".join(
-        f'<li><a href="#{escape(section_anchor(s.document, s.start))}">{escape(s.path[-1])}</a></li>'
-        for s in notice.sections
+    items = (
+        _link(section.document, section.start, section.path[-1]) if links else escape(section.path[-1])
+        for section in notice.sections
     )
-    body = f"<p>{escape(notice.text)}</p>" + (f"<ul>{items}</ul>" if items else "")
+    sections = "".join(f"<li>{item}</li>" for item in items)
+    body = f"<p>{escape(notice.text)}</p>" + (f"<ul>{sections}</ul>" if sections else "")
     return f'<div class="notice {notice.kind}">{body}</div>'
+
+
+def document_html(document: Document, sentences: Iterable[Span]) -> str:
+    """A whole document, where every heading and every sentence has the id `section_anchor` gives.
+
+    Args:
+        sentences: of this document, in reading order.
+    """
+    spans = tuple(sentences)
+    parts = ['<article class="b12qa document" lang="en">']
+    blocks = {
+        number: list(group) for number, group in itertools.groupby(document.blocks, lambda b: b.section)
+    }
+    for number, section in enumerate(document.sections):
+        anchor = escape(section_anchor(document.name, section.start))
+        if section.level:
+            tag = f"h{min(section.level + 1, 6)}"  # the page has its own first heading
+            parts.append(f'<{tag} id="{anchor}" class="place">{escape(section.path[-1])}</{tag}>')
+        elif all(span.start != section.start for span in spans[:1]):
+            parts.append(f'<div id="{anchor}" class="place"></div>')  # text before any heading
+        # The marks are cut down from outer to inner spans, so that a long document takes linear time.
+        whole = _excerpt(document, Span(section.start, section.end))
+        for group in _groups(blocks.get(number, [])):
+            parts.append(_group_html(document, whole, group, spans))
+    parts.append("</article>")
+    return "".join(parts)
 
 
 def excerpt_html(excerpt: Excerpt, highlights: Sequence[Span] = ()) -> str:
@@ -145,6 +180,105 @@ def _stretches(part: Span, spans: Sequence[Span]) -> Iterator[tuple[int, int]]:
     inner = {border for span in spans for border in span if part.start < border < part.end}
     borders = sorted({*part, *inner})
     return itertools.pairwise(borders)
+
+
+# The parts of a whole document.
+
+_ITEM_MARK = re.compile(r"([-+*]|\d{1,9}[.)])[ \t]+$")
+
+
+def _groups(blocks: Sequence[Block]) -> Iterator[list[Block]]:
+    """Blocks that belong in one list or one table, and the others one by one."""
+    group: list[Block] = []
+    for block in blocks:
+        if group and not _continues(group, block):
+            yield group
+            group = []
+        group.append(block)
+    if group:
+        yield group
+
+
+def _continues(group: Sequence[Block], block: Block) -> bool:
+    if block.kind is not group[0].kind:
+        return False
+    if block.kind is BlockKind.TABLE_ROW:
+        return block.context[-1:] == ((group[0].start, group[0].end),)  # the header is its own first row
+    return block.kind is BlockKind.LIST_ITEM
+
+
+def _group_html(document: Document, whole: Excerpt, group: Sequence[Block], sentences: Sequence[Span]) -> str:
+    kind = group[0].kind
+    bodies = []
+    for row, block in enumerate(group):
+        words = _Sentences(document.name, _within(whole, Span(block.start, block.end)), sentences)
+        line_start = max(document.text.rfind(end, 0, block.start) for end in "\r\n") + 1
+        before = document.text[line_start : block.start]
+        if kind is BlockKind.TABLE_ROW:
+            tag = "td" if row else "th"
+            cells = row_cells(document.text, block.start, block.end)
+            bodies.append("<tr>" + "".join(f"<{tag}>{words.html(cell)}</{tag}>" for cell in cells) + "</tr>")
+        elif kind is BlockKind.LIST_ITEM:
+            mark = _ITEM_MARK.search(before)
+            shown = "" if mark is None else mark[1] if mark[1][0].isdigit() else "•"
+            depth = min(len(before.expandtabs(4)) - len(before.expandtabs(4).lstrip()), 8) // 2
+            bodies.append(f'<li class="depth-{depth}"><span class="item">{shown}</span>{words.html()}</li>')
+        elif kind in (BlockKind.CODE, BlockKind.HTML):
+            indent = "" if before.strip() else before
+            bodies.append(f"<pre>{escape(indent)}{words.html()}</pre>")
+        elif kind is BlockKind.QUOTE:
+            bodies.append(f"<blockquote><p>{words.html()}</p></blockquote>")
+        else:
+            bodies.append(f"<p>{words.html()}</p>")
+    body = "".join(bodies)
+    if kind is BlockKind.TABLE_ROW:
+        return f"<table>{body}</table>"
+    return f"<ul>{body}</ul>" if kind is BlockKind.LIST_ITEM else body
+
+
+class _Sentences:
+    """The words of one block, with each of its sentences in an element of its own."""
+
+    def __init__(self, document: str, block: Excerpt, sentences: Sequence[Span]) -> None:
+        first = bisect_left(sentences, (block.start, block.start))
+        last = bisect_left(sentences, (block.end, block.end))
+        self.document = document
+        self.block = block
+        self.sentences = sentences[first:last]
+        self.named: set[Span] = set()  # a sentence may run through several cells of a table
+
+    def html(self, part: Span | None = None) -> str:
+        """The words of a part of the block."""
+        part = part or Span(self.block.start, self.block.end)
+        html, position = [], part.start
+        for sentence in self.sentences:
+            start, end = max(sentence.start, part.start), min(sentence.end, part.end)
+            if start >= end:
+                continue
+            name = "" if sentence in self.named else self._id(sentence)
+            self.named.add(sentence)
+            html.append(_span_html(self.block, Span(position, start), ()))
+            words = _span_html(self.block, Span(start, end), ())
+            html.append(f'<span class="place sentence"{name}>{words}</span>')
+            position = end
+        html.append(_span_html(self.block, Span(position, part.end), ()))
+        return "".join(html)
+
+    def _id(self, sentence: Span) -> str:
+        return f' id="{escape(section_anchor(self.document, sentence.start))}"'
+
+
+def _excerpt(document: Document, span: Span) -> Excerpt:
+    return Excerpt(document.text[span.start : span.end], *span, document.markup.within(*span))
+
+
+def _within(excerpt: Excerpt, span: Span) -> Excerpt:
+    text = excerpt.text[span.start - excerpt.start : span.end - excerpt.start]
+    return Excerpt(text, *span, excerpt.markup.within(*span))
+
+
+def _link(document: str, start: int, words: str) -> str:
+    return f'<a class="open" href="#{escape(section_anchor(document, start))}">{escape(words)}</a>'
 
 
 # Text.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +46,13 @@ class Reading(NamedTuple):
     text: str
     weight: float = 1.0  # in the ranking
     trust: float = 1.0  # in the confidence
+
+
+class Topics(NamedTuple):
+    """Which stems tell the topics of some documents apart."""
+
+    ubiquitous: frozenset[str]  # in more than a quarter of the passages: they name no topic among them
+    known: frozenset[str]  # in any document, or in a question that one answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +107,39 @@ class Retriever:
 
         The last reading is the one that says what is missing.
         """
-        texts = [self.vocabulary.bring_to(reading.text) for reading in readings]
-        embeddings = self.encoder.encode(texts)
-        parts = _Cosines(
+        return self.rank_all([readings])[0]
+
+    def rank_all(self, questions: Sequence[Sequence[Reading]]) -> list[Ranking]:
+        """`rank` for several questions at once: all their readings are embedded together."""
+        texts = list(dict.fromkeys(reading.text for readings in questions for reading in readings))
+        known = {text: _Searched(words, cosines) for text, words, cosines in self._cosines(texts)}
+        return [self._rank(readings, known) for readings in questions]
+
+    def _cosines(self, texts: Sequence[str]) -> Iterator[tuple[str, str, _Cosines]]:
+        """Each text, as it is searched, and its cosines to everything."""
+        searched = [self.vocabulary.bring_to(text) for text in texts]
+        embeddings = self.encoder.encode(searched)
+        every = _Cosines(
             chunks=all_cosines(self.index.chunk_vectors, embeddings),
             sentences=all_cosines(self.index.sentence_vectors, embeddings),
             questions=all_cosines(self.index.question_vectors, embeddings),
             open_questions=all_cosines(self.index.open_question_vectors, embeddings),
         )
+        for row, (text, words) in enumerate(zip(texts, searched, strict=True)):
+            yield text, words, every.of(row)
+
+    def _rank(self, readings: Sequence[Reading], known: Mapping[str, _Searched]) -> Ranking:
         scores = np.zeros(len(self.index.sentences), dtype=np.float32)
-        for row, reading in enumerate(readings):
-            scores += np.float32(reading.weight) * self._fused(texts[row], parts.of(row))
+        for reading in readings:
+            scores += np.float32(reading.weight) * self._fused(known[reading.text])
+        scores /= np.float32(sum(reading.weight for reading in readings))
         document = self.index.sentences[int(scores.argmax())].document
         confidence = sum(
-            reading.trust * self._confidence(texts[row], parts.of(row), document)
-            for row, reading in enumerate(readings)
+            reading.trust * self._confidence(known[reading.text], document)
+            for reading in readings
             if reading.trust
         ) / sum(reading.trust for reading in readings)
-        return Ranking(scores, confidence, *self._nearest_open(parts.of(len(readings) - 1)))
+        return Ranking(scores, confidence, *self._nearest_open(known[readings[-1].text].cosines))
 
     def results(self, ranking: Ranking, top_k: int | None = None) -> SearchResults:
         """The best passages of a ranking. Arguments and errors as in `search`."""
@@ -145,8 +167,12 @@ class Retriever:
         return SectionReference(document.name, found.path or (document.title,), found.start, found.end)
 
     @cached_property
-    def ubiquitous_terms(self) -> frozenset[str]:
-        """Stems that stand in more than a quarter of the passages: they name no topic among them."""
+    def topics(self) -> Topics:
+        """Which words can name a topic here."""
+        return Topics(self._ubiquitous_terms, self.vocabulary.answered_stems)
+
+    @cached_property
+    def _ubiquitous_terms(self) -> frozenset[str]:
         counts = Counter(term for chunk in self.index.chunks for term in set(terms(self._plain(chunk))))
         return frozenset(
             t for t, count in counts.items() if count > len(self.index.chunks) * UBIQUITOUS_SHARE
@@ -164,8 +190,9 @@ class Retriever:
 
     # How a sentence scores.
 
-    def _fused(self, text: str, cosines: _Cosines) -> Scores:
+    def _fused(self, searched: _Searched) -> Scores:
         """Dense and lexical scores of every sentence, and what the bank teaches of it."""
+        text, cosines = searched
         chunk_of = self._chunk_of
         own_words = _standardized(self._chunk_words.scores(text)[chunk_of])
         own_words += _standardized(self._sentence_words.scores(text))
@@ -189,8 +216,9 @@ class Retriever:
         )
         return self.index.bank_models[document].apply(np.concatenate(anchors, axis=1))
 
-    def _confidence(self, text: str, cosines: _Cosines, document: int) -> float:
+    def _confidence(self, searched: _Searched, document: int) -> float:
         """The probability that a document answers a query."""
+        text, cosines = searched
         model = self.index.bank_models.get(document)
         if model is None:
             nearest = float(max(cosines.sentences.max(), cosines.chunks.max()))
@@ -302,6 +330,13 @@ class _Cosines(NamedTuple):
     def of(self, query: int) -> _Cosines:
         """Those of one query, still with two dimensions."""
         return _Cosines(*(part[query : query + 1] for part in self))
+
+
+class _Searched(NamedTuple):
+    """A query as it is searched."""
+
+    words: str
+    cosines: _Cosines
 
 
 class _Rows(NamedTuple):

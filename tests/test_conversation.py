@@ -1,0 +1,236 @@
+"""Question and history → what is searched, worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from b12qa.conversation import MAX_TOPIC, Dependence, Query, to_query
+from b12qa.retrieval import Reading
+
+# Full questions: each names three things or more and needs nothing from before.
+FOODS = "which foods contain much vitamin b12 for adults?"
+INJECTIONS = "how are injections against nerve pain given?"
+COST = "what do tablets cost at a pharmacy?"
+# What every passage of an article on vitamin B12 speaks of names no topic in it.
+UBIQUITOUS = {"vitamin", "b12"}
+
+
+def understood(question: str, *history: str) -> Query:
+    return to_query(question, history, UBIQUITOUS)
+
+
+@pytest.mark.parametrize(
+    ("history", "question", "dependence", "searched"),
+    [
+        # More of the same: the topic alone is searched.
+        ([FOODS], "tell me more", Dependence.EMPTY, FOODS),
+        ([FOODS], "why?", Dependence.EMPTY, FOODS),
+        ([FOODS], "source?", Dependence.EMPTY, FOODS),
+        ([FOODS], "what does the article say exactly?", Dependence.EMPTY, FOODS),
+        ([FOODS], "ok, thanks. anything else on vitamin b12?", Dependence.EMPTY, FOODS),
+        ([FOODS, COST], "more", Dependence.EMPTY, COST),
+        ([COST, INJECTIONS, "for children?"], "why?", Dependence.EMPTY, f"{INJECTIONS} for children?"),
+        # A correction replaces a part of the question before.
+        (
+            [INJECTIONS],
+            "no I meant the tablets",
+            Dependence.CORRECTION,
+            f"{INJECTIONS} no I meant the tablets",
+        ),
+        ([INJECTIONS], "sorry, nasal sprays", Dependence.CORRECTION, f"{INJECTIONS} sorry, nasal sprays"),
+        ([FOODS], "the milk, i mean", Dependence.CORRECTION, f"{FOODS} the milk, i mean"),
+        # Too short to stand alone.
+        ([FOODS], "and for vegans?", Dependence.FRAGMENT, f"{FOODS} and for vegans?"),
+        ([FOODS], "eggs?", Dependence.FRAGMENT, f"{FOODS} eggs?"),
+        ([INJECTIONS], "are they safe?", Dependence.FRAGMENT, f"{INJECTIONS} are they safe?"),
+        ([FOODS], "raw eggs", Dependence.FRAGMENT, f"{FOODS} raw eggs"),
+        # Goes on where the question before stopped.
+        ([FOODS], "what about eggs and milk?", Dependence.CONTINUATION, f"{FOODS} what about eggs and milk?"),
+        (
+            [INJECTIONS],
+            "ok, so compared with tablets from the pharmacy?",
+            Dependence.CONTINUATION,
+            f"{INJECTIONS} ok, so compared with tablets from the pharmacy?",
+        ),
+        # Points back.
+        (
+            [INJECTIONS],
+            "do they hurt small children?",
+            Dependence.POINTER,
+            f"{INJECTIONS} do they hurt small children?",
+        ),
+        # Comes back to an earlier topic, not to the last one.
+        ([FOODS, INJECTIONS, COST], "back to the foods", Dependence.RETURN, f"{FOODS} back to the foods"),
+        (
+            [FOODS, INJECTIONS, "do they hurt?", COST],
+            "again, when do injections hurt?",
+            Dependence.RETURN,
+            f"{INJECTIONS} do they hurt? again, when do injections hurt?",
+        ),
+        (
+            [COST, FOODS, COST, INJECTIONS],
+            "returning to the pharmacy",
+            Dependence.RETURN,
+            f"{COST} returning to the pharmacy",
+        ),
+        # Comes back to what was never asked: stands alone.
+        ([FOODS, INJECTIONS], "back to homeopathy", Dependence.NONE, "back to homeopathy"),
+        # A new topic stands alone.
+        ([FOODS], INJECTIONS, Dependence.NONE, INJECTIONS),
+        ([FOODS, "eggs?"], COST, Dependence.NONE, COST),
+        # A pointer in a long question points inside it.
+        (
+            [FOODS],
+            "my feet tingle at night in bed, does that mean nerve damage?",
+            Dependence.NONE,
+            "my feet tingle at night in bed, does that mean nerve damage?",
+        ),
+        # A chain of fragments goes back to the last full question, and no further.
+        ([INJECTIONS, FOODS, "eggs?"], "raw?", Dependence.FRAGMENT, f"{FOODS} eggs? raw?"),
+        (
+            [INJECTIONS, FOODS, "and for vegans?", "soy milk?"],
+            "how much?",
+            Dependence.FRAGMENT,
+            f"{FOODS} and for vegans? soy milk? how much?",
+        ),
+        ([FOODS, "tell me more", "eggs?", "why?", "really?"], "raw?", Dependence.FRAGMENT, None),
+        # It ends where another topic began by returning to it.
+        (
+            [INJECTIONS, FOODS, "back to injections"],
+            "safe?",
+            Dependence.FRAGMENT,
+            "back to injections safe?",
+        ),
+    ],
+)
+def test_what_is_searched(
+    history: Sequence[str], question: str, dependence: Dependence, searched: str | None
+) -> None:
+    query = understood(question, *history)
+    assert query.reason == dependence.reason
+    if searched is not None:
+        assert query.text == searched
+    assert query.readings[-1].text == query.text
+
+
+def test_question_without_history_is_searched_as_typed() -> None:
+    for question in ("and for vegans?", "tell me more", ""):
+        query = understood(question)
+        assert (query.text, query.reason, query.readings) == (question, "", (Reading(question),))
+
+
+def test_more_of_the_same_is_read_in_one_way() -> None:
+    assert understood("tell me more", FOODS).readings == (Reading(FOODS, 1.0, 1.0),)
+
+
+@pytest.mark.parametrize("question", ["eggs?", "what about eggs and milk?", "do they hurt small children?"])
+def test_follow_up_is_read_alone_and_joined_and_both_count_the_same(question: str) -> None:
+    alone, joined = understood(question, FOODS).readings
+    assert (alone.text, joined.text) == (question, f"{FOODS} {question}")
+    assert alone.weight == joined.weight > 0
+    assert alone.trust == joined.trust > 0
+
+
+def test_correction_is_trusted_only_together_with_what_it_corrects() -> None:
+    alone, joined = understood("no I meant the tablets", INJECTIONS).readings
+    assert alone.weight == joined.weight > 0
+    assert (alone.trust, joined.trust) == (0.0, 1.0)
+
+
+def test_new_topic_counts_more_alone_than_joined_and_is_trusted_alone() -> None:
+    joined, alone = understood(INJECTIONS, FOODS).readings
+    assert (joined.text, alone.text) == (f"{FOODS} {INJECTIONS}", INJECTIONS)
+    assert alone.weight > joined.weight > 0
+    assert (alone.trust, joined.trust) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("dependence", Dependence)
+def test_some_reading_is_always_trusted(dependence: Dependence) -> None:
+    assert sum(dependence.confidence) > 0
+    assert sum(dependence.ranking) > 0
+    # What counts for nothing in the ranking is not read at all, and must not be what is trusted.
+    assert dependence.ranking.alone > 0 or dependence.confidence.alone == 0
+
+
+def test_return_without_its_topic_is_read_in_one_way() -> None:
+    assert understood("back to homeopathy", FOODS).readings == (Reading("back to homeopathy"),)
+
+
+def test_topic_is_never_longer_than_its_limit() -> None:
+    fragments = [f"eggs{number}?" for number in range(10)]
+    assert understood("raw?", FOODS, *fragments).text == " ".join([*fragments[-MAX_TOPIC:], "raw?"])
+
+
+def test_requests_for_more_do_not_hide_the_topic() -> None:
+    query = understood("and for vegans?", FOODS, *["tell me more"] * 20)
+    assert query.text.startswith(FOODS)
+    assert query.text.endswith("and for vegans?")
+
+
+@pytest.mark.parametrize("history", [[""], ["  ", "\n\t"], []])
+def test_blank_history_is_no_history(history: list[str]) -> None:
+    assert understood("and for vegans?", *history) == understood("and for vegans?")
+
+
+def test_blank_entries_change_nothing() -> None:
+    expected = understood("and for vegans?", FOODS, "eggs?")
+    assert understood("and for vegans?", "", FOODS, " \n", "eggs?", "") == expected
+
+
+def test_line_breaks_and_blanks_do_not_count() -> None:
+    query = understood(" and\r\n for\tvegans? ", f"\n{FOODS.replace(' ', '  ')} ")
+    assert query.text == f"{FOODS} and for vegans?"
+
+
+def test_words_that_every_passage_shares_name_no_topic() -> None:
+    assert to_query("and b12?", [FOODS], UBIQUITOUS).reason == Dependence.EMPTY.reason
+    assert to_query("and b12?", [FOODS]).reason == Dependence.FRAGMENT.reason
+
+
+@pytest.mark.parametrize("question", ["why?", "and for vegans?", "back to the foods", INJECTIONS])
+def test_thousand_turns_are_understood_as_the_last_few(question: str) -> None:
+    recent = [FOODS, COST, "eggs?"]
+    long_ago = ["how is tea brewed in a glass pot?", "tell me more", "milk?", ""] * 250
+    assert understood(question, *long_ago, *recent) == understood(question, *recent)
+
+
+def test_topic_of_a_thousand_turns_ago_is_returned_to() -> None:
+    between = [INJECTIONS, "safe?", "why?", COST] * 250
+    assert understood("back to the foods", FOODS, *between).text == f"{FOODS} back to the foods"
+
+
+def test_history_is_not_altered() -> None:
+    history = [FOODS, " eggs? "]
+    to_query("why?", history)
+    assert history == [FOODS, " eggs? "]
+
+
+# Several questions in one message.
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        (FOODS, []),
+        ("is it safe and cheap?", []),
+        (
+            "which foods have much of it, and how are injections given?",
+            ["which foods have much of it", "how are injections given?"],
+        ),
+        ("What do tablets cost? Are they safe?", ["What do tablets cost?", "Are they safe?"]),
+        ("what helps? why?", []),  # "why?" names nothing of its own
+        ("what helps? which foods? what pills? who pays?", []),  # too many to be meant one by one
+    ],
+)
+def test_parts_of_a_message(question: str, parts: list[str]) -> None:
+    found = understood(question).parts
+    assert [part.readings[0].text for part in found] == parts
+
+
+def test_later_part_may_point_to_an_earlier_one() -> None:
+    first, second = understood("What do tablets cost? Are they safe?").parts
+    assert first.text == "What do tablets cost?"
+    assert second.text == "What do tablets cost? Are they safe?"
+    assert second.reason == Dependence.FRAGMENT.reason

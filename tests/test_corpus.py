@@ -1,0 +1,282 @@
+"""Files → documents, and what an editor should mend in them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, SMALL_TEXT
+
+from b12qa.checking import check_corpus
+from b12qa.corpus import (
+    Severity,
+    check_file,
+    document_files,
+    parse_document,
+    read_document,
+    read_documents,
+)
+from b12qa.errors import CorpusError, EmptyCorpusError
+
+ARTICLE = ROOT / "corpus" / "vitamin-b12.md"
+RECEIVED_SHA256 = "7b094113f647e65438004394d1eb727c111f1ac3ec7461ef9e4da8bfc506a903"
+ARTICLE_SHA256 = "595a3afd8f632665abf9fb251b4925c78cf5dd325373cc2446fc255123f7b257"
+REPAIRED, DAMAGED = "TNF-α", "TNF-Î±"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def problems_of(folder: Path, data: bytes | str, name: str = "tea.md") -> list[str]:
+    """What `b12qa check` prints about one file."""
+    (folder / name).write_bytes(data.encode() if isinstance(data, str) else data)
+    return [str(problem) for problem in check_corpus(folder)]
+
+
+# The article.
+
+
+def test_the_article_is_the_one_received_with_one_spot_repaired() -> None:
+    data = ARTICLE.read_bytes()
+    assert hashlib.sha256(data).hexdigest() == ARTICLE_SHA256
+    assert data.count(REPAIRED.encode()) == 1
+    received = data.replace(REPAIRED.encode(), DAMAGED.encode())
+    assert hashlib.sha256(received).hexdigest() == RECEIVED_SHA256
+
+
+def test_the_readme_records_both_hashes_and_the_correction() -> None:
+    readme = (ROOT / "corpus" / "README.md").read_text("utf-8")
+    correction = next(line for line in readme.splitlines() if DAMAGED in line)
+    damaged_line = 1 + ARTICLE.read_text("utf-8").split(REPAIRED)[0].count("\n")
+    assert RECEIVED_SHA256 in readme
+    assert ARTICLE_SHA256 in readme
+    assert correction.startswith(f"| {damaged_line} | `{DAMAGED}` | `{REPAIRED}` |")
+
+
+def test_the_article_is_read_as_it_is() -> None:
+    (article,) = read_documents(ROOT / "corpus")
+    assert article.name == "vitamin-b12"
+    assert article.title == "Vitamin B12 and its role in circulation-related nerve symptoms"
+    assert article.text.encode() == ARTICLE.read_bytes()
+    assert article.sha256 == ARTICLE_SHA256
+
+
+def test_the_sections_of_the_article() -> None:
+    article = read_document(ARTICLE)
+    title = "Vitamin B12 and its role in circulation-related nerve symptoms"
+    assert [section.path for section in article.sections] == [
+        (title,),
+        (title, "What Vitamin B12 is and its general role"),
+        (title, "B12's specific relationship to venous insufficiency and circulation"),
+        (title, "Connection between B12 and nerve symptoms"),
+        (title, "Forms of B12 medication and supplementation"),
+        (title, "Merits and drawbacks of each supplementation method"),
+        (title, "Recommended dosages for nerve health"),
+        (title, "Evidence for effectiveness in treating circulation-related nerve symptoms"),
+        (title, "Contraindications and warnings"),
+        (title, "Food sources of B12"),
+        (title, "Conclusion"),
+    ]
+    last = article.sections[-1]
+    assert article.text[last.start :].startswith("## Conclusion\n\nThe evidence overwhelmingly supports")
+    assert article.text[last.end - 31 : last.end] == "vascular components of their condition."[-31:]
+
+
+def test_the_article_has_nothing_to_mend() -> None:
+    assert check_corpus(ROOT / "corpus") == []
+
+
+def test_the_article_as_received_has_one_spot_to_mend(folder: Path) -> None:
+    received = ARTICLE.read_text("utf-8").replace(REPAIRED, DAMAGED)
+    assert problems_of(folder, received, "article.md") == [
+        "article.md:27: warning: damaged characters 'TNF-Î±', probably 'TNF-α'"
+    ]
+
+
+# What `b12qa check` finds, one kind of damage each.
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        pytest.param(SMALL_TEXT, [], id="nothing"),
+        pytest.param("Naïve “café” – 5 µg, ½ cup, 20 °C, 中文 😀 עברית\n", [], id="no ASCII, no damage"),
+        pytest.param(
+            "# Tea\n\nIt isnâ€™t coffee.\n",
+            ["tea.md:3: warning: damaged characters 'isnâ€™t', probably 'isn’t'"],
+            id="mojibake",
+        ),
+        pytest.param(
+            "A.\n\nThe caf\ufffd.\n",
+            ["tea.md:3: warning: replacement character (U+FFFD): something was lost here"],
+            id="replacement character",
+        ),
+        pytest.param(
+            b"\xef\xbb\xbf# Tea\n\nGreen.\n",
+            ["tea.md:1: warning: the file begins with a byte order mark (U+FEFF)"],
+            id="byte order mark",
+        ),
+        pytest.param(
+            b"# Tea\n\nGre\0en.\n",
+            ["tea.md:3: error: NUL character at offset 10"],
+            id="NUL",
+        ),
+        pytest.param(
+            b"A.\r\rB\0.",
+            [
+                "tea.md:1: warning: line ends with a carriage return (CRLF); quotes keep it as it is",
+                "tea.md:3: error: NUL character at offset 5",
+            ],
+            id="NUL, with lines that end in CR alone",
+        ),
+        pytest.param(
+            b"# Tea\r\n\r\nCaf\xe9.\n",
+            [
+                "tea.md:1: warning: line ends with a carriage return (CRLF); quotes keep it as it is",
+                "tea.md:3: error: not UTF-8: byte e9 at offset 12",
+            ],
+            id="Latin-1, and CRLF before it",
+        ),
+        pytest.param(
+            "Tea.".encode("utf-16"),
+            ["tea.md:1: error: the file is UTF-16; save it as UTF-8"],
+            id="UTF-16",
+        ),
+        pytest.param(
+            "# Tea\n\nGreen.\n\nBlack.\r\n",
+            ["tea.md:5: warning: line ends with a carriage return (CRLF); quotes keep it as it is"],
+            id="CRLF",
+        ),
+        pytest.param(
+            "# Tea\n\nA.\n\n## Kinds\n\n### Green\n\n<!-- to do -->\n\n## Last\n",
+            [
+                "tea.md:7: warning: section 'Green' has no text",
+                "tea.md:11: warning: section 'Last' has no text",
+            ],
+            id="empty sections",
+        ),
+        pytest.param(
+            "# Tea\n\n## Kinds\n\nA.\n\n## *Kinds*\n\nB.\n\n# Coffee\n\n## Kinds\n\nC.\n\n",
+            ["tea.md:7: warning: heading 'Kinds' appears 2 times in the same place"],
+            id="a heading repeated in the same place, not in another",
+        ),
+        pytest.param(
+            "Short.\n\n" + "tea " * 300 + "\n",
+            [
+                "tea.md:3: warning: block of 302 tokens, more than the 256 the model reads: it is split",
+            ],
+            id="a block that is too long",
+        ),
+        pytest.param("", ["tea.md:1: warning: no text to quote"], id="an empty file"),
+        pytest.param(
+            "# Tea\n",
+            ["tea.md:1: warning: no text to quote", "tea.md:1: warning: section 'Tea' has no text"],
+            id="only a heading",
+        ),
+        pytest.param(
+            "A\x0c\u2028A.\r\rThe cafÃ©.\r\r# Tea\r",
+            [
+                "tea.md:1: warning: line ends with a carriage return (CRLF); quotes keep it as it is",
+                "tea.md:3: warning: damaged characters 'cafÃ©.', probably 'café.'",
+                "tea.md:5: warning: section 'Tea' has no text",
+            ],
+            id="lines are counted as Markdown counts them",
+        ),
+    ],
+)
+def test_check_names_file_and_line(folder: Path, data: bytes | str, expected: list[str]) -> None:
+    assert problems_of(folder, data) == expected
+
+
+def test_check_goes_through_all_files_in_order(folder: Path) -> None:
+    (folder / "b.md").write_bytes(b"A\0.")
+    (folder / "a.md").write_bytes(b"# Empty\n\n# B\n\nText.\n")
+    (folder / "README.md").write_bytes(b"\xff")
+    assert [(p.file, p.line, p.severity) for p in check_corpus(folder)] == [
+        ("a.md", 1, Severity.WARNING),
+        ("b.md", 1, Severity.ERROR),
+    ]
+
+
+def test_what_check_warns_of_can_still_be_quoted_byte_for_byte(folder: Path) -> None:
+    data = "\ufeff# Tea\r\n\r\nIt isnâ€™t coffee.\r\n".encode()
+    (folder / "tea.md").write_bytes(data)
+    document = read_document(folder / "tea.md")
+    assert document.text.encode() == data
+    assert document.sha256 == hashlib.sha256(data).hexdigest()
+    assert document.title == "Tea"
+    (block,) = document.blocks
+    assert document.text[block.start : block.end] == "It isnâ€™t coffee."
+
+
+# Reading.
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            b"Caf\xe9.",
+            "tea.md:1: error: not UTF-8: byte e9 at offset 3",
+        ),
+        (b"a\n\0", "tea.md:2: error: NUL character at offset 2"),
+        (
+            "Tea".encode("utf-16"),
+            "tea.md:1: error: the file is UTF-16; save it as UTF-8",
+        ),
+    ],
+    ids=["Latin-1", "NUL", "UTF-16"],
+)
+def test_a_damaged_file_is_refused_by_line(folder: Path, data: bytes, message: str) -> None:
+    (folder / "tea.md").write_bytes(data)
+    with pytest.raises(CorpusError, match=re.escape(f"{message}. Mend the file, then run: b12qa build")):
+        read_documents(folder)
+
+
+def test_documents_are_the_markdown_files_of_the_folder_by_name(folder: Path) -> None:
+    for name in ("b.md", "a.md", "C.MD", "README.md", "notes.txt", "questions.yaml"):
+        (folder / name).write_text("Text.")
+    (folder / "folder.md").mkdir()
+    assert [path.name for path in document_files(folder)] == ["C.MD", "a.md", "b.md"]
+    assert [document.name for document in read_documents(folder)] == ["C", "a", "b"]
+
+
+def test_a_folder_that_is_not_there_is_named(folder: Path) -> None:
+    missing = folder / "missing"
+    with pytest.raises(EmptyCorpusError, match=re.escape(f"at {missing}, found none. Name the right folder")):
+        document_files(missing)
+
+
+def test_a_folder_without_documents_is_named(folder: Path) -> None:
+    (folder / "README.md").write_text("Text.")
+    with pytest.raises(EmptyCorpusError, match=re.escape(f"{folder} holds no Markdown document")):
+        read_documents(folder)
+
+
+def test_documents_without_text_are_named(folder: Path) -> None:
+    (folder / "tea.md").write_text("# Tea\n")
+    (folder / "coffee.md").write_text("")
+    with pytest.raises(
+        EmptyCorpusError, match=re.escape(f"{folder} holds no text below its headings (coffee, tea).")
+    ):
+        read_documents(folder)
+
+
+def test_one_document_without_text_beside_another_is_no_fault(folder: Path) -> None:
+    (folder / "a.md").write_text("")
+    (folder / "b.md").write_text("Text.")
+    assert [len(document.blocks) for document in read_documents(folder)] == [0, 1]
+
+
+def test_a_document_without_a_heading_is_called_by_its_name() -> None:
+    assert parse_document("tea", "Text.").title == "tea"
+    assert parse_document("tea", "Text.\n\n## Kinds\n\nText.").title == "Kinds"
+
+
+def test_check_file_alone_needs_no_model(folder: Path) -> None:
+    (folder / "tea.md").write_text("# Tea\n")
+    assert [problem.line for problem in check_file(folder / "tea.md")] == [1, 1]

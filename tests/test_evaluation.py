@@ -1,0 +1,654 @@
+"""Measures on literal arrays, worked out by hand, and question sets asked of a small document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import SMALL_TEXT, HashingEncoder
+from typer.testing import CliRunner
+
+from b12qa import answering, cli, evaluation
+from b12qa.answering import Assistant
+from b12qa.corpus import read_corpus
+from b12qa.errors import QueryError
+from b12qa.evaluation import (
+    Evaluation,
+    QuestionRow,
+    Result,
+    auroc,
+    calibration_error,
+    differences,
+    evaluate,
+    false_answer_rate,
+    plot_risk_coverage,
+    read_questions,
+    read_results,
+    report,
+    risk_area,
+    risk_coverage,
+    summarize,
+)
+from b12qa.index import build_index, open_index
+from b12qa.retrieval import Retriever
+
+TEXT = SMALL_TEXT + "\nThe **leaf** of the\n*bush* is dried. Porcelain keeps the taste pure.\n"
+LEAF_AS_WRITTEN = "The **leaf** of the\n*bush* is dried."
+BANK = """\
+sentences:
+- sentence: It has 40 mg of caffeine.
+  questions: [how much caffeine is in it?, is there caffeine?]
+- sentence: Wait 3 minutes.
+  questions: [how long should I wait?, how many minutes does it take?]
+- sentence: Use water at 90.5 degrees.
+  questions: [how hot should the water be?]
+open:
+- section: Kinds
+  questions:
+  - {question: is there red tea?, reason: names no red tea}
+  - {question: which shops sell tea?, reason: names no shops}
+"""
+
+
+# Measures.
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "expected"),
+    [
+        ([0.9, 0.8], [0.2, 0.1], 1.0),
+        ([0.1], [0.9], 0.0),
+        ([0.9, 0.4], [0.5, 0.1], 0.75),
+        ([0.5], [0.5, 0.5, 0.2], 2 / 3),  # two ties count half, one pair whole
+        ([0.3, 0.3], [0.3], 0.5),
+        ([0.1, 0.7, 0.7], [0.7, 0.4], (0 + 0 + 0.5 + 1 + 0.5 + 1) / 6),
+    ],
+)
+def test_auroc(positive: list[float], negative: list[float], expected: float) -> None:
+    assert auroc(np.array(positive), np.array(negative)) == pytest.approx(expected)
+
+
+TENTHS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "coverage", "expected"),
+    [
+        (TENTHS, [0.05, 0.15, 0.2, 0.9], 0.9, 2 / 4),  # nine of ten score 0.2 or more
+        (TENTHS, [0.05, 0.15, 0.2, 0.9], 0.5, 1 / 4),  # five of ten score 0.6 or more
+        (TENTHS, [0.05, 0.15, 0.2, 0.9], 1.0, 3 / 4),
+        ([0.5, 0.6, 0.7], [0.5, 0.4], 0.9, 1 / 2),  # nine tenths of three are all three
+        ([0.7], [0.7, 0.69], 0.9, 1 / 2),
+        ([0.2, 0.2, 0.2, 0.9], [0.2, 0.1], 0.5, 1 / 2),
+    ],
+)
+def test_false_answer_rate(
+    positive: list[float], negative: list[float], coverage: float, expected: float
+) -> None:
+    draw = np.random.default_rng(0)
+    found = false_answer_rate(
+        draw.permutation(np.array(positive)), draw.permutation(np.array(negative)), coverage
+    )
+    assert found == expected
+
+
+def test_false_answers_are_counted_at_nine_tenths_by_default() -> None:
+    assert false_answer_rate(np.array(TENTHS), np.array([0.15, 0.2])) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("confidences", "right", "curve", "area"),
+    [
+        ([0.9], [1], [(1.0, 0.0)], 0.0),
+        ([0.9], [0], [(1.0, 1.0)], 1.0),
+        ([0.2, 0.9], [0, 1], [(0.5, 0.0), (1.0, 0.5)], 0.25),
+        ([0.9, 0.2], [0, 1], [(0.5, 1.0), (1.0, 0.5)], 0.75),
+        # Two equal confidences are one step, from a quarter to three quarters.
+        (
+            [0.9, 0.8, 0.8, 0.1],
+            [1, 0, 1, 0],
+            [(0.25, 0.0), (0.75, 1 / 3), (1.0, 0.5)],
+            0.25 * 0 + 0.5 / 3 + 0.25 * 0.5,
+        ),
+        ([0.5, 0.5, 0.5, 0.5], [1, 0, 0, 0], [(1.0, 0.75)], 0.75),
+    ],
+)
+def test_risk_coverage_and_its_area(
+    confidences: list[float], right: list[int], curve: list[tuple[float, float]], area: float
+) -> None:
+    for order in (slice(None), slice(None, None, -1)):
+        given = np.array(confidences)[order], np.array(right, dtype=float)[order]
+        np.testing.assert_allclose(risk_coverage(*given), curve)
+        assert risk_area(*given) == pytest.approx(area)
+
+
+@pytest.mark.parametrize(
+    ("confidences", "right", "expected"),
+    [
+        ([0.0, 1.0], [0, 1], 0.0),
+        ([1.0, 1.0], [0, 1], 0.5),
+        ([0.65], [1], 0.35),
+        # Bins of 0.05 | 0.15, 0.15 | 1.0: 1/4 * 0.05 + 2/4 * |0.15 - 0.5| + 1/4 * 0
+        ([0.05, 0.15, 0.15, 1.0], [0, 1, 0, 1], 0.1875),
+        # In one bin, too high and too low cancel out.
+        ([0.41, 0.49], [0, 1], 0.05),
+    ],
+)
+def test_calibration_error(confidences: list[float], right: list[int], expected: float) -> None:
+    found = calibration_error(np.array(confidences), np.array(right, dtype=float))
+    assert found == pytest.approx(expected)
+
+
+# Summaries of results that are written down.
+
+
+def result(id_: str, kind: str = "answerable", **changes: Any) -> Result:
+    right = kind == "answerable"
+    plain = Result(
+        id=id_,
+        kind=kind,
+        style="lay",
+        question=f"question {id_}",
+        query=f"query {id_}",
+        follow_up=False,
+        outcome="answered" if right else "not_covered",
+        confidence=0.9 if right else 0.1,
+        evidence_ranks=(1,) if right else (),
+        shown_ranks=(1,) if right else (),
+        section_first=right,
+        highlight_first=right,
+        highlight_precision=float(right),
+        highlight_recall=float(right),
+        first_quote_length=100 if right else 0,
+        shown=f"sentence {id_}",
+    )
+    return replace(plain, **changes)
+
+
+RESULTS = [
+    result("a1"),
+    result("a2", evidence_ranks=(2,), shown_ranks=(2,), section_first=False, highlight_first=False),
+    result("a3", evidence_ranks=(4,), shown_ranks=(0,), confidence=0.4, outcome="related", style="expert"),
+    result(
+        "a4", evidence_ranks=(0,), shown_ranks=(0,), confidence=0.05, outcome="not_covered", style="expert"
+    ),
+    result("f1", follow_up=True, first_quote_length=300),
+    result("t1", evidence_ranks=(1, 3), shown_ranks=(1, 2), highlight_recall=0.5, style="two_places"),
+    result("t2", evidence_ranks=(2, 0), shown_ranks=(2, 0), style="two_places", confidence=0.8),
+    result("n1", "unanswerable_near", confidence=0.6, outcome="answered"),
+    result("n2", "unanswerable_near", confidence=0.3, outcome="related"),
+    result("x1", "unanswerable_far"),
+    result("u1", "urgent", outcome="urgent"),
+    result("u2", "urgent", outcome="answered", confidence=0.7),
+]
+
+
+@pytest.fixture(scope="module")
+def summary() -> Evaluation:
+    return summarize(RESULTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "n"),
+    [
+        ("evidence success@1, stand-alone", 1 / 4, 4),
+        ("evidence success@3, stand-alone", 2 / 4, 4),
+        ("evidence success@5, stand-alone", 3 / 4, 4),
+        ("shown success@1, stand-alone", 1 / 4, 4),
+        ("shown success@3, stand-alone", 2 / 4, 4),
+        ("section@1, stand-alone", 3 / 4, 4),
+        ("RR, stand-alone", (1 + 1 / 2 + 1 / 4 + 0) / 4, 4),
+        ("right sentence highlighted first, stand-alone", 3 / 4, 4),
+        ("evidence success@1, follow-ups", 1.0, 1),
+        ("evidence success@1, two places", 0.0, 2),
+        ("evidence success@3, two places", 1 / 2, 2),
+        ("shown success@3, two places", 1 / 2, 2),
+        ("all evidence shown, two places", 1 / 2, 2),
+        ("RR, two places", (1 + 1 / 2) / 2, 2),
+        ("highlight precision", 1.0, 7),
+        ("highlight recall", 6.5 / 7, 7),
+        ("length of the first quote, characters", (6 * 100 + 300) / 7, 7),
+        # Answerable 0.9 x 4, 0.8, 0.4, 0.05 against 0.6 and 0.3.
+        ("AUROC of confidence, near misses", (5 * 2 + 1 + 0) / 14, 9),
+        # Against 0.1 alone.
+        ("AUROC of confidence, far-off", 6 / 7, 8),
+        # Nine tenths of seven are all seven: 0.05 and more.
+        ("false answers at 90 % coverage, near misses", 1.0, 9),
+        ("false answers at 90 % coverage, far-off", 1.0, 8),
+        ("answerable shown as answered", 5 / 7, 7),
+        ("near misses shown as answered", 1 / 2, 2),
+        ("far-off shown as answered", 0.0, 1),
+        ("urgent recognized", 1 / 2, 2),
+        ("false alarms", 0.0, 10),
+    ],
+)
+def test_measures_worked_out_by_hand(summary: Evaluation, name: str, value: float, n: int) -> None:
+    measure = summary.measures[name]
+    assert measure.value == pytest.approx(value)
+    assert measure.n == n
+
+
+def test_two_places_need_both() -> None:
+    both, one = result("a", evidence_ranks=(1, 3)), result("b", evidence_ranks=(1, 0))
+    assert [both.found(k) for k in (1, 2, 3, 5)] == [False, False, True, True]
+    assert not any(one.found(k) for k in (1, 2, 3, 5))
+    assert replace(both, shown_ranks=(3, 2)).shown_within(3)
+    assert not replace(both, shown_ranks=(3, 2)).shown_within(2)
+    assert not replace(one, shown_ranks=(2, 0)).shown_within(3)
+
+
+def test_risk_counts_unanswerable_questions_as_wrong_and_leaves_urgent_ones_out(summary: Evaluation) -> None:
+    # By confidence: a1 a2 f1 t1 (0.9, all found in three), t2 (0.8, wrong), n1 (0.6), a3 (0.4, rank 4),
+    # n2 (0.3), x1 (0.1), a4 (0.05): ten judged.
+    steps = [(4, 0), (5, 1), (6, 2), (7, 3), (8, 4), (9, 5), (10, 6)]
+    expected = [(count / 10, wrong / count) for count, wrong in steps]
+    np.testing.assert_allclose(summary.risk_coverage, expected)
+    area = sum(wrong / count for count, wrong in steps[1:]) / 10
+    assert summary.measures["AURC"].value == pytest.approx(area)
+    # Bins: 0.9 x 4 right; 0.8, 0.6, 0.4, 0.3, 0.1 and 0.05 wrong.
+    error = (4 * 0.1 + 0.8 + 0.6 + 0.4 + 0.3 + 0.1 + 0.05) / 10
+    assert summary.measures["expected calibration error"].value == pytest.approx(error)
+
+
+def test_outcomes_and_styles_are_counted(summary: Evaluation) -> None:
+    assert summary.outcomes == {
+        "answerable": {"answered": 5, "related": 1, "not_covered": 1},
+        "unanswerable_near": {"answered": 1, "related": 1},
+        "unanswerable_far": {"not_covered": 1},
+        "urgent": {"urgent": 1, "answered": 1},
+    }
+    values = {
+        style: [m.value for m in measures.values()] + [m.n for m in measures.values()]
+        for style, measures in summary.by_style.items()
+    }
+    assert values == {
+        "expert": [0.0, 0.0, 2, 2],
+        "lay": [pytest.approx(2 / 3), 1.0, 3, 3],
+        "two_places": [0.0, 0.5, 2, 2],
+    }
+
+
+def test_false_alarm_is_an_urgent_outcome_of_a_question_that_is_not() -> None:
+    found = summarize([result("a", outcome="urgent"), result("b"), result("u", "urgent", outcome="urgent")])
+    assert found.measures["false alarms"].value == 0.5
+
+
+def test_set_without_questions_that_could_be_wrong_has_no_risk() -> None:
+    for results in ([], [result("u", "urgent")]):
+        found = summarize(results)
+        assert found.risk_coverage == []
+        assert "AURC" not in found.measures
+        assert isinstance(report(found), str)
+
+
+def test_interval_contains_the_value() -> None:
+    draw = np.random.default_rng(0)
+    results = [
+        result(f"a{n}", evidence_ranks=(int(draw.integers(0, 6)),), confidence=float(draw.beta(4, 2)))
+        for n in range(60)
+    ]
+    results += [
+        result(f"n{n}", "unanswerable_near", confidence=float(draw.beta(2, 3)), outcome="related")
+        for n in range(60)
+    ]
+    for name, measure in summarize(results).measures.items():
+        assert measure.low <= measure.value <= measure.high, name
+    assert summarize(results).measures == summarize(results).measures
+
+
+def test_interval_of_a_share_is_as_wide_as_it_should_be() -> None:
+    results = [result(f"a{n}", evidence_ranks=(n % 2 + 1,)) for n in range(100)]
+    measure = summarize(results).measures["evidence success@1, stand-alone"]
+    # Half of a hundred: standard deviation 0.05, times 1.96.
+    assert (measure.value, measure.n) == (0.5, 100)
+    assert measure.low == pytest.approx(0.402, abs=0.03)
+    assert measure.high == pytest.approx(0.598, abs=0.03)
+    assert str(measure) == f"0.500 [{measure.low:.3f}, {measure.high:.3f}] n=100"
+
+
+# What people read.
+
+
+def test_report_names_measures_styles_outcomes_and_the_worst_questions(summary: Evaluation) -> None:
+    text = report(summary, worst=3)
+    lines = text.split("\n")
+    assert any(line.startswith("RR, stand-alone") and "0.438 [" in line for line in lines)
+    assert "  expert                   0.000 / 0.000  n=2" in lines
+    assert "  unanswerable_near        answered 1, related 1" in lines
+    worst = [
+        line for line in lines[lines.index("Worst questions") :] if line.startswith("  ") and "(" in line
+    ]
+    # u2 was taken for harmless; a4 was not found and not trusted; a3 was found late.
+    assert [line.split()[0] for line in worst] == ["u2", "a4", "a3"]
+    assert "  a4 (answerable, not_covered, 0.05): query a4" in lines
+    assert "      shown: sentence a4" in lines
+    assert "Worst questions" not in report(summary, worst=0)
+
+
+def test_differences_name_gains_losses_flips_and_what_was_not_asked_again() -> None:
+    before = [result("a"), result("b", evidence_ranks=(2,)), result("c"), result("gone"), result("same")]
+    after = [
+        result("a", evidence_ranks=(2,), shown="wrong"),
+        result("b", shown="right"),
+        result("c", outcome="related"),
+        result("new"),
+        result("same"),
+    ]
+    assert differences(before, after) == [
+        "Gains: 1, losses: 1, flips: 1, not asked again: 1",
+        "Found first now:",
+        "  b: query b → right",
+        "No longer first:",
+        "  a: query a → wrong",
+        "Other outcome:",
+        "  c (answerable): answered → related: query c",
+    ]
+    assert differences(before, before) == ["Gains: 0, losses: 0, flips: 0"]
+
+
+@pytest.mark.parametrize(("ending", "beginning"), [("png", b"\x89PNG\r\n\x1a\n"), ("svg", b"<?xml")])
+def test_plot_is_a_picture(summary: Evaluation, tmp_path: Path, ending: str, beginning: bytes) -> None:
+    plot_risk_coverage(summary, tmp_path / f"curve.{ending}")
+    picture = (tmp_path / f"curve.{ending}").read_bytes()
+    assert picture.startswith(beginning)
+    assert len(picture) > 5_000
+
+
+def test_plot_into_an_unknown_format_is_refused(summary: Evaluation, tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match=r"curve\.tea cannot be drawn"):
+        plot_risk_coverage(summary, tmp_path / "curve.tea")
+
+
+def test_plot_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(QueryError, match="nothing to draw"):
+        plot_risk_coverage(summarize([]), tmp_path / "curve.png")
+
+
+# Question sets.
+
+
+def write(path: Path, *rows: dict[str, Any] | str | bytes) -> Path:
+    lines = [row if isinstance(row, str | bytes) else json.dumps(row, ensure_ascii=False) for row in rows]
+    path.write_bytes(b"\n".join(line.encode() if isinstance(line, str) else line for line in lines) + b"\n")
+    return path
+
+
+ROW = {"id": "r1", "kind": "answerable", "question": "how long?", "gold": [["Wait 3 minutes."]]}
+FAR = {"id": "r2", "kind": "unanswerable_far", "question": "héllo 🙂\u2028?"}
+
+
+def test_question_set_is_read_with_and_without_optional_keys(tmp_path: Path) -> None:
+    full = {
+        **ROW,
+        "history": ["tea?", ""],
+        "gold": [["a", "b"], ["c"]],
+        "sections": ["Brewing"],
+        "style": "lay",
+        "why": "kept and ignored",
+    }
+    rows = read_questions(
+        write(
+            tmp_path / "q.jsonl",
+            full,
+            "",
+            FAR,
+            '{"id": 7, "kind": "urgent", "question": "", "history": null, "gold": [], "style": null}\r',
+        )
+    )
+    assert rows == [
+        QuestionRow("r1", "answerable", "how long?", ("tea?", ""), (("a", "b"), ("c",)), ("Brewing",), "lay"),
+        QuestionRow("r2", "unanswerable_far", "héllo 🙂\u2028?"),
+        QuestionRow("7", "urgent", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "not a question row"),
+        ("[]", "not a question row"),
+        ('"words"', "not a question row"),
+        ("7", "not a question row"),
+        (b'{"id": "\xff"}', "not a question row"),
+        ({"kind": "urgent", "question": "?"}, "not a question row (KeyError('id'))"),
+        ({"id": "x", "question": "?"}, "not a question row (KeyError('kind'))"),
+        ({"id": "x", "kind": "urgent"}, "not a question row (KeyError('question'))"),
+        ({**FAR, "question": ["?"]}, "not a question row"),
+        ({**FAR, "question": None}, "not a question row"),
+        ({**FAR, "history": "what?"}, "not a question row"),
+        ({**FAR, "history": [1]}, "not a question row"),
+        ({**FAR, "sections": "Kinds"}, "not a question row"),
+        ({**FAR, "kind": ["urgent"]}, "not a question row"),
+        ({**ROW, "gold": ["Wait 3 minutes."]}, "not a question row"),
+        ({**ROW, "gold": "Wait 3 minutes."}, "not a question row"),
+        ({**ROW, "kind": "easy"}, "expected a kind of answerable, unanswerable_near, "),
+        ({**ROW, "gold": []}, "answerable questions, and only they, have gold."),
+        ({**ROW, "kind": "unanswerable_near"}, "answerable questions, and only they, have gold."),
+    ],
+)
+def test_line_that_is_no_question_is_refused_with_file_and_line(
+    tmp_path: Path, line: dict[str, Any] | str | bytes, message: str
+) -> None:
+    path = write(tmp_path / "q.jsonl", ROW, "", line, FAR)
+    with pytest.raises(QueryError) as caught:
+        read_questions(path)
+    assert str(caught.value).startswith(f"{path}:3: {message}")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"results": [{}]}', '{"results": [{"id": 1}]}', "{"])
+def test_results_of_something_else_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "before.json"
+    path.write_text(text)
+    with pytest.raises(QueryError, match=r"before\.json is not the output of b12qa evaluate --json"):
+        read_results(path)
+
+
+# Questions asked of a small document.
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A corpus with a bank, and its index with the stand-in encoder."""
+    corpus, index = tmp_path_factory.mktemp("corpus"), tmp_path_factory.mktemp("index")
+    (corpus / "tea.md").write_bytes(TEXT.encode())
+    (corpus / "tea.questions.yaml").write_text(BANK)
+    build_index(read_corpus(corpus), HashingEncoder(), index)
+    return corpus, index
+
+
+@pytest.fixture(scope="module")
+def tea(folders: tuple[Path, Path]) -> Assistant:
+    return Assistant(Retriever(open_index(folders[1]), HashingEncoder()))
+
+
+def ask(tea: Assistant, question: str, *gold: Sequence[str], **more: Any) -> Result:
+    row = QuestionRow("q", "answerable", question, gold=tuple(tuple(g) for g in gold), **more)
+    return evaluate(tea, [row]).results[0]
+
+
+@pytest.mark.parametrize(
+    "gold",
+    [
+        LEAF_AS_WRITTEN,
+        "The leaf of the bush is dried.",
+        "The **leaf** of the bush is dried.",
+    ],
+)
+def test_gold_sentence_matches_with_and_without_marks_and_line_breaks(tea: Assistant, gold: str) -> None:
+    found = ask(tea, "which leaf of the bush is dried?", [gold])
+    assert found.evidence_ranks == (1,)
+    assert found.highlight_first
+    assert found.shown == "The leaf of the bush is dried."
+
+
+def test_gold_sentence_that_no_document_holds_is_refused_before_anything_is_asked(tea: Assistant) -> None:
+    asked: list[int] = []
+    rows = [
+        QuestionRow("good", "answerable", "how long?", gold=(("Wait 3 minutes.",),)),
+        QuestionRow("bad", "answerable", "how long?", gold=(("Wait 3 minutes.", "Wait 4 minutes."),)),
+    ]
+    with pytest.raises(QueryError, match=r"gold sentence of bad is in no document: 'Wait 4 minutes\.'"):
+        evaluate(tea, rows, lambda done, total: asked.append(done))
+    assert asked == []
+
+
+def test_result_says_what_was_found_and_shown(tea: Assistant) -> None:
+    gold = ["Wait 3 minutes."]
+    found = ask(tea, "how many minutes should I wait?", gold, sections=("Brewing",), style="lay")
+    answer = tea.ask("how many minutes should I wait?")
+    assert (found.evidence_ranks, found.shown_ranks) == ((1,), (1,))
+    assert (found.section_first, found.highlight_first, found.highlight_recall) == (True, True, 1.0)
+    assert found.shown == "Wait 3 minutes."
+    assert found.first_quote_length == len(answer.quotes[0].text)
+    assert (found.outcome, found.confidence) == ("answered", answer.confidence)
+    assert not found.follow_up
+    wrong = ask(tea, "how many minutes should I wait?", ["green tea"], sections=("Kinds",))
+    assert (wrong.section_first, wrong.highlight_first) == (False, False)
+    assert wrong.evidence_ranks != (1,)
+
+
+def test_alternatives_are_one_piece_of_evidence_and_pieces_are_several(tea: Assistant) -> None:
+    question = "how many minutes should I wait?"
+    assert ask(tea, question, ["green tea", "Wait 3 minutes."]).evidence_ranks == (1,)
+    first, second = ask(tea, question, ["Wait 3 minutes."], ["green tea"]).evidence_ranks
+    assert first == 1
+    assert second > 1
+    assert ask(tea, question, ["Wait 3 minutes."], ["green tea"]).highlight_recall == 0.5
+
+
+def test_history_is_searched_too(tea: Assistant) -> None:
+    found = ask(tea, "why?", ["Wait 3 minutes."], history=("how many minutes should I wait?",))
+    assert found.follow_up
+    assert found.query == "how many minutes should I wait?"
+    assert found.evidence_ranks == (1,)
+
+
+def test_progress_counts_every_question(tea: Assistant) -> None:
+    seen: list[tuple[int, int]] = []
+    rows = [QuestionRow(str(n), "urgent", "help!") for n in range(3)]
+    evaluate(tea, rows, lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+# The command line.
+
+SET = (
+    {"id": "wait", "kind": "answerable", "question": "how long to wait?", "gold": [["Wait 3 minutes."]]},
+    {"id": "leaf", "kind": "answerable", "question": "which leaf is dried?", "gold": [[LEAF_AS_WRITTEN]]},
+    {"id": "shop", "kind": "unanswerable_near", "question": "in which shops is tea sold?"},
+    {"id": "moon", "kind": "unanswerable_far", "question": "how far is the moon?"},
+)
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in encoder in the place of the packaged model."""
+    monkeypatch.setattr(answering, "find_model", lambda *args, **kwargs: HashingEncoder())
+    monkeypatch.setattr(answering, "load_encoder", lambda *args, **kwargs: HashingEncoder())
+    for name in ("B12QA_INDEX", "B12QA_CORPUS", "B12QA_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def command(folders: tuple[Path, Path], *arguments: object) -> tuple[int, str, str]:
+    where = ["--corpus", str(folders[0]), "--index", str(folders[1])]
+    run = CliRunner().invoke(cli.app, ["evaluate", *where, *(str(argument) for argument in arguments)])
+    return run.exit_code, run.stdout, run.stderr
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_json_of_a_run_can_be_compared_with_another(tmp_path: Path, folders: tuple[Path, Path]) -> None:
+    first, second = write(tmp_path / "1.jsonl", *SET[:2]), write(tmp_path / "2.jsonl", *SET[2:])
+    both = ("--questions", first, "--questions", second)
+    code, out, _ = command(folders, *both, "--json")
+    assert code == 0
+    before = tmp_path / "before.json"
+    before.write_text(out)
+    written = json.loads(out)
+    assert [row["id"] for row in written["results"]] == ["wait", "leaf", "shop", "moon"]
+    assert written["measures"]["evidence success@1, stand-alone"]["n"] == 2
+    assert written.keys() == set(Evaluation.__dataclass_fields__)
+
+    assistant = answering.load(folders[1], corpus=folders[0])
+    found = evaluate(assistant, [*read_questions(first), *read_questions(second)])
+    assert read_results(before) == found.results
+
+    code, out, _ = command(folders, *both, "--compare", before, "--worst", 1)
+    assert code == 0
+    assert out.endswith("Gains: 0, losses: 0, flips: 0\n")
+    assert out[: out.index("Gains")].rstrip("\n") == report(found, worst=1)
+
+    written["results"][0]["outcome"] = "urgent"
+    before.write_text(json.dumps(written))
+    code, out, err = command(folders, *both, "--compare", before, "--json")
+    assert code == 0
+    assert "flips: 1" in err
+    assert json.loads(out)["measures"] == written["measures"]
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_command_draws_the_curve(tmp_path: Path, folders: tuple[Path, Path]) -> None:
+    questions = write(tmp_path / "q.jsonl", *SET)
+    code, _, _ = command(folders, "--questions", questions, "--plot", tmp_path / "curve.svg")
+    assert code == 0
+    assert b"<svg" in (tmp_path / "curve.svg").read_bytes()
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("{", "q.jsonl:1: not a question row"),
+        (b"\xff", "q.jsonl:1: not a question row"),
+        ({**ROW, "gold": [["Wait 4 minutes."]]}, "The gold sentence of r1 is in no document"),
+    ],
+)
+def test_command_reports_a_bad_question_set_in_one_line(
+    tmp_path: Path, folders: tuple[Path, Path], row: dict[str, Any] | str | bytes, words: str
+) -> None:
+    code, out, err = command(folders, "--questions", write(tmp_path / "q.jsonl", row))
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_command_reports_a_missing_file_and_a_bad_comparison(
+    tmp_path: Path, folders: tuple[Path, Path]
+) -> None:
+    code, _, err = command(folders, "--questions", tmp_path / "none.jsonl")
+    assert (code, "none.jsonl" in err) == (2, True)
+    questions = write(tmp_path / "q.jsonl", *SET)
+    code, _, err = command(folders, "--questions", questions, "--compare", questions)
+    assert (code, "is not the output of b12qa evaluate --json" in err) == (2, True)
+
+
+@pytest.mark.model
+def test_command_works_with_the_real_model(
+    tmp_path: Path, small_corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    for name in ("B12QA_INDEX", "B12QA_CORPUS", "B12QA_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        Assistant.load(tmp_path / "index", corpus=small_corpus, build=True)
+        questions = write(tmp_path / "q.jsonl", SET[0], *SET[2:])
+        code, out, _ = command((small_corpus, tmp_path / "index"), "--questions", questions, "--json")
+    finally:
+        torch.set_num_threads(threads)
+    assert code == 0
+    measures = json.loads(out)["measures"]
+    assert measures["evidence success@1, stand-alone"]["value"] == 1.0
+    assert measures["AUROC of confidence, far-off"]["value"] == 1.0
+
+
+def test_constants_say_what_the_measures_say(summary: Evaluation) -> None:
+    assert evaluation.COVERAGE == 0.9
+    assert any("90 % coverage" in name for name in summary.measures)

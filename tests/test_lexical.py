@@ -1,0 +1,403 @@
+"""Words, BM25, and questions brought to the words of the documents."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import math
+import random
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from b12qa.lexical import EVERYDAY_RANK, LexicalIndex, Vocabulary, english_ranks, terms, words
+
+SOURCES = ROOT / "src" / "b12qa"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("?! … — **", []),
+        ("Use water at 90.5 degrees.", ["use", "water", "at", "90.5", "degrees"]),
+        ("1,200 mg; 2-5 years, 40%", ["1", "200", "mg", "2", "5", "years", "40"]),
+        ("Vitamin B12's role", ["vitamin", "b12", "s", "role"]),
+        ("snake_case and 3.minutes", ["snake", "case", "and", "3", "minutes"]),
+        ("Ménière, ÉCLAIR, naïve", ["ménière", "éclair", "naïve"]),
+        ("5 µg — 茶", ["5", "µg", "茶"]),
+    ],
+)
+def test_words(text: str, expected: list[str]) -> None:
+    assert words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("What does the article say about it?", []),
+        ("Brewing brews brewed BREW", ["brew"] * 4),
+        ("Which injections are given weekly?", ["inject", "given", "week"]),
+        ("the 90.5 degrees", ["90.5", "degre"]),
+    ],
+)
+def test_terms_are_stems_of_words_that_are_no_stop_words(text: str, expected: list[str]) -> None:
+    assert terms(text) == expected
+
+
+def bm25(
+    texts: Sequence[Sequence[str]], query: Sequence[str], k1: float = 1.2, b: float = 0.75
+) -> list[float]:
+    """BM25 in Lucene's variant, written from its formula."""
+    mean_length = sum(map(len, texts)) / len(texts)
+    scores = []
+    for text in texts:
+        score = 0.0
+        for term in set(query):
+            holding = sum(term in other for other in texts)
+            idf = math.log(1 + (len(texts) - holding + 0.5) / (holding + 0.5))
+            count = text.count(term)
+            score += idf * count / (count + k1 * (1 - b + b * len(text) / mean_length))
+        scores.append(score)
+    return scores
+
+
+@pytest.mark.parametrize(
+    "query", ["green tea", "tea tea tea", "water for the black tea", "coffee", "milk, sugar or water?", "the"]
+)
+def test_bm25_agrees_with_its_formula(query: str) -> None:
+    texts = [
+        "Green tea, black tea and white tea: all is tea.",
+        "Use water at 90.5 degrees.",
+        "Black coffee needs hot water, and no sugar in the water.",
+        "Wait.",
+        "the of and",
+    ]
+    expected = bm25([terms(text) for text in texts], terms(query))
+    np.testing.assert_allclose(LexicalIndex(texts).scores(query), expected, rtol=1e-5)
+
+
+def test_bm25_agrees_with_its_formula_on_random_texts() -> None:
+    draw = random.Random(0)
+    vocabulary = ["tea", "water", "sugar", "milk", "leaf", "pot", "cup", "steam"]
+    texts = [" ".join(draw.choices(vocabulary, k=draw.randint(1, 30))) for _ in range(40)]
+    index = LexicalIndex(texts)
+    for _ in range(20):
+        query = " ".join(draw.choices([*vocabulary, "coffee"], k=draw.randint(1, 6)))
+        expected = bm25([terms(text) for text in texts], terms(query))
+        np.testing.assert_allclose(index.scores(query), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("texts", [[], ["", "the of"], ["tea"]])
+@pytest.mark.parametrize("query", ["", "of the", "coffee"])
+def test_bm25_is_zero_without_a_common_word(texts: list[str], query: str) -> None:
+    scores = LexicalIndex(texts).scores(query)
+    assert scores.dtype == np.float32
+    assert scores.tolist() == [0.0] * len(texts)
+
+
+# Questions brought to the words of the documents.
+
+
+def vocabulary(
+    *documents: str,
+    answered: Sequence[str] = (),
+    open_questions: Sequence[str] = (),
+    synonyms: Sequence[Sequence[str]] = (),
+) -> Vocabulary:
+    return Vocabulary.of(documents, answered, open_questions, synonyms)
+
+
+FOOD = "Clams and oysters are rich. Chloramphenicol hinders it. Cobalamin helps the nerves. Give 90.5 mg IM."
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("are oystres good?", "are oysters good?"),
+        ("Oystres!", "oysters!"),
+        ("does cloramphenicol matter", "does chloramphenicol matter"),
+        ("CHLORAMFENICOL", "chloramphenicol"),
+        ("cobalmin for nervs", "cobalamin for nerves"),
+        ("xysters, cobalamin", "xysters, cobalamin"),  # the first letter is seldom wrong
+        ("qwrtzp", "qwrtzp"),
+    ],
+)
+def test_misspelt_words_are_corrected_towards_the_documents(question: str, expected: str) -> None:
+    assert vocabulary(FOOD).bring_to(question) == expected
+
+
+def test_misspelt_word_becomes_the_documents_word_rather_than_the_banks() -> None:
+    bank = ["clans clans clans"] * 3
+    assert vocabulary("Clams.", answered=bank).bring_to("which clamz?") == "which clams?"
+
+
+def test_misspelt_word_may_become_a_word_that_the_bank_surely_uses() -> None:
+    often = ["is zorbulin safe"] * 3
+    assert vocabulary("Tea.", open_questions=often).bring_to("zorbulim") == "zorbulin"
+    assert vocabulary("Tea.", open_questions=often[:1]).bring_to("zorbulim") == "zorbulim"
+
+
+@pytest.mark.parametrize("rank", [0, 1_000, 10_000, 40_000, 80_000])
+def test_correct_english_words_are_never_changed(rank: int) -> None:
+    """Every word of the list is one or two edits away from a document word that was made to lure it."""
+    listed = [word for word, r in english_ranks().items() if rank <= r < rank + 200 and len(word) >= 4]
+    lures = " ".join(f"{word}x {word[:-1]}q" for word in listed)
+    question = " ".join(listed)
+    assert vocabulary(lures).bring_to(question) == question
+
+
+@pytest.mark.parametrize("spelling", ["colour", "color", "anaemia", "fibre", "fiber", "recognise"])
+def test_british_and_american_spellings_are_both_correct(spelling: str) -> None:
+    lure = f"{spelling}x {spelling}y"
+    assert vocabulary(lure).bring_to(f"{spelling}?") == f"{spelling}?"
+
+
+@pytest.mark.parametrize(
+    "question", ["90.6", "1200", "b13", "4711", "mgs", "im", "teh", "E45", "2-6 12%", "q_1"]
+)
+def test_digits_and_short_words_are_never_changed(question: str) -> None:
+    lures = "90.5 1201 b12 4710 mcg mg ime the e46 2-5 13 q_2"
+    assert vocabulary(lures).bring_to(question) == question
+
+
+def test_what_surrounds_a_corrected_word_is_kept_as_typed() -> None:
+    question = "  **Oystres**,\n\t oystres’ B12 — 2.50 €?! 🙂 "
+    assert vocabulary(FOOD).bring_to(question) == question.replace("Oystres", "oysters").replace(
+        "oystres", "oysters"
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("is IM better?", "is intramuscular better?"),
+        ("im tired", "im tired"),
+        ("Im tired", "Im tired"),
+        ("TIME for IMs", "TIME for IMs"),
+        ("IM, or (IM)", "intramuscular, or (intramuscular)"),
+        ("give it i.m. now", "give it intramuscular now"),
+        ("ppis or PPIS", "proton pump inhibitors or proton pump inhibitors"),
+        ("Under my TONGUE", "sublingual"),
+        ("underunder my tongue", "underunder my tongue"),
+        ("a b", "a b"),
+    ],
+)
+def test_other_names_become_the_documents_own(question: str, expected: str) -> None:
+    groups = [
+        ("intramuscular", "IM", "i.m."),
+        ("proton pump inhibitors", "PPIs"),
+        ("sublingual", "under my tongue"),
+        ("all", "a.b"),
+    ]
+    assert vocabulary("ims underunder", synonyms=groups).bring_to(question) == expected
+
+
+def test_other_names_are_replaced_before_spelling_is_corrected() -> None:
+    ours = vocabulary("theine tea theines", synonyms=[("caffeine", "thein")])
+    assert ours.bring_to("thein?") == "caffeine?"
+
+
+def test_names_are_taken_literally_whatever_characters_they_hold() -> None:
+    ours = vocabulary("x", synonyms=[(r"\1 \g<0> back\slash", "c++"), ("dollar", "US$ (2020)")])
+    assert ours.bring_to("is c++ good?") == r"is \1 \g<0> back\slash good?"
+    assert ours.bring_to("in us$ (2020)?") == "in dollar?"
+
+
+def test_missing_words_name_what_no_document_uses() -> None:
+    ours = vocabulary(FOOD)
+    assert ours.missing_words("How much of it is in Mushrooms or tempeh, and which mushrooms?") == [
+        "mushrooms",
+        "tempeh",
+    ]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "which doctor should my mother see tomorrow, please?",  # everyday words
+        "is an oyster a clam?",  # other forms of the documents' words
+        "are oystres and kippers rich?",  # misspelt, and known from an answered question
+        "2024 b13 90.7 µg2",  # numbers
+        "",
+    ],
+)
+def test_words_that_are_everyday_known_or_numbers_are_not_missing(question: str) -> None:
+    assert vocabulary(FOOD, answered=["what of a kipper?"]).missing_words(question) == []
+
+
+def test_words_of_open_questions_alone_are_missing() -> None:
+    ours = vocabulary(FOOD, open_questions=["how much is in mushrooms?", "mushrooms?"])
+    assert ours.missing_words("mushrooms") == ["mushrooms"]
+
+
+def test_everyday_words_end_at_the_rank_that_says_so() -> None:
+    by_rank = list(english_ranks())
+    last_everyday, first_rare = by_rank[EVERYDAY_RANK - 1], by_rank[EVERYDAY_RANK]
+    assert vocabulary("x").missing_words(f"{last_everyday} {first_rare}") == [first_rare]
+
+
+def test_list_of_english_words_is_whole() -> None:
+    ranks = english_ranks()
+    assert len(ranks) > 80_000
+    assert sorted(ranks.values()) == list(range(len(ranks)))
+    assert ranks["the"] == 0
+
+
+def test_two_vocabularies_do_not_share_what_they_know() -> None:
+    assert vocabulary("oysters").bring_to("oystres") == "oysters"
+    assert vocabulary("ovsters oystrez").bring_to("oystrex") == "oystrez"
+    assert Counter(words("oysters")) == Counter(["oysters"])
+
+
+# Regular expressions: none takes time that grows with the square of a text, or worse.
+
+LENGTHS = (5_000, 50_000)
+UNITS = (
+    "a",
+    "A ",
+    "0",
+    "9.",
+    " ",
+    "\t",
+    "\n",
+    "\r\n",
+    "_",
+    "-",
+    "- ",
+    "#",
+    "\\|",
+    "(",
+    ")",
+    "<!--",
+    "-->",
+    "ü",
+    ", ",
+)
+
+TRY_PATTERN = """
+import json, re, sys
+pattern, flags, methods, texts_are_bytes, units, lengths = json.load(sys.stdin)
+compiled = re.compile(pattern.encode() if texts_are_bytes else pattern, flags)
+for length in lengths:
+    for unit in units:
+        text = (unit * length)[:length] + "\\0"
+        subject = text.encode() if texts_are_bytes else text
+        for method in methods:
+            if method == "sub":
+                compiled.sub(b"" if texts_are_bytes else "", subject)
+            elif method == "finditer":
+                all(compiled.finditer(subject))
+            else:
+                getattr(compiled, method)(subject)
+"""
+
+METHODS = ("match", "fullmatch", "search", "findall", "finditer", "split", "sub")
+
+
+def calls_of_re(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    """Calls of the module `re` in a file, with the function's name."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+            continue
+        if isinstance(node.func.value, ast.Name) and node.func.value.id == "re":
+            yield node.func.attr, node
+
+
+def patterns_of_the_project() -> Iterator[tuple[str, str | bytes, int, tuple[str, ...]]]:
+    """Where each pattern stands, the pattern, its flags, and the methods it is used with."""
+    for path in sorted(SOURCES.rglob("*.py")):
+        file = path.relative_to(SOURCES).as_posix()
+        compiles = False
+        for function, call in calls_of_re(path):
+            compiles |= function == "compile"
+            if function in METHODS and isinstance(call.args[0], ast.Constant):
+                pattern = call.args[0].value
+                assert isinstance(pattern, str | bytes)
+                yield f"{file}:{call.lineno}", pattern, 0, (function,)
+        if not compiles:
+            continue
+        source = path.read_text("utf-8")
+        module = importlib.import_module(".".join(["b12qa", *Path(file).with_suffix("").parts]))
+        for name, value in vars(module).items():
+            for number, found in enumerate(value if isinstance(value, tuple) else (value,)):
+                if isinstance(found, re.Pattern):
+                    used = tuple(method for method in METHODS if f"{name}.{method}(" in source)
+                    yield f"{file}:{name}[{number}]", found.pattern, found.flags, used or ("finditer",)
+
+
+PATTERNS = list(patterns_of_the_project())
+
+
+def run_within_20_seconds(program: str, given: object) -> None:
+    subprocess.run(
+        [sys.executable, "-c", program], input=json.dumps(given), text=True, check=True, timeout=20
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "flags", "methods"), [found[1:] for found in PATTERNS], ids=[found[0] for found in PATTERNS]
+)
+def test_no_regular_expression_blows_up(pattern: str | bytes, flags: int, methods: tuple[str, ...]) -> None:
+    text = pattern.decode() if isinstance(pattern, bytes) else pattern
+    own_words = [f"{word} " for word in dict.fromkeys(re.findall(r"(?<!\\)[a-z]{2,}", text))][:12]
+    units = [*UNITS, *own_words]
+    run_within_20_seconds(TRY_PATTERN, [text, flags, methods, isinstance(pattern, bytes), units, LENGTHS])
+
+
+def test_every_regular_expression_of_the_project_is_tried() -> None:
+    put_together: Counter[str] = Counter()  # when called, so that they are not among PATTERNS
+    constant = 0
+    for path in SOURCES.rglob("*.py"):
+        for function, call in calls_of_re(path):
+            if function == "compile" or isinstance(call.args[0], ast.Constant):
+                constant += function != "escape"
+            elif function != "escape":
+                put_together[path.name] += 1
+    assert len(PATTERNS) == constant
+    # Synonyms: see test_no_question_blows_up.
+    assert put_together == {"lexical.py": 1}
+
+
+TRY_QUESTIONS = """
+import json, sys
+from b12qa.conversation import to_query
+from b12qa.lexical import Vocabulary, terms
+units, lengths = json.load(sys.stdin)
+synonyms = [("intramuscular", "IM", "i.m."), ("sublingual", "under my tongue", "aa"), ("x", "a a a")]
+vocabulary = Vocabulary.of(["oysters chloramphenicol"], [], [], synonyms)
+for length in lengths:
+    for unit in units:
+        text = (unit * length)[:length]
+        terms(text)
+        vocabulary.bring_to(text)
+        vocabulary.missing_words(text)
+        to_query(text, [text, text])
+"""
+
+
+def test_no_question_blows_up() -> None:
+    units = (
+        "a",
+        "a ",
+        "A. ",
+        "i.m. ",
+        "under my ",
+        "oystres ",
+        "oystre",
+        "0.",
+        "so ",
+        "ok, ",
+        "i mea",
+        " ",
+        "?",
+    )
+    run_within_20_seconds(TRY_QUESTIONS, [units, LENGTHS])

@@ -1,0 +1,207 @@
+"""Markdown → sections, blocks and marks."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from hypothesis import given
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from strategies import PROPERTY, cases, markdown_texts, seconds, shown
+
+from b12qa.markdown import line_number, parse, plain_text, row_cells, visible_spans
+from b12qa.records import BlockKind, Markup, Span
+
+# The parser without any of our rules: what the properties are checked against.
+PLAIN_PARSER = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table")
+
+
+def sections_and_blocks(text: str) -> str:
+    """What the fixtures show."""
+    found = parse(text)
+    lines = []
+    for number, section in enumerate(found.sections):
+        line = line_number(text, section.start)
+        lines.append(f"§ {line} {' › '.join(section.path)}".rstrip())
+        for block in found.blocks:
+            if block.section != number:
+                continue
+            words = plain_text(text, block.start, block.end, found.markup)
+            lines.append(f"{block.kind} {shown(text[block.start : block.end])}")
+            lines += [f"    after {shown(text[start:end])}" for start, end in block.context]
+            lines += [f"    reads {shown(words)}"] if words != text[block.start : block.end] else []
+    return "\n".join(lines)
+
+
+def plain_tokens(text: str) -> list[Token]:
+    return PLAIN_PARSER.parse(text.removeprefix("\ufeff"))
+
+
+@pytest.mark.parametrize(("text", "expected"), [*cases("sections"), *cases("blocks"), *cases("marks")])
+def test_sections_blocks_and_marks_of_the_fixtures(text: str, expected: str) -> None:
+    assert sections_and_blocks(text) == expected
+
+
+@PROPERTY
+@given(markdown_texts)
+def test_sections_tile_the_document_and_hold_their_blocks(text: str) -> None:
+    found = parse(text)
+    assert found.sections[-1].end == len(text)
+    assert all(a.end == b.start for a, b in itertools.pairwise(found.sections))
+    for block in found.blocks:
+        section = found.sections[block.section]
+        assert section.start <= block.start < block.end <= section.end
+        assert all(span.start < span.end <= block.start for span in block.context)
+    assert all(a.end <= b.start for a, b in itertools.pairwise(found.blocks))
+
+
+@PROPERTY
+@given(markdown_texts)
+def test_headings_and_their_lines_are_those_of_the_parser(text: str) -> None:
+    tokens = plain_tokens(text)
+    expected = [
+        (token.map[0] + 1, int(token.tag[1]))
+        for token in tokens
+        if token.type == "heading_open" and token.level == 0 and token.map
+    ]
+    sections = [section for section in parse(text).sections if section.path]
+    assert [(line_number(text, section.start), section.level) for section in sections] == expected
+
+
+@PROPERTY
+@given(markdown_texts)
+def test_blocks_are_those_of_the_parser_and_of_its_kind(text: str) -> None:
+    containers: list[str] = []
+    expected: list[BlockKind] = []
+    tokens = plain_tokens(text)
+    for i, token in enumerate(tokens):
+        if token.type in ("list_item_open", "blockquote_open"):
+            containers.append(token.type)
+        elif token.type in ("list_item_close", "blockquote_close"):
+            containers.pop()
+        elif token.type in ("paragraph_open", "heading_open"):
+            if tokens[i + 1].content and not (token.type == "heading_open" and token.level == 0):
+                in_quote = BlockKind.QUOTE if containers else BlockKind.PARAGRAPH
+                expected.append(BlockKind.LIST_ITEM if "list_item_open" in containers else in_quote)
+        elif token.type in ("fence", "code_block") and token.content.strip():
+            expected.append(BlockKind.CODE)
+        elif token.type == "html_block" and re.sub(r"(?s)<!--.*?-->", "", token.content).strip():
+            expected.append(BlockKind.HTML)
+        elif token.type == "tr_open":
+            expected.append(BlockKind.TABLE_ROW)
+    assert [block.kind for block in parse(text).blocks] == expected
+
+
+@PROPERTY
+@given(markdown_texts)
+def test_marks_lie_in_order_and_emphasis_between_its_marks(text: str) -> None:
+    markup = parse(text).markup
+    assert all(a.start < a.end <= b.start for a, b in itertools.pairwise(markup.hidden))
+    hidden = {position for span in markup.hidden for position in range(*span)}
+    for spans, width in ((markup.strong, 2), (markup.emphasis, 1)):
+        for start, end in spans:
+            before, after = range(start - width, start), range(end, end + width)
+            assert start < end
+            assert text[start - width : start] in ("*" * width, "_" * width)
+            assert text[end : end + width] == text[start - width : start]
+            assert hidden.issuperset(before)
+            assert hidden.issuperset(after)
+
+
+@PROPERTY
+@given(markdown_texts)
+def test_emphasis_is_where_the_parser_finds_it(text: str) -> None:
+    tokens = plain_tokens(text)
+    children = [child.type for token in tokens for child in token.children or ()]
+    markup = parse(text).markup
+    # A cell beyond the header's columns is not shown by the parser and not looked into by us.
+    assert len(markup.strong) == children.count("strong_open")
+    assert len(markup.emphasis) == children.count("em_open")
+
+
+@PROPERTY
+@given(markdown_texts)
+def test_plain_text_is_what_the_parser_shows(text: str) -> None:
+    tokens = plain_tokens(text)
+    # Escapes, entities, code marks, raw HTML and table borders are kept; links have their fixtures.
+    if re.search(r"[\\&`<\0]|\]\(|!\[", text) or any(token.type == "table_open" for token in tokens):
+        return
+    in_title = False
+    expected = ""
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            in_title = token.type == "heading_open" and token.level == 0
+        elif token.type == "inline" and not in_title:
+            expected += "".join(child.content for child in token.children or ())
+    found = parse(text)
+    words = "".join(
+        plain_text(text, block.start, block.end, found.markup)
+        for block in found.blocks
+        if block.kind is not BlockKind.CODE
+    )
+    assert "".join(words.split()) == "".join(expected.split())
+
+
+@PROPERTY
+@given(markdown_texts)
+def test_plain_text_holds_no_hidden_mark(text: str) -> None:
+    markup = parse(text).markup
+    hidden = {position for span in markup.hidden for position in range(*span)}
+    expected = "".join(character for i, character in enumerate(text) if i not in hidden)
+    assert plain_text(text, 0, len(text), markup) == expected
+
+
+def test_visible_spans_of_a_part_that_begins_and_ends_inside_marks() -> None:
+    markup = Markup(hidden=(Span(2, 4), Span(6, 8), Span(10, 12)))
+    assert list(visible_spans(3, 11, markup)) == [(4, 6), (8, 10)]
+    assert list(visible_spans(4, 6, markup)) == [(4, 6)]
+    assert list(visible_spans(2, 4, markup)) == []
+    assert list(visible_spans(0, 14, markup)) == [(0, 2), (4, 6), (8, 10), (12, 14)]
+
+
+@pytest.mark.parametrize(
+    ("row", "cells"),
+    [
+        ("| a | b |", ["a", "b"]),
+        ("a|b", ["a", "b"]),
+        ("| a || c |", ["a", "", "c"]),
+        (r"| a\|b | c |", [r"a\|b", "c"]),
+        ("|  |", [""]),
+        ("| α 😀 | ", ["α 😀", ""]),
+    ],
+)
+def test_row_cells(row: str, cells: list[str]) -> None:
+    assert [row[start:end] for start, end in row_cells(row, 0, len(row))] == cells
+
+
+def test_lines_are_counted_as_markdown_counts_them() -> None:
+    text = "1\n2\r\n3\r4\x0c4\u20284\x854\n5"
+    found = [line_number(text, i) for i, character in enumerate(text) if character.isdigit()]
+    assert found == [1, 2, 3, 4, 4, 4, 4, 5]
+    assert line_number(text, text.index("\r\n") + 1) == 2  # between the two characters of a line end
+
+
+@pytest.mark.parametrize("mark", ["> ", "- "])
+def test_marks_nested_deeper_than_anybody_reads_lose_no_words(mark: str) -> None:
+    text = mark * 500 + "deep words\n\nAfter."
+    blocks = [text[block.start : block.end] for block in parse(text).blocks]
+    assert blocks[0].endswith("deep words")
+    assert blocks[-1] == "After."
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["**a** b. ", "**a** b.\n\n", "> *a*\n", "# *a*\n\n", "|**a**"],
+    ids=["marks in one paragraph", "in many", "lines of a quote", "headings", "cells"],
+)
+def test_parsing_takes_time_in_proportion_to_the_text(text: str) -> None:
+    """Four times the text takes about four times as long, where a quadratic step would take sixteen."""
+    parse(text)
+    assert seconds(lambda: parse(text * 6000)) < 9 * seconds(lambda: parse(text * 1500))
+
+
+def test_many_comments_on_a_line_are_read_in_a_moment() -> None:
+    text = "<!-- -->" * 2000 + " words"
+    assert [text[block.start : block.end] for block in parse(text).blocks] == [text]

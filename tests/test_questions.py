@@ -1,0 +1,353 @@
+"""The question bank and the synonyms beside a document: their form, and what is reported about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import SMALL_TEXT, HashingEncoder
+
+from b12qa.chunking import chunk_documents
+from b12qa.corpus import Corpus, Severity, parse_document
+from b12qa.errors import CorpusError
+from b12qa.questions import QuestionBank, bank_file, read_banks, read_synonyms, synonyms_file
+from b12qa.records import OpenQuestion, Question
+
+SENTENCES = (
+    "Tea is a drink.",
+    "It has 40 mg of caffeine.",
+    "green tea",
+    "black tea",
+    "Use water at 90.5 degrees.",
+    "Wait 3 minutes.",
+)
+
+BANK = """\
+# What readers ask.
+sentences:
+- sentence: It has 40 mg of caffeine.
+  questions:
+  - how much caffeine is in tea?
+  - "is there caffeine: yes or no?"
+- sentence: black tea
+  questions: [which dark kind is there?]
+open:
+- section: Kinds
+  questions:
+  - question: is there red tea?
+    reason: names no red tea
+- section: Tea > Brewing
+  questions:
+  - question: how much sugar?
+    reason: does not speak of sugar
+"""
+
+
+def read(*pairs: tuple[str, bytes | None]) -> QuestionBank:
+    """Read the banks of documents given as pairs of text and bank; the first is a.md, the second b.md."""
+    names = [chr(ord("a") + number) for number in range(len(pairs))]
+    corpus = Corpus(
+        tuple(parse_document(name, text) for name, (text, _) in zip(names, pairs, strict=True)),
+        {bank_file(name): data for name, (_, data) in zip(names, pairs, strict=True) if data is not None},
+    )
+    encoder = HashingEncoder()
+    rows = chunk_documents(corpus.documents, encoder.count_tokens, encoder.max_tokens)
+    return read_banks(corpus, rows.sentences)
+
+
+def read_tea(bank: str) -> QuestionBank:
+    return read((SMALL_TEXT, bank.encode()))
+
+
+def warnings(bank: QuestionBank, *, without: str = "no question for the sentence") -> list[str]:
+    return [str(problem) for problem in bank.problems if without not in problem.message]
+
+
+def synonyms(*files: bytes | None) -> tuple[tuple[str, ...], ...]:
+    names = [chr(ord("a") + number) for number in range(len(files))]
+    beside = {synonyms_file(name): data for name, data in zip(names, files, strict=True) if data is not None}
+    return read_synonyms(Corpus(tuple(parse_document(name, SMALL_TEXT) for name in names), beside))
+
+
+def test_bank_gives_each_question_its_sentence_and_each_open_question_its_section() -> None:
+    bank = read_tea(BANK)
+    assert bank.answered == (
+        Question("how much caffeine is in tea?", 1),
+        Question("is there caffeine: yes or no?", 1),
+        Question("which dark kind is there?", 3),
+    )
+    assert bank.open == (
+        OpenQuestion("is there red tea?", 0, 1, "names no red tea"),
+        OpenQuestion("how much sugar?", 0, 2, "does not speak of sugar"),
+    )
+
+
+def test_sentences_without_questions_are_reported_and_no_others() -> None:
+    problems = read_tea(BANK).problems
+    assert [problem.message for problem in problems] == [
+        f"no question for the sentence {sentence!r}"
+        for sentence in SENTENCES
+        if sentence not in ("It has 40 mg of caffeine.", "black tea")
+    ]
+    assert {(problem.severity, problem.file, problem.line) for problem in problems} == {
+        (Severity.WARNING, "a.questions.yaml", 1)
+    }
+
+
+def test_complete_bank_has_no_problem() -> None:
+    entries = "".join(
+        f"- sentence: {sentence}\n  questions: [question {number}]\n"
+        for number, sentence in enumerate(SENTENCES)
+    )
+    bank = read_tea("sentences:\n" + entries)
+    assert bank.problems == ()
+    assert [question.sentence for question in bank.answered] == [0, 1, 2, 3, 4, 5]
+
+
+def test_questions_of_a_changed_sentence_hang_in_the_air_and_are_left_out() -> None:
+    bank = read_tea(
+        "sentences:\n- sentence: It has 50 mg of caffeine.\n  questions:\n  - how much?\n  - how strong?\n"
+    )
+    assert bank.answered == ()
+    assert warnings(bank) == [
+        "a.questions.yaml:2: warning: 2 questions hang in the air: "
+        "the document has no sentence 'It has 50 mg of caffeine.'"
+    ]
+
+
+def test_one_question_hangs_in_the_air_in_the_singular_and_long_sentences_are_shortened() -> None:
+    bank = read_tea(f"sentences:\n- sentence: {'x' * 100}\n  questions: [how much?]\n")
+    assert warnings(bank) == [
+        "a.questions.yaml:2: warning: 1 question hangs in the air: "
+        f"the document has no sentence '{'x' * 69}…'"
+    ]
+
+
+def test_same_question_twice_is_reported_with_both_lines_and_kept_once() -> None:
+    bank = read_tea(
+        """\
+sentences:
+- sentence: Tea is a drink.
+  questions:
+  - What is tea?
+- sentence: green tea
+  questions:
+  - what  is TEA?
+open:
+- section: Kinds
+  questions:
+  - question: what is tea?
+    reason: says nothing
+"""
+    )
+    assert bank.answered == (Question("What is tea?", 0),)
+    assert bank.open == ()
+    assert warnings(bank) == [
+        "a.questions.yaml:7: warning: the same question as in line 4: 'what is TEA?'",
+        "a.questions.yaml:11: warning: the same question as in line 4: 'what is tea?'",
+    ]
+    assert any("'green tea'" in problem.message for problem in bank.problems)
+
+
+def test_open_questions_of_an_unknown_section_are_left_out_and_reported() -> None:
+    bank = read_tea(
+        "open:\n- section: Milk\n  questions:\n  - question: which milk?\n    reason: names no milk\n"
+    )
+    assert bank.open == ()
+    assert warnings(bank) == [
+        "a.questions.yaml:2: warning: open questions of a section that the document does not have: 'Milk'"
+    ]
+
+
+def test_problems_come_in_the_order_of_lines() -> None:
+    bank = read_tea(
+        "open:\n- section: Milk\n  questions: []\n"
+        "sentences:\n- sentence: gone\n  questions: []\n- sentence: green tea\n  questions: [a?, A?]\n"
+    )
+    assert [problem.line for problem in bank.problems] == [1, 1, 1, 1, 1, 2, 5, 8]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Green tea is mild and clear.",
+        "Green tea\n    is mild and\n    clear.",
+        '"Green  tea is\\tmild and clear. "',
+        "'**Green** tea is _mild_ and clear.'",
+        "|\n    **Green** tea is _mild_\n    and clear.",
+    ],
+)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_sentence_is_found_with_and_without_its_marks_and_line_breaks(sentence: str, line_end: str) -> None:
+    text = "# Tea\n\n**Green** tea is _mild_\nand clear. It sells.\n".replace("\n", line_end)
+    data = f"sentences:\n- sentence: {sentence}\n  questions: [which is mild?]\n".replace("\n", line_end)
+    bank = read((text, data.encode()))
+    assert bank.answered == (Question("which is mild?", 0),)
+    assert warnings(bank) == []
+
+
+def test_sentence_of_a_block_quote_is_found_without_the_marks_of_its_lines() -> None:
+    data = b"sentences:\n- sentence: Green tea is mild and clear.\n  questions: [which is mild?]\n"
+    bank = read(("> Green tea is\n> mild and clear.\n", data))
+    assert (bank.answered, bank.problems) == ((Question("which is mild?", 0),), ())
+
+
+def test_carriage_returns_and_a_byte_order_mark_change_nothing() -> None:
+    plain = read_tea(BANK)
+    with_both = read(
+        (
+            "\ufeff\n" + SMALL_TEXT.replace("\n", "\r\n"),
+            b"\xef\xbb\xbf" + BANK.replace("\n", "\r\n").encode(),
+        )
+    )
+    assert [q.text for q in with_both.answered] == [q.text for q in plain.answered]
+    assert [(q.text, q.reason) for q in with_both.open] == [(q.text, q.reason) for q in plain.open]
+    assert warnings(with_both) == []
+
+
+def test_lines_are_counted_with_carriage_returns_too() -> None:
+    bank = "sentences:\n- sentence: gone\n  questions: []\nopen:\n- section: gone\n  questions: []\n"
+    expected = [2, 5]
+    for data in (bank.encode(), bank.replace("\n", "\r\n").encode(), b"\xef\xbb\xbf" + bank.encode()):
+        found = read((SMALL_TEXT, data)).problems
+        assert [problem.line for problem in found if problem.line > 1] == expected
+
+
+def test_each_document_has_its_own_bank() -> None:
+    coffee = "# Coffee\n\nIt has 40 mg of caffeine.\n"
+    bank_of_coffee = (
+        b"sentences:\n- sentence: It has 40 mg of caffeine.\n  questions: [how strong is coffee?]\n"
+        b"- sentence: Tea is a drink.\n  questions: [what is tea?]\n"
+        b"open:\n- section: Kinds\n  questions: []\n"
+        b"- section: Coffee\n  questions:\n  - {question: is it hot?, reason: does not say how hot}\n"
+    )
+    bank = read((SMALL_TEXT, BANK.encode()), (coffee, bank_of_coffee))
+    # The same words stand in both documents; row 1 is in the first, row 6 in the second.
+    assert [q.sentence for q in bank.answered] == [1, 1, 3, 6]
+    assert [q.document for q in bank.open] == [0, 0, 1]
+    assert warnings(bank) == [
+        "b.questions.yaml:4: warning: 1 question hangs in the air: "
+        "the document has no sentence 'Tea is a drink.'",
+        "b.questions.yaml:7: warning: open questions of a section that the document does not have: 'Kinds'",
+    ]
+
+
+def test_same_question_about_two_documents_is_no_duplicate() -> None:
+    data = b"sentences:\n- sentence: Hello.\n  questions: [what?]\n"
+    bank = read(("Hello.\n", data), ("Hello.\n", data))
+    assert bank.answered == (Question("what?", 0), Question("what?", 1))
+    assert bank.problems == ()
+
+
+def test_document_without_a_bank_has_no_questions_and_no_problem() -> None:
+    assert read((SMALL_TEXT, None)) == QuestionBank((), (), ())
+
+
+def test_empty_bank_leaves_every_sentence_without_a_question() -> None:
+    bank = read_tea("# nothing yet\n")
+    assert (bank.answered, bank.open, len(bank.problems)) == ((), (), 6)
+
+
+@pytest.mark.parametrize(
+    ("bank", "message"),
+    [
+        ("sentences: [\n", "2: not YAML"),
+        ("sentences:\n\t- a\n", "2: not YAML"),
+        ("sentences:\n- sentence: a: b\n", "2: not YAML"),
+        ("sentences: []\n---\nopen: []\n", "2: not YAML"),
+        ("sentences:\n- *nobody\n", "2: not YAML"),
+        ("sentences:\n- sentence: a\x07b\n", "2: not YAML (control characters are not allowed)"),
+        ("- a\n", "1: expected open and sentences here, got a list"),
+        ("just words\n", "1: expected open and sentences here, got the text 'just words'"),
+        ("sentences: []\nanswers: []\n", "1: expected open and sentences here, got answers and sentences"),
+        ("# empty\nsentences:\n", "2: expected a list here, got nothing"),
+        ("\nsentences: {a: b}\n", "2: expected a list here, got a mapping"),
+        ("sentences:\n- Tea is a drink.\n", "2: expected questions and sentence here, got the text"),
+        ("sentences:\n- sentence: a\n", "2: expected questions and sentence here, got sentence"),
+        ("sentences:\n- {}\n", "2: expected questions and sentence here, got nothing"),
+        ("sentences:\n- sentence: a\n  questions: what?\n", "3: expected a list here, got the text 'what?'"),
+        ("sentences:\n- sentence: a\n  questions:\n  - b: c\n", "4: expected a text here, got a mapping"),
+        ("sentences:\n- sentence: a\n  questions:\n  - ' '\n", "4: expected a text here, got nothing"),
+        ("sentences:\n- sentence: [a]\n  questions: []\n", "2: expected a text here, got a list"),
+        ("sentences: []\nopen: []\nsentences: []\n", "3: sentences stands here a second time"),
+        (
+            "sentences:\n- sentence: a\n  questions: []\n  questions: []\n",
+            "4: questions stands here a second time",
+        ),
+        ("open:\n- section: Kinds\n", "2: expected questions and section here, got section"),
+        (
+            "open:\n- section: Kinds\n  questions:\n  - what?\n",
+            "4: expected question and reason here, got the text 'what?'",
+        ),
+        (
+            "open:\n- section: Kinds\n  questions:\n  - question: what?\n",
+            "4: expected question and reason here, got question",
+        ),
+        ("&a [*a]\n", "1: expected open and sentences here, got a list"),
+    ],
+)
+def test_malformed_bank_is_refused_with_file_and_line(bank: str, message: str) -> None:
+    with pytest.raises(CorpusError) as caught:
+        read_tea(bank)
+    assert str(caught.value).startswith(f"a.questions.yaml:{message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_bank_that_is_not_utf8_is_refused_with_file_and_line() -> None:
+    with pytest.raises(CorpusError, match=r"^a\.questions\.yaml:3: not YAML \(.*UTF-8"):
+        read((SMALL_TEXT, b"sentences:\n- sentence: a\n  questions: [\xe4]\n"))
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_yaml_tags_create_no_objects(tmp_path: Path, folded: bool) -> None:
+    victim = tmp_path / "touched"
+    call = f"!!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path [{victim}]]"
+    bank = (
+        f"sentences:\n- sentence: Tea is a drink.\n  questions: [{call}]\n"
+        if folded
+        else f"sentences:\n- sentence: Tea is a drink.\n  questions: {call}\n"
+    )
+    with pytest.raises(CorpusError, match=r"^a\.questions\.yaml:3: expected a text here, got a list"):
+        read_tea(bank)
+    tagged = "sentences:\n- sentence: !!python/name:os.system Tea is a drink.\n  questions: [!!int what?]\n"
+    assert read_tea(tagged).answered == (Question("what?", 0),)
+    assert not victim.exists()
+
+
+def test_numbers_dates_and_booleans_of_yaml_stay_words() -> None:
+    bank = read_tea("sentences:\n- sentence: Tea is a drink.\n  questions: [yes, 1e3, 2024-01-01, 0x10, ~]\n")
+    assert [question.text for question in bank.answered] == ["yes", "1e3", "2024-01-01", "0x10", "~"]
+
+
+def test_synonyms_of_all_documents_come_in_order() -> None:
+    first = b"# other names\n- [caffeine, theine, teine]\n- [minutes,\n   mins]\n"
+    assert synonyms(first, None, b"- [tea, cha, under\n   the cosy]\n") == (
+        ("caffeine", "theine", "teine"),
+        ("minutes", "mins"),
+        ("tea", "cha", "under the cosy"),
+    )
+
+
+def test_document_without_synonyms_has_none() -> None:
+    assert synonyms(None) == ()
+    assert synonyms(b"") == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"caffeine: theine\n", "1: expected a list here, got a mapping"),
+        (b"\n- caffeine\n", "2: expected a list here, got the text 'caffeine'"),
+        (b"- [a, b]\n- [caffeine]\n", "2: expected two or more names for one thing. Add one."),
+        (b"- [a, b]\n- []\n", "2: expected two or more names for one thing. Add one."),
+        (b"- [a, b]\n- [a, {b: c}]\n", "2: expected a text here, got a mapping"),
+        (b"- [a, b]\n- [a, '']\n", "2: expected a text here, got nothing"),
+        (b"- [a, b]\n- [a, !!python/object/apply:os.getcwd []]\n", "2: expected a text here, got a list"),
+        (b"- [a, b\n", "2: not YAML"),
+        (b"- [a, b]\n- [a, \xff]\n", "2: not YAML"),
+    ],
+)
+def test_malformed_synonyms_are_refused_with_file_and_line(data: bytes, message: str) -> None:
+    with pytest.raises(CorpusError) as caught:
+        synonyms(data)
+    assert str(caught.value).startswith(f"a.synonyms.yaml:{message}")

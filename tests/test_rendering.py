@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import PROPERTY, markdown_texts
+
+from b12qa import rendering
+from b12qa.corpus import parse_document
+from b12qa.records import (
+    Answer,
+    BlockKind,
+    Document,
+    Excerpt,
+    Notice,
+    NoticeKind,
+    Outcome,
+    Quote,
+    ScoredChunk,
+    SearchResults,
+    SectionReference,
+    Span,
+)
+from b12qa.safety import DISCLAIMER
+
+HOSTILE = """# <img src=x onerror=alert(1)> & "Title"
+
+A paragraph with <script>alert("1")</script>, **<b>bold</b>** & *"it's"* &amp; &lt;i&gt;.
+
+- <svg onload=alert(1)>
+- [link](javascript:alert(1)) and ![image](http://elsewhere.example/x.png)
+
+| <th> | "b" |
+|------|-----|
+| </td></table><script>x</script> | 'c' & d |
+
+> Quoted </blockquote><iframe src="http://elsewhere.example"></iframe>
+
+```html
+</pre><script>alert(1)</script>
+```
+
+<div onclick="alert(1)">
+raw HTML
+</div>
+"""
+PLAIN_TAGS = {
+    "figure", "figcaption", "blockquote", "p", "pre", "span", "table", "thead", "tbody", "tr", "th", "td",
+    "mark", "strong", "em", "div", "ul", "ol", "li", "small",
+}  # fmt: skip
+
+
+class Page(HTMLParser):
+    """What a browser would make of it: tags, attributes, and the text below every element."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.texts: dict[str, list[str]] = {}  # by tag, and by tag.class
+        self._open: list[tuple[str, list[str]]] = []
+        self.feed(html)
+        self.close()
+        assert self._open == [], "an element is not closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        classes = (dict(attrs).get("class") or "").split()
+        names = [tag, *(f"{tag}.{name}" for name in classes)]
+        for name in names:
+            self.texts.setdefault(name, []).append("")
+        self._open.append((tag, names))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop()[0] == tag, "elements overlap"
+
+    def handle_data(self, data: str) -> None:
+        for _, names in self._open:
+            for name in names:
+                self.texts[name][-1] += data
+
+
+def quotes_of(document: Document, highlights: tuple[Span, ...] | None = None) -> list[Quote]:
+    """Every block of a document as a quote, highlighted as a whole unless told otherwise."""
+
+    def excerpt(span: tuple[int, int]) -> Excerpt:
+        start, end = span
+        return Excerpt(document.text[start:end], start, end, document.markup.within(start, end))
+
+    return [
+        Quote(
+            text=document.text[block.start : block.end],
+            start=block.start,
+            end=block.end,
+            markup=document.markup.within(block.start, block.end),
+            document=document.name,
+            title=document.title,
+            section_path=document.sections[block.section].path,
+            kind=block.kind,
+            highlights=(Span(block.start, block.end),) if highlights is None else highlights,
+            context=tuple(excerpt(span) for span in block.context),
+        )
+        for block in document.blocks
+    ]
+
+
+def answer_with(
+    *quotes: Quote, outcome: Outcome = Outcome.ANSWERED, notices: tuple[Notice, ...] = ()
+) -> Answer:
+    disclaimer = Notice(NoticeKind.DISCLAIMER, DISCLAIMER)
+    return Answer("question", "question", outcome, 0.9, quotes, (*notices, disclaimer))
+
+
+def quote_of(text: str, highlights: tuple[Span, ...] | None = None, number: int = 0) -> Quote:
+    return quotes_of(parse_document("tea", text), highlights)[number]
+
+
+# Nothing of the document becomes markup.
+
+
+def test_hostile_text_becomes_nothing_but_text() -> None:
+    document = parse_document("hostile", HOSTILE)
+    quotes = quotes_of(document)
+    assert {quote.kind for quote in quotes} == set(BlockKind)
+    for quote in quotes:
+        page = Page(quote._repr_html_())
+        assert page.tags <= PLAIN_TAGS
+        assert page.attributes <= {"class", "lang"}
+        assert '<img src=x onerror=alert(1)> & "Title"' in page.texts["figcaption"][0]
+
+
+def test_a_hostile_question_and_section_become_nothing_but_text() -> None:
+    nearest = SectionReference('"><script>', ("<script>alert(1)</script>",), 0, 1)
+    notices = (
+        Notice(NoticeKind.SEARCHED_FOR, "Searched for: <script>alert(1)</script>"),
+        Notice(NoticeKind.NEAREST_SECTIONS, "The nearest sections are:", (nearest,)),
+    )
+    answer = answer_with(outcome=Outcome.NOT_COVERED, notices=notices)
+    for html in (rendering.answer_html(answer), rendering.answer_html(answer, links=True)):
+        page = Page(html)
+        assert page.tags <= PLAIN_TAGS | {"a"}
+        assert not any(name.startswith("on") or name == "style" for name in page.attributes)
+        assert page.texts["li"] == ["<script>alert(1)</script>"]
+        assert "Searched for: <script>alert(1)</script>" in page.texts["p"]
+
+
+def words_in_html(quote: Quote) -> str:
+    page = Page(rendering.passage_html(quote))
+    if quote.kind is BlockKind.TABLE_ROW:
+        return "|".join(page.texts.get("td", []))
+    (words,) = page.texts["pre.words" if quote.kind is BlockKind.CODE else "p.words"]
+    return words
+
+
+def without_pipes_and_blanks(text: str) -> str:
+    return re.sub(r"[\s|]|\\(?=\|)", "", text)
+
+
+def assert_html_holds_the_words(quote: Quote) -> None:
+    found, expected = words_in_html(quote), rendering.plain(quote)
+    if quote.kind is BlockKind.TABLE_ROW:
+        found, expected = without_pipes_and_blanks(found), without_pipes_and_blanks(expected)
+    # A parser of HTML makes one line end of every kind.
+    assert found.replace("\r\n", "\n").replace("\r", "\n") == expected.replace("\r\n", "\n").replace(
+        "\r", "\n"
+    )
+
+
+def test_the_text_of_the_html_is_the_quote_without_marks() -> None:
+    for quote in quotes_of(parse_document("hostile", HOSTILE)):
+        assert_html_holds_the_words(quote)
+
+
+@PROPERTY
+@given(markdown_texts)
+def test_the_text_of_the_html_is_the_quote_without_marks_in_any_document(text: str) -> None:
+    for quote in quotes_of(parse_document("any", text)):
+        page = Page(quote._repr_html_())
+        assert page.tags <= PLAIN_TAGS
+        assert page.attributes <= {"class", "lang"}
+        assert_html_holds_the_words(quote)
+
+
+# Highlights.
+
+
+EMPHATIC = parse_document("tea", "Green *tea* & **black <tea>** are `both` tea.\nWait __3__ minutes, not 4.")
+
+
+@PROPERTY
+@given(st.data())
+def test_exactly_the_highlighted_words_are_marked(data: st.DataObject) -> None:
+    text = EMPHATIC.text
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    (quote,) = quotes_of(EMPHATIC, (Span(start, end),))
+    expected = rendering.plain(Excerpt(text[start:end], start, end, quote.markup.within(start, end)))
+    page = Page(rendering.passage_html(quote))
+    assert "".join(page.texts.get("mark", [])) == expected
+    assert words_in_html(quote) == rendering.plain(quote)
+    stretches = list(rendering.marked_words(quote, quote.highlights))
+    assert "".join(words for words, _ in stretches) == rendering.plain(quote)
+    assert "".join(words for words, marked in stretches if marked) == expected
+
+
+def test_two_highlights_are_two_marks() -> None:
+    text = "One is here. Two is not. Three is here."
+    spans = (Span(0, 12), Span(25, 39))
+    page = Page(rendering.passage_html(quote_of(text, spans)))
+    assert page.texts["mark"] == ["One is here.", "Three is here."]
+
+
+def test_a_quote_without_highlights_has_no_mark() -> None:
+    assert "<mark>" not in rendering.passage_html(quote_of("Tea.", ()))
+
+
+def test_emphasis_becomes_emphasis() -> None:
+    html = rendering.passage_html(quote_of("Plain, **strong** and *slanted **both***.", ()))
+    assert "Plain, <strong>strong</strong> and <em>slanted </em><strong><em>both</em></strong>." in html
+
+
+# What is shown around the words.
+
+
+def test_a_list_item_stands_below_its_lead_in() -> None:
+    page = Page(rendering.passage_html(quote_of("There are **two** kinds:\n\n- green\n- black\n", number=1)))
+    assert page.texts["p"] == ["There are two kinds:", "green"]
+    assert page.texts["p.context"] == ["There are two kinds:"]
+    assert page.texts["mark"] == ["green"]
+
+
+def test_a_table_row_stands_below_its_header() -> None:
+    table = "| kind | minutes |\n|---|--:|\n| green | 2 |\n| black \\| brown | **4** |\n"
+    page = Page(rendering.passage_html(quote_of(table, number=2)))
+    assert page.texts["th"] == ["kind", "minutes"]
+    assert [re.sub(r"\\", "", cell) for cell in page.texts["td"]] == ["black | brown", "4"]
+    assert page.texts["strong"] == ["4"]
+
+
+def test_code_keeps_its_lines() -> None:
+    page = Page(rendering.passage_html(quote_of("```\nwait = 3\n\nif wait:\n    drink()\n```\n", ())))
+    assert page.texts["pre"] == ["wait = 3\n\nif wait:\n    drink()"]
+
+
+def test_the_section_path_is_named() -> None:
+    quote = quote_of("# Tea\n\n## Kinds & sorts\n\nGreen.\n")
+    assert "Tea › Kinds & sorts" in Page(rendering.passage_html(quote)).texts["figcaption"][0]
+    assert rendering.passage_text(quote) == "> Green.\n  (Tea › Kinds & sorts)"
+    untitled = quote_of("Green.")
+    assert "tea" in Page(rendering.passage_html(untitled)).texts["figcaption"][0]
+    assert rendering.passage_text(untitled) == "> Green.\n  (tea)"
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_every_outcome_has_its_own_words_and_the_disclaimer_last(outcome: Outcome) -> None:
+    answer = answer_with(quote_of("Green tea."), outcome=outcome)
+    page, text = Page(answer._repr_html_()), str(answer)
+    assert page.texts["p.outcome"] == [rendering.OUTCOME_WORDS[outcome]]
+    assert f"div.{outcome}" in page.texts
+    assert page.texts["div.disclaimer"] == [DISCLAIMER]
+    assert text.startswith(f"{rendering.OUTCOME_WORDS[outcome]}\n\n> Green tea.\n  (tea)\n\n")
+    assert text.endswith(DISCLAIMER)
+    assert len(set(rendering.OUTCOME_WORDS.values())) == len(Outcome) == len(rendering.OUTCOME_WORDS)
+
+
+def test_nearest_sections_are_listed() -> None:
+    sections = (
+        SectionReference("tea", ("Tea", "Kinds"), 0, 1),
+        SectionReference("tea", ("Tea", "Brewing"), 1, 2),
+    )
+    notice = Notice(NoticeKind.NEAREST_SECTIONS, "The nearest sections are:", sections)
+    answer = answer_with(outcome=Outcome.NOT_COVERED, notices=(notice,))
+    assert Page(answer._repr_html_()).texts["li"] == ["Kinds", "Brewing"]
+    assert "The nearest sections are:\n- Kinds\n- Brewing" in str(answer)
+
+
+def test_results_are_numbered_and_scored() -> None:
+    quote = quote_of("Green tea.")
+    chunk = ScoredChunk(
+        quote.text, quote.start, quote.end, document="tea", title="Tea", score=0.123456, rank=1
+    )
+    results = SearchResults([chunk])
+    assert Page(results._repr_html_()).texts["small"] == ["score 0.123"]
+    assert str(results) == "1. score 0.123\n> Green tea.\n  (Tea)"
+    assert Page(SearchResults()._repr_html_()).texts["ol"] == [""]

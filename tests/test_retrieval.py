@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, HashingEncoder
+
+from b12qa.answering import Assistant
+from b12qa.corpus import Corpus, parse_document, read_corpus
+from b12qa.embedding import Encoder, FloatMatrix, find_model
+from b12qa.errors import MissingIndexError, ModelMismatchError, QueryError
+from b12qa.index import build_index, open_index
+from b12qa.records import BlockKind, SearchResults, Span
+from b12qa.retrieval import Reading, Retriever
+
+SECOND_CORPUS = ROOT / "tests" / "second_corpus"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """On a busy machine the threads of one short query wait for each other, ten times as long as it takes."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def retriever_for(text: str, folder: Path, max_tokens: int = 32) -> Retriever:
+    encoder = HashingEncoder(max_tokens=max_tokens)
+    build_index(Corpus((parse_document("text", text),), {}), encoder, folder)
+    return Retriever(open_index(folder), encoder)
+
+
+@pytest.fixture
+def tea(tmp_path: Path, small_corpus: Path) -> Retriever:
+    """Finds passages of the small document, with the stand-in encoder."""
+    encoder = HashingEncoder()
+    build_index(read_corpus(small_corpus), encoder, tmp_path / "index")
+    return Retriever(open_index(tmp_path / "index"), encoder)
+
+
+@pytest.fixture(scope="module")
+def bicycles(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Retriever:
+    """Finds passages of the second document, with the real model."""
+    folder = tmp_path_factory.mktemp("bicycles")
+    build_index(read_corpus(SECOND_CORPUS), encoder, folder)
+    return Retriever(open_index(folder), encoder)
+
+
+def assert_every_sentence_has_its_rank(retriever: Retriever, query: str) -> None:
+    """Passages come in the order of their best sentences, each once, however many are wanted."""
+    index, ranking = retriever.index, retriever.rank([Reading(query, 1.0)])
+    best: dict[int, tuple[float, int]] = {}
+    for row, score in enumerate(ranking.scores.tolist()):
+        chunk = index.sentences[row].chunk
+        if chunk not in best or score > best[chunk][0]:
+            best[chunk] = (score, row)
+    expected = sorted(best.values(), key=lambda pair: (-pair[0], pair[1]))
+    everything = retriever.search(query, top_k=len(index.chunks))
+    assert [result.score for result in everything] == [score for score, _ in expected]
+    assert [result.highlights for result in everything] == [
+        ((index.sentences[row].start, index.sentences[row].end),) for _, row in expected
+    ]
+    for top_k in (1, 2, len(index.chunks) - 1):
+        assert retriever.search(query, top_k) == everything[:top_k]
+
+
+# Plumbing, with the stand-in encoder.
+
+
+def test_the_passage_with_the_words_of_the_query_comes_first(tea: Retriever) -> None:
+    first = tea.search("how many minutes to wait")[0]
+    assert first.text == "Use water at 90.5 degrees. Wait 3 minutes."
+    assert first.section_path == ("Tea", "Brewing")
+    assert (first.document, first.title, first.kind) == ("tea", "Tea", BlockKind.PARAGRAPH)
+    document = tea.index.documents[0].text
+    assert [document[a:b] for a, b in first.highlights] == ["Wait 3 minutes."]
+
+
+def test_results_are_ranked_slices_of_the_document(tea: Retriever) -> None:
+    document = tea.index.documents[0].text
+    results = tea.search("green tea", top_k=4)
+    assert [result.rank for result in results] == [1, 2, 3, 4]
+    assert [result.score for result in results] == sorted((r.score for r in results), reverse=True)
+    assert results[0].text == "green tea"
+    for result in results:
+        assert result.text == document[result.start : result.end]
+        assert all(
+            result.start <= span.start < span.end <= result.end and isinstance(span, Span)
+            for span in result.highlights
+        )
+
+
+@pytest.mark.parametrize("query", ["green tea", "water", "nothing of this", "", "?!"])
+def test_every_passage_of_a_small_document_has_its_rank(tea: Retriever, query: str) -> None:
+    assert_every_sentence_has_its_rank(tea, query)
+
+
+def test_a_long_passage_of_short_sentences_hides_no_other(tmp_path: Path) -> None:
+    """The best sentence of the other passages ranks behind thirty sentences of the first."""
+    crowd = " ".join(f"Cats purr here{i}." for i in range(30))
+    text = f"{crowd}\n\nBirds and mice live there. Cats purr while a crowd is looking on.\n\nCats sleep."
+    retriever = retriever_for(text, tmp_path, max_tokens=1000)
+    assert (len(retriever.index.chunks), len(retriever.index.sentences)) == (3, 33)
+    assert_every_sentence_has_its_rank(retriever, "cats purr")
+
+
+def test_equal_scores_keep_reading_order(tmp_path: Path) -> None:
+    retriever = retriever_for(
+        "\n\n".join(["The same words.", "Something else.", "The same words."]), tmp_path
+    )
+    for _ in range(3):
+        results = retriever.search("same words", top_k=3)
+        assert results[0].score == results[1].score
+        assert [result.start for result in results[:2]] == [0, 34]
+
+
+def test_the_same_query_gets_the_same_results_from_a_reopened_index(
+    tmp_path: Path, small_corpus: Path
+) -> None:
+    encoder = HashingEncoder()
+    build_index(read_corpus(small_corpus), encoder, tmp_path / "index")
+    first, second = (Retriever(open_index(tmp_path / "index"), encoder) for _ in range(2))
+    for one, other in (
+        (first.index.chunk_vectors, second.index.chunk_vectors),
+        (first.index.sentence_vectors, second.index.sentence_vectors),
+    ):
+        np.testing.assert_array_equal(one.reconstruct_n(0, one.ntotal), other.reconstruct_n(0, other.ntotal))
+    for query in ("green tea", "90.5 degrees", "caffeine?"):
+        assert first.search(query, top_k=4) == second.search(query, top_k=4)
+
+
+def test_five_passages_are_found_by_default_or_all_there_are(tea: Retriever, tmp_path: Path) -> None:
+    assert len(tea.search("tea")) == 4
+    many = retriever_for("\n\n".join(f"Paragraph {i}." for i in range(9)), tmp_path / "many")
+    assert len(many.search("paragraph")) == 5
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 5, 10**9])
+def test_top_k_out_of_range_is_refused(tea: Retriever, top_k: int) -> None:
+    with pytest.raises(
+        QueryError, match=rf"Expected top_k from 1 to 4, the number of passages; got {top_k}\."
+    ):
+        tea.search("tea", top_k)
+
+
+def test_a_query_vector_of_the_wrong_width_is_refused(tea: Retriever) -> None:
+    with pytest.raises(
+        QueryError, match=r"Expected query vectors of shape \(n, 64\), got \(1, 32\)\. Was the index built"
+    ):
+        Retriever(tea.index, HashingEncoder(dimension=32)).search("tea")
+
+
+def test_a_query_vector_that_is_not_finite_is_refused(tea: Retriever) -> None:
+    class BrokenEncoder(HashingEncoder):
+        def encode(self, texts: Sequence[str]) -> FloatMatrix:
+            return super().encode(texts) * np.float32(np.nan)
+
+    with pytest.raises(QueryError, match="The query vector holds a value that is not finite"):
+        Retriever(tea.index, BrokenEncoder()).search("tea")
+
+
+def test_results_show_themselves_in_a_notebook_and_a_terminal(tea: Retriever) -> None:
+    results = tea.search("green tea", top_k=2)
+    assert isinstance(results, SearchResults)
+    assert results._repr_html_().count("<figure") == 2
+    assert "<mark>green tea</mark>" in results._repr_html_()
+    assert str(results).startswith(f"1. score {results[0].score:.3f}\n> green tea\n  (Tea › Kinds)\n\n2. ")
+
+
+def test_a_passage_names_the_section_to_read_on_in(tea: Retriever) -> None:
+    document = tea.index.documents[0].text
+    section = tea.section_of(tea.search("green tea")[0])
+    assert (section.document, section.path) == ("tea", ("Tea", "Kinds"))
+    assert document[section.start : section.end].startswith("## Kinds")
+    assert "Brewing" not in document[section.start : section.end]
+
+
+def test_a_text_before_any_heading_is_named_by_its_title(tmp_path: Path) -> None:
+    retriever = retriever_for("Words before any heading.\n\n# Later\n\nMore.", tmp_path)
+    first = retriever.search("words before any heading")[0]
+    assert first.section_path == ()
+    assert retriever.section_of(first).path == ("Later",)
+    assert str(first) == "> Words before any heading.\n  (Later)"
+
+
+def test_an_index_that_is_missing_or_of_another_model_does_not_load(
+    tmp_path: Path, small_corpus: Path
+) -> None:
+    with pytest.raises(MissingIndexError, match="Run: b12qa build"):
+        Retriever.load(tmp_path / "index")
+
+
+# The real model.
+
+
+@pytest.mark.model
+def test_the_index_of_another_model_does_not_load(tmp_path: Path, small_corpus: Path) -> None:
+    build_index(read_corpus(small_corpus), HashingEncoder(dimension=384), tmp_path / "index")
+    fingerprint = find_model().fingerprint
+    with pytest.raises(
+        ModelMismatchError, match=rf"all-MiniLM-L6-v2 \({fingerprint[:8]}\)\. Run: b12qa build"
+    ):
+        Retriever.load(tmp_path / "index")
+
+
+@pytest.mark.model
+def test_a_retriever_loads_without_the_corpus(article_index: Path, assistant: Assistant) -> None:
+    loaded = Retriever.load(str(article_index))
+    query = "why do the toes go numb first"
+    assert [(r.start, r.end) for r in loaded.search(query)] == [
+        (r.start, r.end) for r in assistant.retriever.search(query)
+    ]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("query", ["how much b12 in clams", "metformin", "", "numb toes " * 300])
+def test_every_passage_of_the_article_has_its_rank(assistant: Assistant, query: str) -> None:
+    assert_every_sentence_has_its_rank(assistant.retriever, query)
+
+
+@pytest.mark.model
+def test_a_list_item_is_found_with_its_lead_in(bicycles: Retriever) -> None:
+    first = bicycles.search("front wheel: lever upwards along the fork")[0]
+    assert first.text == "at the front wheel, point the lever upwards along the fork"
+    assert first.kind == BlockKind.LIST_ITEM
+    assert first.section_path == ("Looking after a bicycle", "Before every ride")
+    assert [excerpt.text for excerpt in first.context] == [
+        "The check takes one minute. Go through these points in order:",
+        "**Quick-release levers**: they must be closed, and on the side away from the chain:",
+    ]
+    assert "the side away from the chain:" in html.unescape(first._repr_html_())
+
+
+@pytest.mark.model
+def test_a_table_row_is_found_with_its_header(bicycles: Retriever) -> None:
+    first = bicycles.search("SRAM brake fluid DOT 5.1")[0]
+    assert first.kind == BlockKind.TABLE_ROW
+    assert first.text == "| SRAM     | DOT 5.1     | every year     |"
+    assert [excerpt.text for excerpt in first.context] == ["| Maker    | Fluid       | Change it      |"]
+    assert first.section_path == ("Looking after a bicycle", "Brakes", "Disc brakes", "Fluid")
+    assert "<th>Fluid</th>" in first._repr_html_()
+    assert "DOT 5.1</mark></td>" in first._repr_html_()
+
+
+@pytest.mark.model
+def test_a_block_quote_and_code_are_found(bicycles: Retriever) -> None:
+    quote = bicycles.search("does a patched tube last?")[0]
+    assert (quote.kind, quote.text[:29]) == (BlockKind.QUOTE, "A patch that is put on well o")
+    code = bicycles.search("print measured / new_length in Python", top_k=3)
+    assert BlockKind.CODE in {result.kind for result in code}
+
+
+@pytest.mark.model
+def test_every_sentence_of_the_second_document_finds_itself(bicycles: Retriever) -> None:
+    """Sentences are searched as they are written, so that the document's own words always work."""
+    text = bicycles.index.documents[0].text
+    for sentence in bicycles.index.sentences:
+        first = bicycles.search(text[sentence.start : sentence.end], top_k=1)[0]
+        assert (first.start, first.end) == (
+            bicycles.index.chunks[sentence.chunk].start,
+            bicycles.index.chunks[sentence.chunk].end,
+        ), text[sentence.start : sentence.end]

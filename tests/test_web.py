@@ -1,0 +1,424 @@
+"""The chat without a browser: routes, limits, headers, what is shown, and how the server starts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import webbrowser
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import SMALL_TEXT, HashingEncoder
+from starlette.routing import Mount
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from b12qa import answering, rendering
+from b12qa.answering import Assistant
+from b12qa.errors import B12qaError
+from b12qa.records import Answer, Document, Excerpt, Outcome, Span
+from b12qa.safety import DISCLAIMER
+from b12qa.web import page, replies, server
+from b12qa.web.guard import MAX_BODY_BYTES
+from b12qa.web.page import build_app
+
+OWN_ADDRESS = "http://testserver"
+
+
+def assistant_for(text: str, folder: Path, name: str = "text") -> Assistant:
+    """An assistant for one more document in a folder, with the stand-in encoder."""
+    (folder / "corpus").mkdir(exist_ok=True)
+    (folder / "corpus" / f"{name}.md").write_bytes(text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        for function in ("find_model", "load_encoder"):
+            patch.setattr(answering, function, lambda *_, **__: HashingEncoder())
+        return Assistant.load(folder / "index", corpus=folder / "corpus", build=True)
+
+
+@pytest.fixture(scope="module")
+def tea(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
+    return assistant_for(SMALL_TEXT, tmp_path_factory.mktemp("tea"), "tea")
+
+
+@pytest.fixture(scope="module")
+def client(tea: Assistant) -> Iterator[TestClient]:
+    with TestClient(build_app(tea), base_url=OWN_ADDRESS) as client:
+        yield client
+
+
+# Routes, limits and headers.
+
+
+def test_page_is_served_with_the_article_and_without_preview_tags(client: TestClient) -> None:
+    response = client.get("/")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/html")
+    assert "Wait 3 minutes." in response.text
+    assert 'property="og:' not in response.text
+    assert set(re.findall(r"https?://[^\s\"'<>\\]+", response.text)) <= {OWN_ADDRESS}
+
+
+def test_every_script_of_the_page_carries_a_nonce_that_is_new_each_time(client: TestClient) -> None:
+    nonces = []
+    for _ in range(2):
+        response = client.get("/", headers={"accept-encoding": "br"})
+        policy = response.headers["content-security-policy"]
+        nonces += re.findall(r"'nonce-([^']+)'", policy)
+        scripts = re.findall(r"<script[^>]*>", response.text)
+        assert scripts
+        assert all(f'nonce="{nonces[-1]}"' in script for script in scripts)
+        assert "unsafe-eval" not in policy
+        assert "script-src 'self' 'unsafe-inline'" not in policy
+    assert len(set(nonces)) == 2
+
+
+@pytest.mark.parametrize("path", ["/", "/page/page.css", "/gradio_api/upload", "/config", "/no-such-page"])
+def test_security_headers_are_on_every_response(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+    assert headers["content-security-policy"].startswith("default-src 'none';")
+    assert "connect-src 'self'" in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert "camera=()" in headers["permissions-policy"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=https://example.invalid/a.png",
+        "/gradio_api/file=/etc/passwd",
+        "/file=/etc/passwd",
+        "/gradio_api/proxy=https://example.invalid/",
+        "/gradio_api/upload_progress",
+        "/gradio_api/run/predict",
+        "/gradio_api/call/ask",
+        "/gradio_api/mcp/",
+        "/gradio_api/openapi.json",
+        "/gradio_api/dev/reload",
+        "/openapi.json",
+        "/docs",
+        "/redoc",
+        "/monitoring",
+        "/login",
+        "/page/../server.py",
+        "/page/%2e%2e/server.py",
+        "/static/../../blocks.py",
+        "//page/page.css",
+    ],
+)
+def test_what_the_page_does_not_need_is_not_there(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_nothing_can_be_uploaded(client: TestClient) -> None:
+    assert client.post("/gradio_api/upload", files={"files": b"x"}).status_code == 404
+
+
+def test_body_over_64_kib_is_refused_whether_it_tells_its_length_or_not(client: TestClient) -> None:
+    join = "/gradio_api/queue/join"
+    assert client.post(join, content=b" " * (MAX_BODY_BYTES + 1)).status_code == 413
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(MAX_BODY_BYTES // 1024 + 1):
+            yield b" " * 1024
+
+    assert client.post(join, content=chunks()).status_code == 413
+    assert client.post(join, content=b" " * MAX_BODY_BYTES).status_code == 422  # read, and no question
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_other_methods_are_refused(client: TestClient, method: str) -> None:
+    assert client.request(method, "/").status_code == 405
+
+
+def test_websocket_is_refused(client: TestClient) -> None:
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/"):
+        pass
+
+
+def test_other_sites_may_not_read_answers(client: TestClient) -> None:
+    headers = client.get("/config", headers={"origin": "https://example.invalid"}).headers
+    assert "access-control-allow-origin" not in headers
+
+
+def test_page_asks_for_no_analytics_share_or_stored_conversation(client: TestClient) -> None:
+    config = client.get("/config").json()
+    assert config["analytics_enabled"] is False
+    assert not config.get("share")
+    assert not config.get("run_history")
+    assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+    assert client.get("/gradio_api/info").json()["named_endpoints"] == {}
+
+
+# What is shown.
+
+
+class _Texts(HTMLParser):
+    """Text content by the id of the element that holds it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.by_id: dict[str, str] = {}
+        self.tags: list[str] = []
+        self._open: list[str | None] = []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        name = dict(attrs).get("id")
+        if name is not None:
+            assert name not in self.by_id, "an id must not come twice"
+            self.by_id[name] = ""
+        self._open.append(name)
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        for name in self._open:
+            if name is not None:
+                self.by_id[name] += data
+
+
+def sentence_words(document: Document, span: Span) -> str:
+    excerpt = Excerpt(
+        document.text[span.start : span.end], *span, document.markup.within(span.start, span.end)
+    )
+    return rendering.plain(excerpt)
+
+
+DOCUMENTS = {
+    "article": "# A\n\nOne *two* **three**. Four.\n\n## B\n\n1. first\n   - inner one. And two.\n2. second\n",
+    "before any heading": "\n\nA sentence. Another.\n\n# Then\n\nMore.\n",
+    "no heading": "Only a sentence.",
+    "code": "# C\n\n```\n    indented <b>\n\n\tand a tab\n```\n\n    code & more\n      deeper\n",
+    "quote": "# Q\n\n> quoted *words*\n> on two lines. And a sentence.\n",
+    "raw": "# R\n\n<script>x</script>\n\n![x](https://example.invalid/a.png) &amp; `code` $$x$$ {{y}}\n",
+    "strong over sentences": "# S\n\nPlain **bold one. Bold two** plain again.\n",
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_document_shows_every_sentence_and_heading_at_its_anchor(name: str, tmp_path: Path) -> None:
+    assistant = assistant_for(DOCUMENTS[name], tmp_path)
+    document = assistant.documents[0]
+    html = replies.articles_html(assistant)
+    texts = _Texts(html)
+    for sentence in assistant.retriever.index.sentences:
+        shown = texts.by_id[rendering.section_anchor("text", sentence.start)]
+        assert shown == sentence_words(document, Span(sentence.start, sentence.end))
+    for section in document.sections:
+        shown = texts.by_id[rendering.section_anchor("text", section.start)]
+        if section.path:
+            assert shown == section.path[-1]
+    assert "script" not in texts.tags
+    assert "img" not in texts.tags
+
+
+def test_table_in_a_document_keeps_its_cells(tmp_path: Path) -> None:
+    assistant = assistant_for("# T\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n| c |\n|---|\n| 3 |\n", tmp_path)
+    html = replies.articles_html(assistant)
+    cells = re.sub(r'<span class="place sentence"[^>]*>|</span>', "", html)
+    assert "<tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>" in cells
+    assert cells.count("<table>") == 2
+    _Texts(html)
+
+
+def test_list_in_a_document_keeps_its_numbers(tmp_path: Path) -> None:
+    assistant = assistant_for("# L\n\n3. three\n4. four\n   - inner\n\nEnd.\n", tmp_path)
+    html = replies.articles_html(assistant)
+    assert re.findall(r'class="item">([^<]*)<', html) == ["3.", "4.", "•"]
+    assert re.findall(r'class="depth-(\d)"', html) == ["0", "0", "1"]
+
+
+def test_all_documents_of_a_corpus_are_on_the_page(tmp_path: Path) -> None:
+    assistant_for("# First\n\nOne sentence.\n", tmp_path, "one")
+    assistant = assistant_for("# Second\n\nAnother sentence.\n", tmp_path, "two & three")
+    html = replies.articles_html(assistant)
+    texts = _Texts(html)
+    assert texts.by_id["one-9"] == "One sentence."
+    assert texts.by_id["two & three-10"] == "Another sentence."
+    assert '<p class="file">two &amp; three</p>' in html
+
+
+def test_gradio_gets_html_without_a_character_that_it_would_change() -> None:
+    text = "\t\r\n`_*$${x}[y]~\\|"
+    assert not set(text) & set(replies.untouched(text)) - set("xy")
+    assert _Texts(f'<p id="p">{replies.untouched(text)}</p>').by_id["p"] == text
+
+
+def test_quotes_and_sections_link_to_the_article_only_where_it_stands(tea: Assistant) -> None:
+    answer = tea.ask("Wait 3 minutes.")
+    linked, alone = rendering.answer_html(answer, links=True), rendering.answer_html(answer)
+    anchors = _Texts(replies.articles_html(tea)).by_id
+    targets = re.findall(r'href="#([^"]+)"', linked)
+    assert targets
+    assert set(targets) <= set(anchors)
+    assert "Wait 3 minutes." in [anchors[target] for target in targets]
+    assert "href" not in alone
+
+
+@pytest.mark.model
+def test_every_example_is_answered(assistant: Assistant) -> None:
+    examples = replies.example_questions(assistant)
+    assert 1 <= len(examples) <= replies.MAX_EXAMPLES
+    assert all(assistant.ask(example).outcome is Outcome.ANSWERED for example in examples)
+
+
+def test_examples_are_headings_that_their_own_section_answers(tmp_path: Path) -> None:
+    text = "# Tea\n\n## Green tea\n\nGreen tea is mild.\n\n## Elsewhere\n\nNothing alike.\n"
+    assert replies.example_questions(assistant_for(text, tmp_path)) == ["Green tea"]
+
+
+def test_document_without_headings_has_no_examples(tmp_path: Path) -> None:
+    assert replies.example_questions(assistant_for("Only a sentence.", tmp_path)) == []
+
+
+def test_question_is_shown_as_typed() -> None:
+    html = replies.question_html("<b>x</b> ![y](https://example.invalid)\n_z_")
+    assert _Texts(html.replace("<div", '<div id="q"')).by_id["q"] == (
+        "<b>x</b> ![y](https://example.invalid)\n_z_"
+    )
+
+
+@dataclass(frozen=True)
+class BrokenAssistant(Assistant):
+    """An assistant that fails, with the question in the message."""
+
+    def ask(self, question: str, history: Sequence[str] = (), max_quotes: int = 3) -> Answer:
+        raise RuntimeError(f"cannot answer {question}")
+
+
+def test_fault_is_one_plain_sentence_with_the_disclaimer_and_no_question_in_the_log(
+    tea: Assistant, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        html = replies.reply_to(BrokenAssistant(tea.retriever), "my private numb feet", [])
+    assert replies.FAULT_WORDS in html
+    assert DISCLAIMER in html
+    assert "RuntimeError" not in html
+    assert "RuntimeError in ask" in caplog.text
+    assert "private" not in html + caplog.text
+
+
+def test_refusal_names_the_limit_and_carries_the_disclaimer() -> None:
+    html = replies.refusal("x" * 1234)
+    assert "at most 500 characters; yours has 1,234" in html
+    assert DISCLAIMER in html
+
+
+def test_conversation_is_forgotten_after_its_time_with_all_that_gradio_kept_of_it(
+    tea: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "MAX_CONVERSATION_SECONDS", 0)
+    app = build_app(tea)
+    mounted = next(r.app for r in app.routes if isinstance(r, Mount) and r.path == "")
+    with TestClient(app, base_url=OWN_ADDRESS) as client:
+        assert "Wait 3 minutes." in ask_over_http(client, "Wait 3 minutes.")
+        mounted.state_holder.delete_all_expired_state()  # type: ignore[attr-defined]
+        assert "test" not in mounted.state_holder.session_data  # type: ignore[attr-defined]
+
+
+# Starting.
+
+
+def test_taken_port_is_refused_in_one_line_before_anything_is_loaded(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(B12qaError) as caught:
+            server.serve(index=tmp_path / "nothing here", port=port)
+    assert str(caught.value) == (
+        f"Cannot listen on 127.0.0.1, port {port}: {os.strerror(98)}. "
+        "Choose another with --host and --port; --port 0 takes a free one."
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),  # noqa: S104
+        ("::", "http://[::1]:80"),
+        ("localhost", "http://localhost:80"),
+    ],
+)
+def test_printed_address_can_be_opened(host: str, address: str) -> None:
+    assert server._address(host, 80) == address
+
+
+def test_only_a_browser_with_a_window_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    class Windowed(webbrowser.BackgroundBrowser):
+        def open(self, url: str, new: int = 0, autoraise: bool = True) -> bool:
+            opened.append(url)
+            return True
+
+    monkeypatch.setattr(webbrowser, "get", lambda: webbrowser.GenericBrowser("w3m"))
+    monkeypatch.setattr(webbrowser.GenericBrowser, "open", lambda *_: opened.append("in the terminal"))
+    server._open("http://127.0.0.1:1")
+    assert opened == []
+    monkeypatch.setattr(webbrowser, "get", lambda: Windowed("firefox"))
+    server._open("http://127.0.0.1:1")
+    assert opened == ["http://127.0.0.1:1"]
+
+
+def test_without_a_screen_no_browser_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert not server._has_screen()
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    assert server._has_screen()
+
+
+def test_command_line_does_not_import_gradio_until_it_is_needed() -> None:
+    code = "import sys, b12qa.cli, b12qa.web; print('gradio' in sys.modules, 'uvicorn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split()[0] == "False"
+
+
+@pytest.mark.model
+def test_chat_prints_one_line_keeps_questions_to_itself_and_ends_quietly(
+    small_corpus: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", "from b12qa.cli import app; app()", "chat", "--build", "--port", "0"]
+    folders = ["--index", str(tmp_path / "index"), "--corpus", str(small_corpus)]
+    with subprocess.Popen(
+        [*command, *folders], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
+        try:
+            assert process.stdout is not None
+            address = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+            assert address
+            with httpx.Client(base_url=address[0], timeout=60) as client:
+                answer = ask_over_http(client, "Wait 3 minutes.")
+        finally:
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=60)
+    assert "Wait 3 minutes." in answer
+    assert (process.returncode, output, errors) == (0, "", "")
+    assert {path.name for path in tmp_path.iterdir()} == {"corpus", "index"}
+
+
+def ask_over_http(client: httpx.Client | TestClient, question: str) -> str:
+    """Ask as the page does: put the question into the queue, then read what comes of it."""
+    events = client.get("/config").json()["dependencies"]
+    function = next(number for number, event in enumerate(events) if len(event["inputs"]) == 2)
+    call = {"data": [question, None], "fn_index": function, "session_hash": "test"}
+    assert client.post("/gradio_api/queue/join", json=call).status_code == 200
+    with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": "test"}) as events:
+        return next(line for line in list(events.iter_lines()) if "process_completed" in line)
