@@ -48,7 +48,8 @@ class HashingEncoder:
             for word in re.findall(r"\w+", text.lower()):
                 place = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big")
                 vectors[row, place % self.dimension] += 1
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: FloatMatrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit
 
 
 @pytest.fixture

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 import pytest
 
 from b12qa.conversation import MAX_TOPIC, Dependence, Query, to_query
-from b12qa.retrieval import Reading
+from b12qa.lexical import terms
+from b12qa.retrieval import Reading, Topics
 
 # Full questions: each names three things or more and needs nothing from before.
 FOODS = "which foods contain much vitamin b12 for adults?"
 INJECTIONS = "how are injections against nerve pain given?"
 COST = "what do tablets cost at a pharmacy?"
 # What every passage of an article on vitamin B12 speaks of names no topic in it.
-UBIQUITOUS = {"vitamin", "b12"}
+TOPICS = Topics(ubiquitous=frozenset({"vitamin", "b12"}), known=frozenset())
 
 
 def understood(question: str, *history: str) -> Query:
-    return to_query(question, history, UBIQUITOUS)
+    return to_query(question, history, TOPICS)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ def test_line_breaks_and_blanks_do_not_count() -> None:
 
 
 def test_words_that_every_passage_shares_name_no_topic() -> None:
-    assert to_query("and b12?", [FOODS], UBIQUITOUS).reason == Dependence.EMPTY.reason
+    assert to_query("and b12?", [FOODS], TOPICS).reason == Dependence.EMPTY.reason
     assert to_query("and b12?", [FOODS]).reason == Dependence.FRAGMENT.reason
 
 
@@ -199,6 +200,38 @@ def test_thousand_turns_are_understood_as_the_last_few(question: str) -> None:
 def test_topic_of_a_thousand_turns_ago_is_returned_to() -> None:
     between = [INJECTIONS, "safe?", "why?", COST] * 250
     assert understood("back to the foods", FOODS, *between).text == f"{FOODS} back to the foods"
+
+
+# Words that neither the documents nor the questions they answer use.
+
+KNOWN = TOPICS._replace(known=frozenset(terms(f"{FOODS} {INJECTIONS} {COST} eggs milk")))
+
+
+def test_question_in_unknown_words_alone_is_a_new_topic_and_read_in_one_way() -> None:
+    query = to_query("vegan mushrooms?", [FOODS], KNOWN)
+    assert (query.text, query.reason) == ("vegan mushrooms?", "")
+    assert query.readings == (Reading("vegan mushrooms?", 1.0, 1.0),)
+
+
+def test_chain_of_fragments_ends_at_a_topic_in_unknown_words() -> None:
+    assert to_query("eggs?", [FOODS, "vegan mushrooms?"], KNOWN).text == "vegan mushrooms? eggs?"
+
+
+@pytest.mark.parametrize("question", ["and mushrooms?", "what about eggs and mushrooms?", "no, mushrooms"])
+def test_follow_up_with_an_unknown_word_is_trusted_more_alone(question: str) -> None:
+    alone, joined = to_query(question, [FOODS], KNOWN).readings
+    assert (alone.text, joined.text) == (question, f"{FOODS} {question}")
+    assert alone.trust > joined.trust > 0
+    assert alone.weight == joined.weight
+
+
+@pytest.mark.parametrize("question", ["eggs?", "what about eggs and milk?", "why?", "back to foods", COST])
+def test_known_words_are_understood_as_if_all_words_were_known(question: str) -> None:
+    assert to_query(question, [FOODS, INJECTIONS], KNOWN) == to_query(question, [FOODS, INJECTIONS], TOPICS)
+
+
+def test_half_characters_of_a_terminal_are_replaced() -> None:
+    assert understood("raw\udcc3 eggs?", "foods\udcff?").text == "foods?? raw? eggs?"
 
 
 def test_history_is_not_altered() -> None:

@@ -247,6 +247,17 @@ def test_any_local_folder_of_sentence_transformers_works(tmp_path: Path, encoder
 
 
 @pytest.mark.model
+def test_vectors_have_length_1_even_if_the_model_does_not_see_to_it(tmp_path: Path, encoder: Encoder) -> None:
+    folder = copy_of_the_model(tmp_path / "model")
+    modules = json.loads((folder / "modules.json").read_text())
+    kept = [module for module in modules if "Normalize" not in module["type"]]
+    assert len(kept) < len(modules)
+    (folder / "modules.json").write_text(json.dumps(kept))
+    vectors = load_encoder(str(folder)).encode(["numb toes"])
+    np.testing.assert_allclose(vectors, encoder.encode(["numb toes"]), atol=1e-5)
+
+
+@pytest.mark.model
 def test_a_model_without_a_fast_tokenizer_file_still_counts_tokens(tmp_path: Path) -> None:
     folder = copy_of_the_model(tmp_path / "model", max_seq_length=32)
     (folder / "tokenizer.json").unlink()

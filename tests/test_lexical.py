@@ -137,7 +137,7 @@ def test_misspelt_words_are_corrected_towards_the_documents(question: str, expec
 
 def test_misspelt_word_becomes_the_documents_word_rather_than_the_banks() -> None:
     bank = ["clans clans clans"] * 3
-    assert vocabulary("Clams.", answered=bank).bring_to("which clamz?") == "which clams?"
+    assert vocabulary("Clams.", answered=bank).bring_to("which claqs?") == "which clams?"
 
 
 def test_misspelt_word_may_become_a_word_that_the_bank_surely_uses() -> None:

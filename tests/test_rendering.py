@@ -28,6 +28,8 @@ from b12qa.safety import DISCLAIMER
 
 HOSTILE = """# <img src=x onerror=alert(1)> & "Title"
 
+## <b onclick=alert(2)>Inner</b>
+
 A paragraph with <script>alert("1")</script>, **<b>bold</b>** & *"it's"* &amp; &lt;i&gt;.
 
 - <svg onload=alert(1)>
@@ -130,7 +132,8 @@ def test_hostile_text_becomes_nothing_but_text() -> None:
         page = Page(quote._repr_html_())
         assert page.tags <= PLAIN_TAGS
         assert page.attributes <= {"class", "lang"}
-        assert '<img src=x onerror=alert(1)> & "Title"' in page.texts["figcaption"][0]
+        heading = '<img src=x onerror=alert(1)> & "Title" › <b onclick=alert(2)>Inner</b>'
+        assert heading in page.texts["figcaption"][0]
 
 
 def test_a_hostile_question_and_section_become_nothing_but_text() -> None:

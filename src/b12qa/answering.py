@@ -108,6 +108,8 @@ class Assistant:
         """
         if max_quotes < 1:
             raise QueryError(f"Expected at least 1 for max_quotes, got {max_quotes}.")
+        # A terminal passes bytes that are no UTF-8 on as half characters, which nothing can write out.
+        question = question.encode("utf-8", "replace").decode("utf-8")
         query = self._query(question, history)
         if not any(character.isalnum() for character in question):
             words = Notice(NoticeKind.OUTCOME, "Please type a question in words.")

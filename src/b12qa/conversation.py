@@ -162,7 +162,9 @@ def _dependence(question: str, topics: Topics) -> Dependence:
         return Dependence.CONTINUATION
     if _POINTER.search(question) and len(content) <= _MAX_TERMS_WITH_POINTER:
         return Dependence.POINTER
-    return Dependence.FRAGMENT if len(content) == 2 else Dependence.NONE
+    # "which foods have b12?" names what everything here is about, and with it says enough.
+    names_all = not topics.ubiquitous.isdisjoint(terms(question))
+    return Dependence.FRAGMENT if len(content) == 2 and not names_all else Dependence.NONE
 
 
 def _topic(question: str, earlier: Sequence[str], dependence: Dependence, topics: Topics) -> list[str]:
@@ -197,4 +199,5 @@ def _content(question: str, topics: Topics) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    # No tokenizer takes half characters.
+    return " ".join(text.encode("utf-8", "replace").decode("utf-8").split())

@@ -153,8 +153,8 @@ class Vocabulary:
 
         edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
         found = self._speller.lookup(lower, Verbosity.CLOSEST, max_edit_distance=edits)
-        # A misspelling seldom changes the first letter; another word often does.
-        alike = [s for s in found if s.term[0] == lower[0]] or (found if edits == 2 else [])
+        # A misspelling seldom changes the first letter; another word often does: fluoxetine, duloxetine.
+        alike = [suggestion for suggestion in found if suggestion.term[0] == lower[0]]
         return alike[0].term if alike else word
 
     @property
