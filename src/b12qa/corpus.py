@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -91,6 +92,9 @@ def read_documents(corpus_dir: Path) -> tuple[Document, ...]:
         CorpusError: a file is not UTF-8 or holds a NUL character.
     """
     documents = tuple(read_document(path) for path in document_files(corpus_dir))
+    for path, other in itertools.combinations(document_files(corpus_dir), 2):
+        if path.stem == other.stem:
+            raise CorpusError(f"{path.name} and {other.name} have the same name. Rename one.")
     if not any(document.blocks for document in documents):
         names = ", ".join(document.name for document in documents)
         raise EmptyCorpusError(f"{corpus_dir} holds no text below its headings ({names}). Write some.")

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,9 +130,9 @@ def find_model(model: str | None = None, *, allow_download: bool = False) -> Mod
         folder = _packaged_folder()
         _verify_default_weights(folder / "model.safetensors")
         return ModelFiles(DEFAULT_MODEL, folder)
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return ModelFiles(folder.resolve().name, folder)
+    named = _folder_named(model)
+    if named:
+        return ModelFiles(named.resolve().name, named)
     hub = _HUB_NAME.fullmatch(model)
     if hub:
         return ModelFiles(model, _hub_folder(hub[1], hub[2], allow_download))
@@ -139,6 +140,15 @@ def find_model(model: str | None = None, *, allow_download: bool = False) -> Mod
         f"Expected a folder, or owner/name@revision with a 40-digit commit, for the model; got {model!r}. "
         "Check the path, or leave the setting empty for the packaged model."
     )
+
+
+def _folder_named(model: str) -> Path | None:
+    """The folder of that name, if there is one."""
+    try:
+        folder = Path(model).expanduser()
+        return folder if folder.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # a name too long, a home that nobody has, a NUL
+        return None
 
 
 def load_encoder(model: str | None = None, *, allow_download: bool = False) -> Encoder:
@@ -269,8 +279,11 @@ def _load(folder: Path) -> SentenceTransformer:
         )
     # A model at hand needs no hub; without these the libraries ask it for news of the model.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
+    with warnings.catch_warnings():
+        # Jupyter without widgets is no fault of the reader, and no progress is shown anyway.
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
@@ -281,7 +294,7 @@ def _load(folder: Path) -> SentenceTransformer:
             trust_remote_code=False,
             model_kwargs={"use_safetensors": True},
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except Exception as error:  # every library on the way has errors of its own
         raise ModelError(f"{folder} could not be loaded as a sentence-transformers model: {error}") from error
 
 

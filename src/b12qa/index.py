@@ -15,6 +15,7 @@ import re
 import shutil
 import struct
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -63,7 +64,6 @@ _GENERATION = re.compile(r"[0-9a-f]{16}")
 _UNFINISHED = ".building-"
 _VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
 _LIBRARIES_THAT_CUT = ("markdown-it-py", "sentencex")
-_FLAT_INNER_PRODUCT = b"IxFI"
 
 
 def no_progress(done: int, total: int) -> None:
@@ -469,27 +469,27 @@ def _serialized(vectors: FloatMatrix) -> bytes:
 
 
 def _vectors(data: bytes, rows: int, dimension: int, file: Path) -> faiss.IndexFlatIP:
-    """Read a flat FAISS index, after its header has been found to be one of the right size."""
+    """Read a flat FAISS index, after its header has been found to be just the expected one."""
     import faiss
 
-    header = len(_serialized(np.zeros((0, dimension), dtype=np.float32)))
-    kind, width, total = struct.unpack_from("<4siq", data) if len(data) >= header else (b"", 0, 0)
-    if (kind, width, total, len(data)) != (
-        _FLAT_INNER_PRODUCT,
-        dimension,
-        rows,
-        header + 4 * rows * dimension,
-    ):
+    header = _flat_header(rows, dimension)
+    if not data.startswith(header) or len(data) != len(header) + 4 * rows * dimension:
         raise DamagedIndexError(
-            f"Expected {rows} vectors of width {dimension} in {file}, got {total} of width {width} "
-            f"in {len(data)} bytes. Run: b12qa build"
+            f"Expected {rows} vectors of width {dimension} in {file}, got something else. Run: b12qa build"
         )
     index = faiss.deserialize_index(np.frombuffer(data, dtype=np.uint8))
-    if not isinstance(index, faiss.IndexFlatIP) or (index.ntotal, index.d) != (rows, dimension):
-        raise DamagedIndexError(f"{file} is not a flat inner-product index. Run: b12qa build")
-    if not np.isfinite(index.reconstruct_n(0, rows)).all():
+    if not isinstance(index, faiss.IndexFlatIP):
+        raise DamagedIndexError(f"{file} is no flat inner-product index. Run: b12qa build")
+    if rows and not np.isfinite(index.reconstruct_n(0, rows)).all():
         raise DamagedIndexError(f"{file} holds a value that is not finite. Run: b12qa build")
     return index
+
+
+def _flat_header(rows: int, dimension: int) -> bytes:
+    """The first bytes of an `IndexFlatIP` file: kind, width, rows, two unused, trained, metric, size."""
+    empty, one = (_serialized(np.zeros((n, dimension), dtype=np.float32)) for n in (0, 1))
+    size_of_one = int.from_bytes(one[len(empty) - 8 : len(empty)], "little")
+    return empty[:8] + struct.pack("<q", rows) + empty[16:-8] + struct.pack("<Q", rows * size_of_one)
 
 
 def _read_generation(folder: Path, name: str) -> Index:
@@ -500,8 +500,9 @@ def _read_generation(folder: Path, name: str) -> Index:
     surplus = sorted({path.name for path in folder.iterdir()} - expected)
     if surplus:
         raise DamagedIndexError(f"{folder / surplus[0]} does not belong to the index. Run: b12qa build")
-    inputs, counts = manifest["inputs"], manifest["counts"]
     try:
+        inputs, counts = manifest["inputs"], manifest["counts"]
+        model_name = str(manifest["model_name"])
         rows = json.loads(data["rows.json"])
         documents = tuple(
             _document_from_json(record, data[_text_file(number)].decode("utf-8"))
@@ -519,6 +520,7 @@ def _read_generation(folder: Path, name: str) -> Index:
             for number, calibration in manifest["calibrations"].items()
         }
         found = {f"{d.name}.md": hashlib.sha256(d.text.encode()).hexdigest() for d in documents}
+        synonyms = tuple(tuple(group) for group in rows["synonyms"])
         expected_counts = [counts[file] for file in _VECTOR_FILES]
         dimension = inputs["model"]["dimension"]
     except (KeyError, TypeError, ValueError) as error:
@@ -532,23 +534,47 @@ def _read_generation(folder: Path, name: str) -> Index:
         len(open_questions),
     ]:
         raise DamagedIndexError(f"{folder} mixes the files of two builds. Run: b12qa build")
+    _check_bank_models(models, sentences, questions, open_questions, folder)
     vectors = [_vectors(data[file], counts[file], dimension, folder / file) for file in _VECTOR_FILES]
     return Index(
         generation=name,
         inputs=inputs,
-        model_name=manifest["model_name"],
+        model_name=model_name,
         documents=documents,
         chunks=chunks,
         sentences=sentences,
         questions=questions,
         open_questions=open_questions,
-        synonyms=tuple(tuple(group) for group in rows["synonyms"]),
+        synonyms=synonyms,
         chunk_vectors=vectors[0],
         sentence_vectors=vectors[1],
         question_vectors=vectors[2],
         open_question_vectors=vectors[3],
         bank_models=models,
     )
+
+
+def _check_bank_models(
+    models: Mapping[int, BankModel],
+    sentences: Sequence[Sentence],
+    questions: Sequence[Question],
+    open_questions: Sequence[OpenQuestion],
+    folder: Path,
+) -> None:
+    """What a bank taught must fit the rows that it speaks of."""
+    own = Counter(sentence.document for sentence in sentences)
+    answered = Counter(sentences[question.sentence].document for question in questions)
+    left_open = Counter(question.document for question in open_questions)
+    if models.keys() != answered.keys():
+        raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
+    for number, model in models.items():
+        expected = (own[number] + answered[number] + left_open[number], own[number] + 1)
+        found = model.coefficients
+        if found.shape != expected or found.dtype != np.float32 or not np.isfinite(found).all():
+            raise DamagedIndexError(
+                f"Expected finite float32 of shape {expected} in {folder / _bank_file(number)}, "
+                f"got {found.dtype} of shape {found.shape}. Run: b12qa build"
+            )
 
 
 def _verified_manifest(folder: Path, name: str) -> dict[str, Any]:
@@ -627,8 +653,11 @@ def _unfinished_folder(index_dir: Path) -> Iterator[Path]:
 
 
 def _remove_unfinished(index_dir: Path) -> None:
-    for folder in index_dir.glob(f"{_UNFINISHED}*"):
-        shutil.rmtree(folder, ignore_errors=True)
+    for path in index_dir.glob(f"{_UNFINISHED}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -640,18 +669,33 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _make_current(index_dir: Path, name: str) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=index_dir)
+    """Let CURRENT name a generation; if that cannot be made to last, it names the one before."""
+    current = index_dir / "CURRENT"
+    before = current.read_bytes() if current.exists() else None
+    _replace(current, f"{name}\n".encode())
+    try:
+        _sync_folder(index_dir)
+    except OSError:
+        if before is None:
+            current.unlink()
+        else:
+            _replace(current, before)
+        raise
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put a file in the place of another in one step."""
+    handle, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(f"{name}\n".encode())
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
-        os.replace(temporary, index_dir / "CURRENT")
+        os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    _sync_folder(index_dir)
 
 
 def _sync_folder(folder: Path) -> None:
