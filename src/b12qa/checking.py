@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from b12qa.chunking import long_blocks
+import numpy as np
+
+from b12qa.chunking import chunk_documents, long_blocks
 from b12qa.corpus import (
     Problem,
     Severity,
@@ -14,8 +17,12 @@ from b12qa.corpus import (
     read_document,
 )
 from b12qa.embedding import find_model, token_counter
-from b12qa.index import Index, check_fresh, open_index
-from b12qa.markdown import line_number
+from b12qa.index import Index, all_cosines, check_fresh, open_index
+from b12qa.markdown import line_number, plain_text
+from b12qa.questions import read_banks, read_synonyms
+
+NEIGHBOURS = 5
+QUESTIONS_AT_ONCE = 512
 
 
 def check_corpus(corpus_dir: Path, model: str | None = None) -> list[Problem]:
@@ -35,7 +42,47 @@ def check_corpus(corpus_dir: Path, model: str | None = None) -> list[Problem]:
                 message = f"block of {tokens} tokens, more than the {max_tokens} the model reads: it is split"
                 found.append(Problem(Severity.WARNING, path.name, line, message))
         problems += sorted(found, key=lambda problem: (problem.line, problem.message))
+    if not any(problem.severity is Severity.ERROR for problem in problems):
+        corpus = read_corpus(corpus_dir)
+        sentences = chunk_documents(corpus.documents, count_tokens, max_tokens).sentences
+        problems += read_banks(corpus, sentences).problems
+        read_synonyms(corpus)
     return problems
+
+
+def stray_questions(index: Index) -> Iterator[tuple[str, str]]:
+    """Questions of the banks that lead elsewhere when they are left out themselves.
+
+    A question strays if none of its nearest neighbours among the other questions and the sentences
+    belongs to its own passage.
+
+    Yields:
+        The question, and the nearest other question or sentence.
+    """
+    if not index.questions:
+        return
+    texts = [question.text for question in index.questions]
+    of_question = np.array([index.sentences[question.sentence].chunk for question in index.questions])
+    of_sentence = np.array([sentence.chunk for sentence in index.sentences])
+    chunks = np.concatenate([of_question, of_sentence])
+    embeddings = index.question_vectors.reconstruct_n(0, len(texts))
+    for first in range(0, len(texts), QUESTIONS_AT_ONCE):
+        some = embeddings[first : first + QUESTIONS_AT_ONCE]
+        parts = (all_cosines(index.question_vectors, some), all_cosines(index.sentence_vectors, some))
+        cosines = np.concatenate(parts, axis=1)
+        own = np.arange(first, first + len(some))
+        cosines[np.arange(len(some)), own] = -1
+        nearest = np.argsort(-cosines, axis=1)[:, :NEIGHBOURS]
+        for row in np.flatnonzero((chunks[nearest] != of_question[own][:, np.newaxis]).all(axis=1)):
+            yield texts[first + row], _text_of(index, int(nearest[row, 0]))
+
+
+def _text_of(index: Index, anchor: int) -> str:
+    if anchor < len(index.questions):
+        return index.questions[anchor].text
+    sentence = index.sentences[anchor - len(index.questions)]
+    document = index.documents[sentence.document]
+    return plain_text(document.text, sentence.start, sentence.end, document.markup)
 
 
 def check_index(index_dir: Path, corpus_dir: Path, model: str | None = None) -> Index:

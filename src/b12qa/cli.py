@@ -121,11 +121,14 @@ def check(
     corpus: CorpusOption = None,
     model: ModelOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
+    bank: Annotated[
+        bool, typer.Option("--bank", help="Also list bank questions that lead elsewhere when left out.")
+    ] = False,
 ) -> None:
     """Look for damage in the corpus and in the index, and say whether the index is up to date."""
     with _reported_errors():
         from b12qa.answering import corpus_folder
-        from b12qa.checking import check_corpus, check_index
+        from b12qa.checking import check_corpus, check_index, stray_questions
         from b12qa.corpus import Severity
 
         folder = corpus_folder(index, corpus)
@@ -136,6 +139,13 @@ def check(
         if invalid or (strict and problems):
             raise typer.Exit(2)
         opened = check_index(index, folder, model)
+        if bank:
+            strays = list(stray_questions(opened))
+            for question, nearest in strays:
+                console.print(
+                    f"leads elsewhere: {question!r}, nearest {nearest!r}", soft_wrap=True, markup=False
+                )
+            console.print(f"{len(strays)} of {len(opened.questions)} bank questions lead elsewhere.")
         console.print(
             f"{index} is sound and up to date: generation {opened.generation}, "
             f"{len(opened.chunks)} passages, model {opened.model_name}.",
@@ -210,12 +220,17 @@ def evaluate(
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the risk-coverage curve into this file.")] = None,
     worst: Annotated[int, typer.Option(help="How many of the worst questions to list.", min=0)] = 10,
+    typos: Annotated[
+        int | None, typer.Option(help="Make one typo in every question, drawn with this seed.")
+    ] = None,
 ) -> None:
     """Measure what is found, shown, and left unanswered."""
     with _reported_errors():
         from b12qa import evaluation
 
         rows = [row for path in questions for row in evaluation.read_questions(path)]
+        if typos is not None:
+            rows = evaluation.with_typos(rows, typos)
         before = evaluation.read_results(compare) if compare else None
         assistant = _load(index, corpus, model)
         with Progress(console=errors, transient=True) as progress:

@@ -8,8 +8,9 @@ sentences of the document, written exactly) and ``sections``. Other keys are kep
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,27 @@ def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise TypeError(f"expected a list of texts, got {value!r}")
     return tuple(_text(item) for item in value)
+
+
+def with_typos(rows: Sequence[QuestionRow], seed: int) -> list[QuestionRow]:
+    """The same questions, each with one typo: two letters swapped, or one dropped, doubled or replaced.
+
+    Source: the four edits of Damerau, 1964, doi:10.1145/363958.363994; words of four letters or more.
+    """
+    random = np.random.default_rng(seed)
+    return [replace(row, question=_with_typo(row.question, random)) for row in rows]
+
+
+def _with_typo(question: str, random: np.random.Generator) -> str:
+    places = [match.span() for match in re.finditer(r"[^\W\d_]{4,}", question)]
+    if not places:
+        return question
+    start, end = places[random.integers(len(places))]
+    at = int(random.integers(start, end - 1))
+    here, following = question[at], question[at + 1]
+    letter = "abcdefghijklmnopqrstuvwxyz"[random.integers(26)]
+    edits = (following + here, following, here + here + following, letter + following)
+    return question[:at] + edits[random.integers(len(edits))] + question[at + 2 :]
 
 
 def evaluate(

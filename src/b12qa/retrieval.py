@@ -31,10 +31,6 @@ from b12qa.records import (
 
 DEFAULT_TOP_K = 5
 UBIQUITOUS_SHARE = 0.25
-# Weights of the parts, each standardized over all sentences. Chosen on the development questions; the
-# ablation in evals/README.md takes each away in turn.
-WEIGHT_WITHOUT_BANK = 0.3
-LEXICAL_WEIGHT = 0.5
 # Without a bank: cosine of the best match against "answers", measured without the bank.
 COSINE_MIDPOINT = 0.42
 COSINE_STEEPNESS = 18.0
@@ -70,12 +66,29 @@ class Ranking:
         return int(self.scores.argmax())
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a sentence's score is made of, each part standardized over all sentences, and its weight.
+
+    Chosen on the development questions; the ablation in evals/README.md takes each away in turn.
+    """
+
+    chunk_cosine: float = 1.0  # of the passage under its headings
+    sentence_cosine: float = 1.0
+    chunk_words: float = 0.5  # BM25
+    sentence_words: float = 0.5
+    own_with_bank: float = 0.3  # what the four above count where there is a bank
+    taught: float = 1.0  # by the bank's regression
+    taught_words: float = 0.5  # BM25 of the sentence together with the questions that it answers
+
+
 @dataclass(frozen=True)
 class Retriever:
     """Finds passages for one bare query. Holds the verified index and the model it was built with."""
 
     index: Index
     encoder: Encoder
+    parts: Parts = Parts()
 
     @classmethod
     def load(cls, index_dir: str | Path = "index", *, model: str | None = None) -> Retriever:
@@ -193,19 +206,25 @@ class Retriever:
     def _fused(self, searched: _Searched) -> Scores:
         """Dense and lexical scores of every sentence, and what the bank teaches of it."""
         text, cosines = searched
-        chunk_of = self._chunk_of
-        own_words = _standardized(self._chunk_words.scores(text)[chunk_of])
-        own_words += _standardized(self._sentence_words.scores(text))
-        scores = _standardized(cosines.chunks[0][chunk_of]) + _standardized(cosines.sentences[0])
-        scores += LEXICAL_WEIGHT * own_words
-        if self.index.bank_models:
-            taught = np.zeros_like(scores)
-            for document in self.index.bank_models:
-                sentence_scores, _ = self._taught(document, cosines)
-                taught[self._rows(document).sentences] = sentence_scores[0]
-            scores = WEIGHT_WITHOUT_BANK * scores + _standardized(taught)
-            scores += LEXICAL_WEIGHT * _standardized(self._taught_words.scores(text))
-        return scores
+        parts, chunk_of = self.parts, self._chunk_of
+        scores: Scores = (
+            parts.chunk_cosine * _standardized(cosines.chunks[0][chunk_of])
+            + parts.sentence_cosine * _standardized(cosines.sentences[0])
+            + parts.chunk_words * _standardized(self._chunk_words.scores(text)[chunk_of])
+            + parts.sentence_words * _standardized(self._sentence_words.scores(text))
+        )
+        if not self.index.bank_models:
+            return scores
+        taught = np.zeros_like(scores)
+        for document in self.index.bank_models:
+            sentence_scores, _ = self._taught(document, cosines)
+            taught[self._rows(document).sentences] = sentence_scores[0]
+        with_bank: Scores = (
+            parts.own_with_bank * scores
+            + parts.taught * _standardized(taught)
+            + parts.taught_words * _standardized(self._taught_words.scores(text))
+        )
+        return with_bank
 
     def _taught(self, document: int, cosines: _Cosines) -> tuple[FloatMatrix, FloatMatrix]:
         rows = self._rows(document)

@@ -1,0 +1,105 @@
+"""Take away each part of the search in turn and measure, on the development questions unless told otherwise.
+
+python evals/ablate.py [evals/dev.jsonl ...]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import b12qa
+from b12qa.answering import Assistant
+from b12qa.embedding import Encoder, FloatMatrix
+from b12qa.evaluation import evaluate, read_questions
+from b12qa.lexical import Vocabulary
+from b12qa.retrieval import Parts, Retriever
+
+HERE = Path(__file__).parent
+SHOWN = {
+    "evidence success@1, stand-alone": "@1",
+    "evidence success@3, stand-alone": "@3",
+    "right sentence highlighted first, stand-alone": "sentence",
+    "evidence success@1, follow-ups": "follow-ups @1",
+    "evidence success@3, follow-ups": "follow-ups @3",
+    "AUROC of confidence, near misses": "AUROC near",
+    "AUROC of confidence, far-off": "AUROC far",
+    "false answers at 90 % coverage, near misses": "false at 90 %",
+}
+
+
+class RememberingEncoder:
+    """Embeds each text once, however many variants ask for it."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.name, self.fingerprint = encoder.name, encoder.fingerprint
+        self.dimension, self.max_tokens = encoder.dimension, encoder.max_tokens
+        self.count_tokens = encoder.count_tokens
+        self.known: dict[str, FloatMatrix] = {}
+
+    def encode(self, texts: Sequence[str]) -> FloatMatrix:
+        new = [text for text in dict.fromkeys(texts) if text not in self.known]
+        if new:
+            self.known |= dict(zip(new, self.encoder.encode(new), strict=True))
+        return np.stack([self.known[text] for text in texts])
+
+
+class NoCorrection(Vocabulary):
+    """Searches a question as it was typed."""
+
+    def bring_to(self, question: str) -> str:
+        return question
+
+
+def variants(retriever: Retriever) -> dict[str, Retriever]:
+    """The retriever, and what is left of it without each part."""
+    whole, index = Parts(), retriever.index
+    unspelt = replace(retriever)
+    words = retriever.vocabulary
+    unspelt.__dict__["vocabulary"] = NoCorrection(
+        words.counts, words.document_words, words.answered_words, words.synonyms
+    )
+    no_bank = replace(index, questions=(), open_questions=(), bank_models={})
+    return {
+        "everything": retriever,
+        "without the regression": replace(retriever, parts=replace(whole, taught=0.0)),
+        "without BM25 over the bank": replace(retriever, parts=replace(whole, taught_words=0.0)),
+        "without the article's own scores": replace(retriever, parts=replace(whole, own_with_bank=0.0)),
+        "without passage cosine": replace(retriever, parts=replace(whole, chunk_cosine=0.0)),
+        "without sentence cosine": replace(retriever, parts=replace(whole, sentence_cosine=0.0)),
+        "without BM25 over the article": replace(
+            retriever, parts=replace(whole, chunk_words=0.0, sentence_words=0.0)
+        ),
+        "without spelling and synonyms": unspelt,
+        "no bank": replace(retriever, index=no_bank),
+        "no bank, no BM25": replace(
+            retriever, index=no_bank, parts=replace(whole, chunk_words=0.0, sentence_words=0.0)
+        ),
+        "no bank, dense passages only": replace(
+            retriever,
+            index=no_bank,
+            parts=replace(whole, sentence_cosine=0.0, chunk_words=0.0, sentence_words=0.0),
+        ),
+    }
+
+
+def main(files: Sequence[str]) -> None:
+    """Print the table."""
+    rows = [row for file in files or [str(HERE / "dev.jsonl")] for row in read_questions(Path(file))]
+    rows = [row for row in rows if row.kind != "urgent"]
+    retriever = b12qa.load(HERE.parent / "index", build=True).retriever
+    retriever = replace(retriever, encoder=RememberingEncoder(retriever.encoder))
+    print("| | " + " | ".join(SHOWN.values()) + " |")
+    print("|---" * (len(SHOWN) + 1) + "|")
+    for name, variant in variants(retriever).items():
+        measures = evaluate(Assistant(variant), rows).measures
+        print(f"| {name} | " + " | ".join(f"{measures[key].value:.3f}" for key in SHOWN) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

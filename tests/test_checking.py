@@ -1,0 +1,73 @@
+"""What `b12qa check` finds in a question bank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import HashingEncoder
+from rapidfuzz.distance import OSA
+
+from b12qa.checking import check_corpus, stray_questions
+from b12qa.corpus import read_corpus
+from b12qa.errors import CorpusError
+from b12qa.evaluation import QuestionRow, with_typos
+from b12qa.index import build_index, open_index
+
+BANK = """
+sentences:
+  - sentence: It has 40 mg of caffeine.
+    questions: [how much caffeine is in it?, is caffeine in it and how much?, water at which heat?]
+  - sentence: Use water at 90.5 degrees.
+    questions: [at which heat is the water?, which heat for water?, heat of water]
+"""
+
+
+def test_a_bank_whose_sentence_was_edited_is_reported_with_its_line(small_corpus: Path) -> None:
+    (small_corpus / "tea.questions.yaml").write_text(BANK.replace("40 mg", "50 mg"))
+    found = [str(problem) for problem in check_corpus(small_corpus)]
+    assert any(
+        line.startswith("tea.questions.yaml:3: warning: 3 questions hang in the air") for line in found
+    ), found
+
+
+def test_a_bank_that_is_no_yaml_is_refused(small_corpus: Path) -> None:
+    (small_corpus / "tea.questions.yaml").write_text("sentences: [")
+    with pytest.raises(CorpusError, match=r"tea\.questions\.yaml:\d+: not YAML"):
+        check_corpus(small_corpus)
+
+
+def test_synonyms_of_the_wrong_form_are_refused(small_corpus: Path) -> None:
+    (small_corpus / "tea.synonyms.yaml").write_text("- [tea]\n")
+    with pytest.raises(CorpusError, match=r"tea\.synonyms\.yaml:1: expected two or more names"):
+        check_corpus(small_corpus)
+
+
+def test_a_question_written_for_the_wrong_sentence_leads_elsewhere(
+    small_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("b12qa.checking.NEIGHBOURS", 2)
+    (small_corpus / "tea.questions.yaml").write_text(BANK)
+    build_index(read_corpus(small_corpus), HashingEncoder(dimension=512), tmp_path / "index")
+    strays = dict(stray_questions(open_index(tmp_path / "index")))
+    assert list(strays) == ["water at which heat?"]
+    assert strays["water at which heat?"] in {"at which heat is the water?", "which heat for water?"}
+
+
+def test_without_a_bank_nothing_leads_elsewhere(small_corpus: Path, tmp_path: Path) -> None:
+    build_index(read_corpus(small_corpus), HashingEncoder(), tmp_path / "index")
+    assert list(stray_questions(open_index(tmp_path / "index"))) == []
+
+
+def test_a_typo_is_one_edit_and_the_same_for_the_same_seed() -> None:
+    rows = [QuestionRow(str(i), "unanswerable_far", "which foods contain caffeine?") for i in range(200)]
+    changed = with_typos(rows, 1)
+    distances = [OSA.distance(row.question, rows[0].question) for row in changed]
+    assert set(distances) <= {0, 1}  # a letter may be replaced by itself
+    assert sum(distances) > 180
+    assert changed == with_typos(rows, 1) != with_typos(rows, 2)
+
+
+def test_a_question_without_long_words_gets_no_typo() -> None:
+    row = QuestionRow("1", "unanswerable_far", "why? 12345 B12")
+    assert with_typos([row], 1) == [row]
