@@ -140,11 +140,24 @@ def test_correction_is_trusted_only_together_with_what_it_corrects() -> None:
     assert (alone.trust, joined.trust) == (0.0, 1.0)
 
 
-def test_new_topic_counts_more_alone_than_joined_and_is_trusted_alone() -> None:
-    joined, alone = understood(INJECTIONS, FOODS).readings
-    assert (joined.text, alone.text) == (f"{FOODS} {INJECTIONS}", INJECTIONS)
-    assert alone.weight > joined.weight > 0
-    assert (alone.trust, joined.trust) == (1.0, 0.0)
+def test_new_topic_is_searched_alone() -> None:
+    assert understood(INJECTIONS, FOODS).readings == (Reading(INJECTIONS),)
+
+
+def test_question_that_names_what_everything_is_about_stands_alone() -> None:
+    assert understood("how much b12 in clams", INJECTIONS).reason == ""
+    assert understood("how much in clams", INJECTIONS).reason == Dependence.FRAGMENT.reason
+
+
+def test_words_that_no_document_uses_begin_a_new_topic() -> None:
+    topics = Topics(frozenset({"b12"}), frozenset({"clam", "inject"}))
+    assert to_query("what is the capital of France?", [INJECTIONS], topics).reason == ""
+
+
+def test_a_word_that_no_document_uses_is_trusted_alone_more_than_joined() -> None:
+    topics = Topics(frozenset({"b12"}), frozenset({"clam", "inject"}))
+    alone, joined = to_query("and mushrooms?", ["b12 in clams"], topics).readings
+    assert alone.trust > joined.trust > 0
 
 
 @pytest.mark.parametrize("dependence", Dependence)

@@ -180,7 +180,7 @@ class Assistant:
         """What the article lacks, where the bank or the words of the question tell."""
         if ranking.open_question and ranking.open_question_cosine >= SAME_QUESTION_COSINE:
             return [Notice(NoticeKind.MISSING, f"The article {ranking.open_question.reason}.")]
-        missing = self.retriever.vocabulary.missing_words(query.readings[-1].text)[:MAX_MISSING_WORDS]
+        missing = self.retriever.vocabulary.missing_words(query.question)[:MAX_MISSING_WORDS]
         if not missing:
             return []
         return [Notice(NoticeKind.MISSING, f"The article does not mention {' or '.join(missing)}.")]

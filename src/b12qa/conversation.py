@@ -3,8 +3,9 @@
 A follow-up leaves out what was said before. How much it leaves out shows in its words: "why?" has no
 topic of its own, "are they safe?" points to one, "what about eggs" swaps a part of it, and a full
 question has it all. The topic that is carried is the chain of questions back to the last full one,
-never the whole conversation: old topics only pollute the search. Where it is unclear whether a question
-stands alone, both readings are searched and their scores added.
+never the whole conversation: old topics only pollute the search. Of a question that hangs on others, both
+readings are searched, alone and joined to its topic, and their scores added; one that stands alone is
+searched alone, so that a new topic is never dragged back to the old one.
 """
 
 from __future__ import annotations
@@ -80,8 +81,7 @@ class Dependence(Enum):
     FRAGMENT = ("it is too short to stand alone", Weights(1.0, 1.0), Weights(0.5, 0.5))
     CONTINUATION = ("it continues the question before", Weights(1.0, 1.0), Weights(0.5, 0.5))
     POINTER = ("it points back to the question before", Weights(1.0, 1.0), Weights(0.5, 0.5))
-    NONE = ("", Weights(1.0, 0.5), Weights(1.0, 0.0))
-    NEW_TOPIC = ("", Weights(1.0, 0.0), Weights(1.0, 0.0))  # no document or bank uses its words
+    NONE = ("", Weights(1.0, 0.0), Weights(1.0, 0.0))
 
     def __init__(self, reason: str, ranking: Weights, confidence: Weights) -> None:
         self.reason = reason
@@ -129,7 +129,7 @@ def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Q
         return Query(question, question, "", (Reading(question),))
     dependence = _dependence(question, topics)
     topic = _topic(question, earlier, dependence, topics)
-    if not topic:
+    if dependence is Dependence.NONE or not topic:
         return Query(question, question, "", (Reading(question),))
     own = [] if dependence is Dependence.EMPTY else [question]
     joined = " ".join([*topic, *own])
@@ -141,8 +141,6 @@ def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Q
         Reading(joined, dependence.ranking.joined, confidence.joined),
     )
     used = tuple(reading for reading in readings if reading.weight)
-    if not dependence.reason:
-        return Query(question, question, "", used[::-1])
     return Query(question, joined, dependence.reason, used)
 
 
@@ -154,16 +152,18 @@ def _dependence(question: str, topics: Topics) -> Dependence:
         return Dependence.RETURN
     if _CORRECTION.match(question):
         return Dependence.CORRECTION
-    if len(content) > 1 and topics.known and topics.known.isdisjoint(content):
-        return Dependence.NEW_TOPIC
-    if len(content) == 1:
+    # Words that no document and no answered question uses belong to another topic.
+    strange = bool(topics.known) and topics.known.isdisjoint(content)
+    # "which foods have b12?" names what everything here is about, and with it says enough.
+    names_all = not topics.ubiquitous.isdisjoint(terms(question))
+    if len(content) > 1 and strange:
+        return Dependence.NONE
+    if len(content) == 1 and not names_all:
         return Dependence.FRAGMENT
     if _CONTINUATION.match(question):
         return Dependence.CONTINUATION
     if _POINTER.search(question) and len(content) <= _MAX_TERMS_WITH_POINTER:
         return Dependence.POINTER
-    # "which foods have b12?" names what everything here is about, and with it says enough.
-    names_all = not topics.ubiquitous.isdisjoint(terms(question))
     return Dependence.FRAGMENT if len(content) == 2 and not names_all else Dependence.NONE
 
 
@@ -179,7 +179,7 @@ def _topic(question: str, earlier: Sequence[str], dependence: Dependence, topics
 
 
 # A chain of questions need not go back beyond these.
-_WHOLE = (Dependence.NONE, Dependence.NEW_TOPIC, Dependence.RETURN)
+_WHOLE = (Dependence.NONE, Dependence.RETURN)
 
 
 def _chain(earlier: Sequence[str], topics: Topics) -> list[str]:

@@ -118,7 +118,7 @@ class Retriever:
     def rank(self, readings: Sequence[Reading]) -> Ranking:
         """Score every sentence for a question, read in one or several ways.
 
-        The last reading is the one that says what is missing.
+        The first reading is the one that says what is missing.
         """
         return self.rank_all([readings])[0]
 
@@ -152,7 +152,7 @@ class Retriever:
             for reading in readings
             if reading.trust
         ) / sum(reading.trust for reading in readings)
-        return Ranking(scores, confidence, *self._nearest_open(known[readings[-1].text].cosines))
+        return Ranking(scores, confidence, *self._nearest_open(known[readings[0].text].cosines))
 
     def results(self, ranking: Ranking, top_k: int | None = None) -> SearchResults:
         """The best passages of a ranking. Arguments and errors as in `search`."""
