@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import faiss
 import numpy as np
 
 import b12qa
@@ -64,7 +65,15 @@ def variants(retriever: Retriever) -> dict[str, Retriever]:
     unspelt.__dict__["vocabulary"] = NoCorrection(
         words.counts, words.document_words, words.answered_words, words.synonyms
     )
-    no_bank = replace(index, questions=(), open_questions=(), bank_models={})
+    nothing = faiss.IndexFlatIP(index.sentence_vectors.d)
+    no_bank = replace(
+        index,
+        questions=(),
+        open_questions=(),
+        question_vectors=nothing,
+        open_question_vectors=nothing,
+        bank_models={},
+    )
     return {
         "everything": retriever,
         "without the regression": replace(retriever, parts=replace(whole, taught=0.0)),

@@ -978,8 +978,10 @@ AILMENTS: dict[str, tuple[Callable[[Site], Iterator[None]], type[B12qaError], in
 def test_every_ailment_is_refused_by_load_and_by_check(site: Site, ailment: str) -> None:
     hurt, error, exit_code = AILMENTS[ailment]
     for _ in hurt(site):
-        code, line = check(site)
-        assert (code, line.count("\n")) == (exit_code, 1), line
+        code, said = check(site)
+        # Before the refusal, check says what an editor could mend in the corpus.
+        (line,) = [f"{one}\n" for one in said.splitlines() if ": warning: " not in one]
+        assert code == exit_code, said
         assert line.startswith("b12qa: ")
         assert "Run: b12qa build" in line
         with pytest.raises(error) as refusal:

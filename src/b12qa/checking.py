@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from b12qa.corpus import (
     read_document,
 )
 from b12qa.embedding import find_model, token_counter
+from b12qa.errors import EmptyCorpusError
 from b12qa.index import Index, all_cosines, check_fresh, open_index
 from b12qa.markdown import line_number, plain_text
 from b12qa.questions import read_banks, read_synonyms
@@ -43,10 +45,11 @@ def check_corpus(corpus_dir: Path, model: str | None = None) -> list[Problem]:
                 found.append(Problem(Severity.WARNING, path.name, line, message))
         problems += sorted(found, key=lambda problem: (problem.line, problem.message))
     if not any(problem.severity is Severity.ERROR for problem in problems):
-        corpus = read_corpus(corpus_dir)
-        sentences = chunk_documents(corpus.documents, count_tokens, max_tokens).sentences
-        problems += read_banks(corpus, sentences).problems
-        read_synonyms(corpus)
+        with suppress(EmptyCorpusError):  # a document without text has been reported above
+            corpus = read_corpus(corpus_dir)
+            sentences = chunk_documents(corpus.documents, count_tokens, max_tokens).sentences
+            problems += read_banks(corpus, sentences).problems
+            read_synonyms(corpus)
     return problems
 
 
