@@ -187,7 +187,7 @@ class Quote(Passage):
 class ScoredChunk(Passage):
     """A passage that a search found."""
 
-    score: float = 0.0  # cosine of the best match in it: -1 to 1, higher is better
+    score: float = 0.0  # of its best sentence; higher is better, comparable within one search only
     rank: int = 0  # from 1
 
     __str__ = Passage.__str__
