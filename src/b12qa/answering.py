@@ -14,6 +14,7 @@ from b12qa.corpus import read_corpus
 from b12qa.embedding import find_model, load_encoder
 from b12qa.errors import DamagedIndexError, IndexUnusableError, QueryError
 from b12qa.index import Progress, build_index, check_fresh, no_progress, open_index
+from b12qa.lexical import terms
 from b12qa.records import (
     Answer,
     Document,
@@ -178,8 +179,11 @@ class Assistant:
 
     def _missing(self, query: Query, ranking: Ranking) -> list[Notice]:
         """What the article lacks, where the bank or the words of the question tell."""
-        if ranking.open_question and ranking.open_question_cosine >= SAME_QUESTION_COSINE:
-            return [Notice(NoticeKind.MISSING, f"The article {ranking.open_question.reason}.")]
+        found = ranking.open_question
+        same = found is not None and ranking.open_question_cosine >= SAME_QUESTION_COSINE
+        # "does not mention breastfeeding" would be true, and beside the point of a question on pregnancy.
+        if found and same and set(terms(found.reason)) & set(terms(query.question)):
+            return [Notice(NoticeKind.MISSING, f"The article {found.reason}.")]
         missing = self.retriever.vocabulary.missing_words(query.question)[:MAX_MISSING_WORDS]
         if not missing:
             return []

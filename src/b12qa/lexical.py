@@ -116,8 +116,11 @@ class Vocabulary:
         """Words of a question that name something, and that no document uses in any form, in their order.
 
         Everyday words name nothing in particular, and answered questions may use other words for what
-        the documents say: neither counts as missing.
+        the documents say: neither counts as missing. Of a question in another language nothing is named.
         """
+        typed = words(question)
+        if sum(word in english_ranks() or word in self.counts for word in typed) * 2 < len(typed):
+            return []
         known = self.answered_stems
         return [
             word
