@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,6 @@ from b12qa.safety import DISCLAIMER
 
 SECOND_CORPUS = ROOT / "tests" / "second_corpus"
 ARTICLE = "Vitamin B12 and its role in circulation-related nerve symptoms"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """On a busy machine the threads of one short query wait for each other, ten times as long as it takes."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

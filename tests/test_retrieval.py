@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +17,6 @@ from b12qa.records import BlockKind, SearchResults, Span
 from b12qa.retrieval import Reading, Retriever
 
 SECOND_CORPUS = ROOT / "tests" / "second_corpus"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """On a busy machine the threads of one short query wait for each other, ten times as long as it takes."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def retriever_for(text: str, folder: Path, max_tokens: int = 32) -> Retriever:

@@ -116,8 +116,8 @@ class Assistant:
             words = Notice(NoticeKind.OUTCOME, "Please type a question in words.")
             return Answer(question, query.text, Outcome.NOT_COVERED, 0.0, (), (words, safety.disclaimer()))
         ranking, parts = self._rank(query)
-        wanted = max(MAX_QUOTES, min(max_quotes, len(self.retriever.index.chunks)))
-        results = self.retriever.results(ranking, min(wanted, len(self.retriever.index.chunks)))
+        wanted = min(max(MAX_QUOTES, max_quotes), len(self.retriever.index.chunks))
+        results = self.retriever.results(ranking, wanted)
         outcome = _outcome(ranking.confidence)
         notices = [
             *self._outcome_notices(outcome, query, ranking),

@@ -205,7 +205,8 @@ def open_index(index_dir: Path) -> Index:
         MissingIndexError: nothing has been built there.
         DamagedIndexError: a file is missing, surplus, or not what was written.
     """
-    return _read_generation(index_dir / current_generation(index_dir), current_generation(index_dir))
+    name = current_generation(index_dir)
+    return _read_generation(index_dir / name, name)
 
 
 def current_generation(index_dir: Path) -> str:

@@ -125,11 +125,11 @@ class Retriever:
     def rank_all(self, questions: Sequence[Sequence[Reading]]) -> list[Ranking]:
         """`rank` for several questions at once: all their readings are embedded together."""
         texts = list(dict.fromkeys(reading.text for readings in questions for reading in readings))
-        known = {text: _Searched(words, cosines) for text, words, cosines in self._cosines(texts)}
+        known = dict(zip(texts, self._searched(texts), strict=True))
         return [self._rank(readings, known) for readings in questions]
 
-    def _cosines(self, texts: Sequence[str]) -> Iterator[tuple[str, str, _Cosines]]:
-        """Each text, as it is searched, and its cosines to everything."""
+    def _searched(self, texts: Sequence[str]) -> Iterator[_Searched]:
+        """Each text as it is searched, its cosines to everything, and what the banks teach of it."""
         searched = [self.vocabulary.bring_to(text) for text in texts]
         embeddings = self.encoder.encode(searched)
         every = _Cosines(
@@ -138,8 +138,9 @@ class Retriever:
             questions=all_cosines(self.index.question_vectors, embeddings),
             open_questions=all_cosines(self.index.open_question_vectors, embeddings),
         )
-        for row, (text, words) in enumerate(zip(texts, searched, strict=True)):
-            yield text, words, every.of(row)
+        for row, words in enumerate(searched):
+            cosines = every.of(row)
+            yield _Searched(words, cosines, {d: self._taught(d, cosines) for d in self.index.bank_models})
 
     def _rank(self, readings: Sequence[Reading], known: Mapping[str, _Searched]) -> Ranking:
         scores = np.zeros(len(self.index.sentences), dtype=np.float32)
@@ -205,7 +206,7 @@ class Retriever:
 
     def _fused(self, searched: _Searched) -> Scores:
         """Dense and lexical scores of every sentence, and what the bank teaches of it."""
-        text, cosines = searched
+        text, cosines, taught_by = searched
         parts, chunk_of = self.parts, self._chunk_of
         scores: Scores = (
             parts.chunk_cosine * _standardized(cosines.chunks[0][chunk_of])
@@ -216,8 +217,7 @@ class Retriever:
         if not self.index.bank_models:
             return scores
         taught = np.zeros_like(scores)
-        for document in self.index.bank_models:
-            sentence_scores, _ = self._taught(document, cosines)
+        for document, (sentence_scores, _) in taught_by.items():
             taught[self._rows(document).sentences] = sentence_scores[0]
         with_bank: Scores = (
             parts.own_with_bank * scores
@@ -237,13 +237,13 @@ class Retriever:
 
     def _confidence(self, searched: _Searched, document: int) -> float:
         """The probability that a document answers a query."""
-        text, cosines = searched
+        text, cosines, taught_by = searched
         model = self.index.bank_models.get(document)
         if model is None:
             nearest = float(max(cosines.sentences.max(), cosines.chunks.max()))
             return sigmoid(COSINE_STEEPNESS * (nearest - COSINE_MIDPOINT))
         rows = self._rows(document)
-        sentence_scores, answerable = self._taught(document, cosines)
+        sentence_scores, answerable = taught_by[document]
         words = self._question_words.scores(text)
         of_document = np.concatenate([rows.questions, len(self.index.questions) + rows.open_questions])
         known = (cosines.sentences, cosines.questions, cosines.open_questions)
@@ -356,6 +356,7 @@ class _Searched(NamedTuple):
 
     words: str
     cosines: _Cosines
+    taught: Mapping[int, tuple[FloatMatrix, FloatMatrix]]  # by document, see `BankModel.apply`
 
 
 class _Rows(NamedTuple):
