@@ -162,7 +162,7 @@ def overlap(first: Sequence[str], second: Sequence[str]) -> float:
 
 # Why two sentences seem to disagree.
 
-_NEGATION = re.compile(r"\b(?:not|no|never|without|cannot|neither|nor|none)\b|n['’]t\b", re.IGNORECASE)
+_NEGATION = re.compile(r"\b(?:not|no|never|without|cannot|neither|nor|none)\b|\w+n['’]t\b", re.IGNORECASE)
 
 
 def _disagreement(first: str, second: str, counts: Mapping[str, int]) -> str:
@@ -179,7 +179,7 @@ def _disagreement(first: str, second: str, counts: Mapping[str, int]) -> str:
     negations = [_NEGATION.search(text) for text in (first, second)]
     said = next((found[0] for found in negations if found), "")
     if alike and said and not all(negations):
-        return f"{about}; one says “{said}”, the other does not."
+        return f"{about}; one says “{said}”, the other nothing like it."
     return ""
 
 
@@ -263,7 +263,7 @@ _UNITS = {unit: (name, size) for name, units in _DIMENSIONS.items() for unit, si
 _NUMBER = rf"(?:\d+(?:,\d{{3}})*(?:\.\d+)?|\b(?:{'|'.join(_NUMBERS)})\b)"
 _QUANTITY = re.compile(
     rf"(?<![\w.,])({_NUMBER})(?:\s?(?:-|–|to|or)\s?({_NUMBER}))?"
-    rf"(?:[\s-]?({'|'.join(sorted(map(re.escape, _UNITS), key=len, reverse=True))})(?!\w))?(?![\w])",
+    rf"(?:[\s-]?({'|'.join(sorted(map(re.escape, _UNITS), key=len, reverse=True))})(?!\w))?(?!\w|\.\d)",
     re.IGNORECASE,
 )
 

@@ -27,7 +27,7 @@ from b12qa.feedback import Feedback
 from b12qa.index import Index
 from b12qa.lexical import words
 from b12qa.markdown import line_number, plain_text
-from b12qa.records import Chunk, Outcome, Sentence
+from b12qa.records import Chunk, Document, Outcome, Sentence
 from b12qa.rendering import OUTCOME_WORDS, section_words
 from b12qa.retrieval import Reading
 
@@ -270,7 +270,7 @@ def section_reports(index: Index, reached: set[tuple[int, int]] | None) -> tuple
     return tuple(
         SectionReport(
             document=document.name,
-            path=section_words(section.path, document.title),
+            path=_path_words(document, section.path),
             line=line_number(document.text, section.start),
             sentences=tuple(sentences.get((d, s), ())),
             open_questions=left_open[d, s],
@@ -340,8 +340,7 @@ def make_map(index: Index, max_points: int = MAX_POINTS) -> Map:
     then the bank questions and the open questions in the order of the banks.
     """
     names = [
-        section_words(section.path, document.title) + (f" ({document.name})" if several else "")
-        for several in [len(index.documents) > 1]
+        _path_words(document, section.path) + (f" ({document.name})" if len(index.documents) > 1 else "")
         for document in index.documents
         for section in document.sections
     ]
@@ -371,8 +370,12 @@ def projected(embeddings: FloatMatrix) -> npt.NDArray[np.int64]:
     spread = places[:, 0].std()
     if len(embeddings) > 3 * TSNE_SETTINGS["perplexity"] and spread > 0:
         from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits
 
-        places = TSNE(2, init=places / spread * 1e-4, **TSNE_SETTINGS).fit_transform(components)
+        # Several threads wait for each other at every one of many short steps: on a busy machine that
+        # takes ten times as long as one thread does.
+        with threadpool_limits(limits=1):
+            places = TSNE(2, init=places / spread * 1e-4, **TSNE_SETTINGS).fit_transform(components)
     lowest, highest = places.min(axis=0), places.max(axis=0)
     extent = max(float((highest - lowest).max()), 1e-9)
     centred = (places - (lowest + highest) / 2) / extent + 0.5
@@ -519,7 +522,7 @@ def report_html(report: Report) -> str:
         map_counts=report.map.counts(),
         answered_from=ANSWERED_FROM,
         map_data=_map_data(report.map),
-        hues=[_hue(number) for number in range(len(report.map.sections))],
+        colours=_colours(len(report.map.sections)),
         style=style,
         script=script,
         style_hash=_policy_hash(style),
@@ -537,9 +540,9 @@ def _map_data(drawn: Map) -> dict[str, object]:
     }
 
 
-def _hue(number: int) -> int:
-    """A colour for each section, in degrees: the golden angle keeps neighbours apart."""
-    return round(number * 137.508) % 360
+def _colours(count: int) -> list[str]:
+    """One colour for each section, light and dark by turns so that neighbours are told apart."""
+    return [f"hsl({360 * n // count} 75% {58 if n % 2 else 42}%)" for n in range(count)]
 
 
 def _policy_hash(text: str) -> str:
@@ -557,7 +560,13 @@ def _section(index: Index, row: Chunk | Sentence) -> tuple[int, int]:
 
 def _section_name(index: Index, place: tuple[int, int]) -> str:
     document = index.documents[place[0]]
-    return section_words(document.sections[place[1]].path, document.title)
+    return _path_words(document, document.sections[place[1]].path)
+
+
+def _path_words(document: Document, path: tuple[str, ...]) -> str:
+    """A section path in one line, without the title that all sections of a document stand under."""
+    below_title = path[1:] if len(path) > 1 and path[0] == document.title else path
+    return section_words(below_title, document.title)
 
 
 def _words(index: Index, row: Chunk | Sentence) -> str:

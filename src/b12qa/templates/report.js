@@ -14,7 +14,7 @@
   const REACH = 14; // how far a pointer may miss a point, in pixels
   const DRAG = 4; // a pointer that moves less than this taps
   const ZOOM_STEP = 1.5;
-  const hues = Array.from(document.querySelectorAll("[data-section]"), (box) =>
+  const colours = Array.from(document.querySelectorAll("[data-section]"), (box) =>
     box.parentElement.querySelector("circle").getAttribute("fill"),
   );
   const kinds = new Set(data.kinds.keys());
@@ -49,7 +49,7 @@
 
   function mark(p, size) {
     const [x, y] = [across(p), down(p)];
-    pen.fillStyle = pen.strokeStyle = hues[p[SECTION]];
+    pen.fillStyle = pen.strokeStyle = colours[p[SECTION]];
     pen.lineWidth = 1.2;
     pen.beginPath();
     if (p[KIND] === SENTENCE) {
