@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL_TEXT, HashingEncoder
+from conftest import ROOT, SMALL_TEXT, HashingEncoder
 from typer.testing import CliRunner
 
 from b12qa import answering, cli
@@ -69,6 +69,11 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
     """Two documents, of which one has a bank."""
     files = {"coffee.md": COFFEE, "tea.md": SMALL_TEXT, "tea.questions.yaml": BANK}
     return assistant_for(tmp_path_factory.mktemp("tea"), files)
+
+
+@pytest.fixture(scope="session")
+def assistant_of_the_article(article_index: Path) -> Assistant:
+    return Assistant.load(article_index, corpus=ROOT / "corpus")
 
 
 @pytest.fixture(scope="module")
@@ -191,13 +196,13 @@ def test_unanswered_questions_are_grouped_by_section_and_merged(assistant: Assis
         Feedback("how much caffeine?", "answered", True),
     ]
     kinds, *others = asked_sections(assistant, rows)
-    assert (kinds.document, kinds.count) == ("tea", 3)
+    assert (kinds.document, kinds.path, kinds.count) == ("tea", "Kinds", 3)
     (shops,) = kinds.questions
     assert shops.text == "Which shops sell tea?"
     assert shops.others == ("which shops  sell TEA?", "so which shops sell tea")
     assert shops.notes == ("in Leeds",)
     assert shops.proposal == (
-        f"Write an answer into “{kinds.path}”. The bank has an open question like it: “which shops sell tea?”"
+        "Write an answer into “Kinds”. The bank has an open question like it: “which shops sell tea?”"
     )
     proposals = {section.path: section.questions[0].proposal for section in others}
     assert proposals == {
@@ -230,6 +235,24 @@ def test_the_page_allows_its_own_style_and_script_and_nothing_else(report: Repor
         "base-uri 'none'; form-action 'none'"
     )
     assert not re.search(r"https?://|//[a-z]|url\(|@import", page.replace("// ", ""))
+
+
+@pytest.mark.model
+def test_the_article_gives_a_page_of_reasonable_size_with_its_known_contradiction(
+    assistant_of_the_article: Assistant,
+) -> None:
+    report = make_report(assistant_of_the_article)
+    index = assistant_of_the_article.retriever.index
+    assert len(report.map.points) == len(index.sentences) + len(index.questions) + len(index.open_questions)
+    assert len(report_html(report).encode()) < 3_000_000
+    (pair,) = [
+        pair
+        for pair in report.disagreements
+        if "relief within 3 months" in pair.second.text and pair.first.line == 3
+    ]
+    assert (
+        pair.reason == "Both speak of within, symptoms and patients; one says 2-4 weeks, the other 3 months."
+    )
 
 
 # The command.

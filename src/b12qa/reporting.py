@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from b12qa import comparing
-from b12qa.answering import ANSWERED_FROM, SAME_QUESTION_COSINE, Assistant
+from b12qa.answering import ANSWERED_FROM, Assistant
 from b12qa.chunking import long_blocks
 from b12qa.comparing import Pair
 from b12qa.embedding import Encoder, FloatMatrix
@@ -35,8 +35,9 @@ MAX_PAIRS = 50
 MAX_WORST = 25
 # A passage this many times as long as the middle one stands out.
 LONG_FACTOR = 2.5
-# Questions this near to each other are one question, worded twice.
+# Questions this near to each other are one question, worded twice; this near, they are alike.
 SAME_FEEDBACK_COSINE = 0.85
+LIKE_COSINE = 0.75
 MAX_ASKED = 500
 # More points than this are hard to tell apart, and slow to place.
 MAX_POINTS = 6000
@@ -449,10 +450,11 @@ def asked_sections(assistant: Assistant, feedback: Iterable[Feedback]) -> tuple[
     index = assistant.retriever.index
     sections: dict[tuple[int, int], list[AskedQuestion]] = {}
     for group, ranking in zip(groups, rankings, strict=True):
-        place = _section(index, index.sentences[ranking.best])
-        name = _section_name(index, place)
-        known = ranking.open_question if ranking.open_question_cosine >= SAME_QUESTION_COSINE else None
-        proposal = _proposal(group, name, known.text if known else "")
+        known = ranking.open_question if ranking.open_question_cosine >= LIKE_COSINE else None
+        # An open question of the bank stands where an editor put it; without one, the search must tell.
+        best = index.sentences[ranking.best]
+        place = (known.document, known.section) if known else _section(index, best)
+        proposal = _proposal(group, _section_name(index, place), known.text if known else "")
         sections.setdefault(place, []).append(_asked(group, proposal))
     found = [
         AskedSection(
@@ -541,8 +543,11 @@ def _map_data(drawn: Map) -> dict[str, object]:
 
 
 def _colours(count: int) -> list[str]:
-    """One colour for each section, light and dark by turns so that neighbours are told apart."""
-    return [f"hsl({360 * n // count} 75% {58 if n % 2 else 42}%)" for n in range(count)]
+    """One colour for each section on light and on dark paper; neighbours differ in lightness too."""
+    return [
+        f"light-dark(hsl({hue} 75% {40 + lighter}%), hsl({hue} 75% {55 + lighter}%))"
+        for hue, lighter in ((360 * n // count, 14 * (n % 2)) for n in range(count))
+    ]
 
 
 def _policy_hash(text: str) -> str:

@@ -14,9 +14,6 @@
   const REACH = 14; // how far a pointer may miss a point, in pixels
   const DRAG = 4; // a pointer that moves less than this taps
   const ZOOM_STEP = 1.5;
-  const colours = Array.from(document.querySelectorAll("[data-section]"), (box) =>
-    box.parentElement.querySelector("circle").getAttribute("fill"),
-  );
   const kinds = new Set(data.kinds.keys());
   const sections = new Set(data.sections.keys());
   const view = { zoom: 1, x: data.size / 2, y: data.size / 2 };
@@ -24,6 +21,7 @@
   let chosen = null;
   let waiting = false;
   let ink = "";
+  let colours = [];
 
   const scale = () =>
     (view.zoom * (Math.min(canvas.clientWidth, canvas.clientHeight) - 2 * MARGIN)) / data.size;
@@ -77,8 +75,13 @@
     pen.stroke();
   }
 
-  function readInk() {
+  // The colours of the page change with the reader's setting.
+  function readColours() {
     ink = getComputedStyle(document.body).color;
+    colours = Array.from(
+      document.querySelectorAll(".names circle"),
+      (circle) => getComputedStyle(circle).fill,
+    );
     redraw();
   }
 
@@ -245,8 +248,8 @@
     });
   }
 
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", readInk);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", readColours);
   new ResizeObserver(redraw).observe(canvas);
-  readInk();
+  readColours();
   filter();
 })();
