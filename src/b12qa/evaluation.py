@@ -176,13 +176,26 @@ def evaluate(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """Ask every question and measure."""
+    return summarize(ask_all(assistant, rows, on_progress))
+
+
+def ask_all(
+    assistant: Assistant,
+    rows: Sequence[QuestionRow],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Result]:
+    """Ask every question.
+
+    Raises:
+        QueryError: a gold sentence is in no document.
+    """
     texts = {document.name: _Plain(document) for document in assistant.documents}
     _check_gold(rows, list(texts.values()))
     results = []
     for done, row in enumerate(rows, start=1):
         results.append(_result(assistant, row, texts))
         on_progress(done, len(rows))
-    return summarize(results)
+    return results
 
 
 def summarize(results: Sequence[Result]) -> Evaluation:

@@ -22,7 +22,7 @@ from b12qa.answering import ANSWERED_FROM, Assistant
 from b12qa.chunking import long_blocks
 from b12qa.comparing import Pair
 from b12qa.embedding import Encoder, FloatMatrix
-from b12qa.evaluation import QuestionRow, Result, evaluate, passages_with_gold, worst_results
+from b12qa.evaluation import QuestionRow, Result, ask_all, passages_with_gold, worst_results
 from b12qa.feedback import Feedback
 from b12qa.index import Index
 from b12qa.lexical import words
@@ -232,7 +232,7 @@ def make_report(
         QueryError: a gold sentence of the evaluation is in no document.
     """
     index = assistant.retriever.index
-    results = evaluate(assistant, rows, on_progress).results if rows else []
+    results = ask_all(assistant, rows, on_progress)
     return Report(
         generation=index.generation,
         model_name=index.model_name,
