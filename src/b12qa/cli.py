@@ -17,7 +17,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from b12qa import __version__, rendering
-from b12qa.errors import B12qaError, MissingIndexError, StaleIndexError
+from b12qa.errors import B12qaError, MissingIndexError, QueryError, StaleIndexError
 from b12qa.records import Answer, Excerpt, Notice, NoticeKind, Outcome, Passage, Span
 
 if TYPE_CHECKING:
@@ -247,6 +247,44 @@ def evaluate(
         if before is not None:
             lines = evaluation.differences(before, found.results)
             (errors if as_json else console).print("\n".join(lines), soft_wrap=True, markup=False)
+
+
+@app.command(epilog=EXIT_CODES)
+def report(
+    out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
+    questions: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--questions", help="JSON Lines of evaluation questions, all asked; repeat it for several files."
+        ),
+    ] = None,
+    feedback: Annotated[
+        Path | None, typer.Option("--feedback", help="JSON Lines of questions that readers left.")
+    ] = None,
+    index: IndexOption = DEFAULT_INDEX,
+    corpus: CorpusOption = None,
+    model: ModelOption = None,
+) -> None:
+    """Write one HTML page that shows an editor where the corpus has gaps, copies and loose ends."""
+    with _reported_errors():
+        from b12qa import evaluation
+        from b12qa.feedback import read_feedback
+        from b12qa.reporting import make_report, report_html
+
+        if not out.parent.is_dir():
+            raise QueryError(f"The folder {out.parent} is not there. Make it, or name another with --out.")
+        rows = [row for path in questions or () for row in evaluation.read_questions(path)]
+        left = read_feedback(feedback) if feedback else None
+        assistant = _load(index, corpus, model)
+        with Progress(console=errors, transient=True) as progress:
+            task = progress.add_task("Asking", total=len(rows), visible=bool(rows))
+            found = make_report(
+                assistant, rows, left, lambda done, total: progress.update(task, completed=done, total=total)
+            )
+        # Half characters in a question would make the page unwritable.
+        page = report_html(found).encode("utf-8", "replace")
+        out.write_bytes(page)
+        console.print(f"Wrote {out} ({len(page) / 1e6:.1f} MB). Open it in a browser.", soft_wrap=True)
 
 
 @contextmanager
