@@ -64,6 +64,26 @@ class Encoder(Protocol):
         """Unit vectors, float32, shape (len(texts), dimension)."""
 
 
+class RememberingEncoder:
+    """Embeds each text once, however often it is asked for.
+
+    For work that asks the same questions many times; in a chat it would keep what people typed.
+    """
+
+    def __init__(self, encoder: Encoder, known: dict[str, FloatMatrix] | None = None) -> None:
+        self._encoder = encoder
+        self._known = known or {}  # vectors of shape (dimension,), by text
+        self.name, self.fingerprint = encoder.name, encoder.fingerprint
+        self.dimension, self.max_tokens = encoder.dimension, encoder.max_tokens
+        self.count_tokens = encoder.count_tokens
+
+    def encode(self, texts: Sequence[str]) -> FloatMatrix:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            self._known |= dict(zip(new, self._encoder.encode(new), strict=True))
+        return np.stack([self._known[text] for text in texts])
+
+
 class SentenceTransformerEncoder:
     """A sentence-transformers model from a local folder.
 
