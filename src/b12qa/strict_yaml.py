@@ -35,6 +35,9 @@ def compose(data: bytes | str, file: str) -> yaml.Node | None:
         raise YamlError(file, _line_of_byte(data, error.position), f"not YAML ({error.reason})") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
+        if error.problem and "mapping values are not allowed" in error.problem:
+            # A second colon in a line is the mistake that people make, and the parser's words hide it.
+            raise YamlError(file, line, "not YAML: words with a colon in them need quotes") from error
         raise YamlError(file, line, f"not YAML ({error.problem})") from error
 
 
