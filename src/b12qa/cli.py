@@ -159,6 +159,30 @@ def check(
         )
 
 
+@app.command("import", epilog=EXIT_CODES)
+def import_(
+    file: Annotated[Path, typer.Argument(help="A .docx, .html or .pdf file on this machine.")],
+    index: IndexOption = DEFAULT_INDEX,
+    corpus: CorpusOption = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the document. [default: that of the file]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a document of this name.")] = False,
+) -> None:
+    """Convert a Word, web or PDF file into Markdown in the corpus: a draft to be read before it is built."""
+    with _reported_errors():
+        from b12qa.answering import corpus_folder
+        from b12qa.importing import import_file
+
+        written = import_file(file, corpus_folder(index, corpus), name, force=force)
+        console.print(
+            f"Wrote {written}, a draft. Read it beside {file.name} and mend it, take the line 'draft: true' "
+            "out, then run: b12qa build",
+            soft_wrap=True,
+            markup=False,
+        )
+
+
 @app.command(epilog=EXIT_CODES)
 def ask(
     question: Annotated[str, typer.Argument(help="What you want to know.")],
