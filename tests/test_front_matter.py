@@ -68,6 +68,10 @@ def test_the_title_is_that_of_the_front_matter_then_the_first_heading_then_the_n
         ("source: me\ntitle: Tea: a guide", "tea.md:3: not YAML: words with a colon in them need quotes."),
         ("title: Tea\x07", "tea.md:2: not YAML (control characters are not allowed)."),
         ("title: Tea\ntitle: Coffee", "tea.md:3: title stands here a second time. Join the two."),
+        (
+            "a: " + "[" * 100_000,
+            "tea.md:2: lists or mappings more than 20 deep in each other. Mend the file.",
+        ),
         ("title: [Tea]", "tea.md:2: expected a text here, got a list. Mend the file."),
         ("license:\n  name: MIT", "tea.md:3: expected a text here, got a mapping."),
         ("source: me\ntitle:", "tea.md:3: expected a text here, got nothing."),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from strategies import PROPERTY, cases, front_matters, markdown_texts, seconds, shown
+from strategies import PROPERTY, cases, front_matters, markdown_texts, seconds, shown, without_front_matter
 
 from b12qa.markdown import (
     ParsedMarkdown,
@@ -44,14 +44,7 @@ def sections_and_blocks(text: str) -> str:
 
 
 def plain_tokens(text: str) -> list[Token]:
-    """What the parser makes of a text when front matter is made blank lines."""
-    lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n|\Z)", text.removeprefix("\ufeff"))
-    keys = (line for line in lines[1:] if not re.match(r"[ \t]*#", line))
-    if lines[0].rstrip() == "---" and re.match(r"([\"']?)[^\W\d][\w.-]*\1[ \t]*:\s", next(keys, "")):
-        ends = (i for i, line in enumerate(lines[1:], 1) if re.fullmatch(r"(---|\.\.\.)[ \t]*[\r\n]*", line))
-        end = next(ends, -1)
-        lines[: end + 1] = ["\n"] * (end + 1)
-    return PLAIN_PARSER.parse("".join(lines))
+    return PLAIN_PARSER.parse(without_front_matter(text).removeprefix("\ufeff"))
 
 
 @pytest.mark.parametrize(("text", "expected"), [*cases("sections"), *cases("blocks"), *cases("marks")])

@@ -13,6 +13,9 @@ import yaml
 
 from b12qa.errors import YamlError
 
+# Nothing of ours is deeper than five; composing calls itself at every depth, until the process crashes.
+_MAX_DEPTH = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -30,6 +33,12 @@ def compose(data: bytes | str, file: str) -> yaml.Node | None:
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        depth = 0
+        for event in yaml.parse(data, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise YamlError(file, line, f"lists or mappings more than {_MAX_DEPTH} deep in each other")
         return yaml.compose(data, Loader=loader)
     except yaml.reader.ReaderError as error:
         raise YamlError(file, _line_of_byte(data, error.position), f"not YAML ({error.reason})") from error
