@@ -297,7 +297,7 @@ def test_the_command_says_what_to_do_next(tmp_path: Path, corpus: Path) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0
     assert result.stdout == (
-        f"Wrote {corpus / 'printed.md'}, a draft. Read it beside tea.pdf and mend it, take the line "
+        f"Wrote {corpus / 'printed.md'}, a draft. Read it beside tea.pdf, tables above all, and mend it; take the line "
         "'draft: true' out, then run: b12qa build\n"
     )
     again = CliRunner().invoke(app, arguments)
