@@ -177,6 +177,16 @@ def test_a_hyphen_at_the_end_of_a_line_stays_unless_the_whole_word_stands_elsewh
     assert text == "Take a low-dose of vitamin B12-rich food: a vitamin.\n"
 
 
+def test_a_range_of_numbers_over_the_end_of_a_line_stays_a_range(tmp_path: Path) -> None:
+    page = [
+        (11.0, 300.0, "Wait 24 hours. Take it for 2-"),
+        (11.0, 287.0, "4 weeks, up to B1-"),
+        (11.0, 274.0, "2."),
+    ]
+    text = convert(written(tmp_path, "a.pdf", pdf([page])))
+    assert text == "Wait 24 hours. Take it for 2-4 weeks, up to B1-2.\n"
+
+
 def test_a_hyphen_that_is_there_only_at_the_end_of_a_line_goes() -> None:
     assert importing._joined(["one vita\xad", "min or", "more"], Counter()) == "one vitamin or more"
 
@@ -297,8 +307,8 @@ def test_the_command_says_what_to_do_next(tmp_path: Path, corpus: Path) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0
     assert result.stdout == (
-        f"Wrote {corpus / 'printed.md'}, a draft. Read it beside tea.pdf, tables above all, and mend it; take the line "
-        "'draft: true' out, then run: b12qa build\n"
+        f"Wrote {corpus / 'printed.md'}, a draft. Read it beside tea.pdf, tables above all, "
+        "and mend it; take the line 'draft: true' out, then run: b12qa build\n"
     )
     again = CliRunner().invoke(app, arguments)
     assert (again.exit_code, again.stdout) == (2, "")

@@ -176,8 +176,8 @@ def import_(
 
         written = import_file(file, corpus_folder(index, corpus), name, force=force)
         console.print(
-            f"Wrote {written}, a draft. Read it beside {file.name}, tables above all, and mend it; take the line 'draft: true' "
-            "out, then run: b12qa build",
+            f"Wrote {written}, a draft. Read it beside {file.name}, tables above all, and mend it; "
+            "take the line 'draft: true' out, then run: b12qa build",
             soft_wrap=True,
             markup=False,
         )

@@ -290,14 +290,16 @@ def _pdf_blocks(page: Sequence[_PdfLine], words: Counter[str]) -> list[_PdfBlock
 
 
 def _joined(lines: Sequence[str], words: Counter[str]) -> str:
-    """Lines as one. A hyphen at a line's end goes if the whole word also stands elsewhere."""
+    """Lines as one. A hyphen between letters at a line's end goes if the whole word also stands elsewhere."""
     text = lines[0]
     for line in lines[1:]:
+        before, after = re.search(r"\w+(?=-$)", text), re.match(r"\w+", line)
         if text.endswith("\xad"):
             text = text[:-1] + line
-        elif re.search(r"\w-$", text):
-            whole = re.findall(r"\w+", text)[-1] + (re.findall(r"^\w*", line)[0])
-            text = (text[:-1] if whole.lower() in words else text) + line
+        elif before and after:
+            whole = before[0] + after[0]
+            # "2-" and "4 weeks" are not 24 weeks, wherever that number stands.
+            text = (text[:-1] if whole.isalpha() and whole.lower() in words else text) + line
         else:
             text = f"{text} {line}"
     return text
