@@ -280,6 +280,44 @@ def test_check_reports_the_document_by_line(tmp_path: Path) -> None:
     assert "text.md:5: warning" in strict.stderr
 
 
+def test_check_reads_each_document_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = shutil.copytree(SECOND_CORPUS, tmp_path / "corpus")
+    (corpus / "tea.md").write_text("---\ntitle: [\n---\nTea.\n")
+    read: list[str] = []
+    read_bytes = Path.read_bytes
+
+    def noting(path: Path) -> bytes:
+        read.append(path.name)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noting)
+    where = ("--index", tmp_path / "index", "--corpus", corpus)
+    refusal = run("check", *where, exit_code=2).stderr
+    assert "tea.md:3: error: front matter: not YAML" in refusal
+    (corpus / "tea.md").write_text("Tea.\n")
+    read.clear()
+    assert "holds no index yet" in run("check", *where, exit_code=1).stderr
+    assert sorted(name for name in read if name.endswith(".md")) == ["bicycles.md", "tea.md"]
+
+
+@pytest.mark.model
+def test_build_and_check_say_which_drafts_are_left_out(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "coffee.md").write_text("---\nlicense: CC0\n---\n# Coffee\n\nCoffee wakes.\n")
+    (corpus / "tea.md").write_text("---\ntitle: Tea\ndraft: true\n---\nTea calms.\n")
+    where = ("--index", tmp_path / "index", "--corpus", corpus)
+    left_out = "a draft, left out of the index: read it, then take"
+    built = run("build", *where)
+    assert built.stderr.strip() == f"tea.md: {left_out} the line 'draft: true' out"
+    assert "is current: 1 document, 1 sections, 1 passages" in built.stdout
+    checked = run("check", *where)
+    assert checked.stderr == f"tea.md:3: warning: {left_out} this line out\n"
+    assert "is sound and up to date" in checked.stdout
+    (corpus / "tea.md").write_text("---\ntitle: Tea\n---\nTea calms.\n")
+    assert "does not hold tea.md, which is in the corpus" in run("check", *where, exit_code=1).stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -100,6 +100,12 @@ def build(index: IndexOption = DEFAULT_INDEX, corpus: CorpusOption = None, model
                 lambda done, total: progress.update(task, completed=done, total=total),
             )
         seconds = time.perf_counter() - started
+        for draft in sources.drafts:
+            errors.print(
+                f"{draft}: a draft, left out of the index: read it, then take the line 'draft: true' out",
+                soft_wrap=True,
+                markup=False,
+            )
         for problem in report.problems:
             errors.print(str(problem), soft_wrap=True, markup=False)
         done = (
@@ -129,16 +135,16 @@ def check(
     with _reported_errors():
         from b12qa.answering import corpus_folder
         from b12qa.checking import check_corpus, check_index, stray_questions
-        from b12qa.corpus import Severity
+        from b12qa.corpus import Severity, make_corpus, read_sources
 
-        folder = corpus_folder(index, corpus)
-        problems = check_corpus(folder, model)
+        sources = read_sources(corpus_folder(index, corpus))
+        problems = check_corpus(sources, model)
         for problem in problems:
             errors.print(str(problem), soft_wrap=True, markup=False)
         invalid = any(problem.severity is Severity.ERROR for problem in problems)
         if invalid or (strict and problems):
             raise typer.Exit(2)
-        opened = check_index(index, folder, model)
+        opened = check_index(index, make_corpus(sources), model)
         if bank:
             strays = list(stray_questions(opened))
             for question, nearest in strays:
@@ -150,6 +156,30 @@ def check(
             f"{index} is sound and up to date: generation {opened.generation}, "
             f"{len(opened.chunks)} passages, model {opened.model_name}.",
             soft_wrap=True,
+        )
+
+
+@app.command("import", epilog=EXIT_CODES)
+def import_(
+    file: Annotated[Path, typer.Argument(help="A .docx, .html or .pdf file on this machine.")],
+    index: IndexOption = DEFAULT_INDEX,
+    corpus: CorpusOption = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the document. [default: that of the file]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a document of this name.")] = False,
+) -> None:
+    """Convert a Word, web or PDF file into Markdown in the corpus: a draft to be read before it is built."""
+    with _reported_errors():
+        from b12qa.answering import corpus_folder
+        from b12qa.importing import import_file
+
+        written = import_file(file, corpus_folder(index, corpus), name, force=force)
+        console.print(
+            f"Wrote {written}, a draft. Read it beside {file.name}, tables above all, and mend it; "
+            "take the line 'draft: true' out, then run: b12qa build",
+            soft_wrap=True,
+            markup=False,
         )
 
 

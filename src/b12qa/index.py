@@ -40,6 +40,7 @@ from b12qa.errors import (
 from b12qa.markdown import plain_text
 from b12qa.questions import QuestionBank, read_banks, read_synonyms
 from b12qa.records import (
+    About,
     Block,
     BlockKind,
     Chunk,
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 IntMatrix = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 BATCH_SIZE = 256
 _GENERATION = re.compile(r"[0-9a-f]{16}")
 _UNFINISHED = ".building-"
@@ -450,6 +451,7 @@ def _document_from_json(record: Mapping[str, Any], text: str) -> Document:
             for b in record["blocks"]
         ),
         markup=Markup(**{name: _spans(spans) for name, spans in record["markup"].items()}),
+        about=About(**record["about"]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from b12qa.answering import Assistant
+from b12qa.records import Document
 from b12qa.safety import DISCLAIMER
 from b12qa.web.guard import Guard
 from b12qa.web.replies import (
     MAX_QUESTION_CHARACTERS,
     Conversation,
     Turn,
+    about_html,
     articles_html,
     example_questions,
     question_html,
@@ -32,6 +35,8 @@ WELCOME = (
     "Ask in your own words. You get the article’s own words back, each with the section it stands in, "
     "or a plain “the article does not say”."
 )
+# More would push the disclaimer off the first screen of a phone.
+MAX_TITLES = 4
 # The server keeps conversations in memory, so that a phone may sleep in between.
 MAX_TURNS = 50
 MAX_CONVERSATION_SECONDS = 60 * 60
@@ -155,11 +160,19 @@ def build_blocks(assistant: Assistant) -> gr.Blocks:
 
 
 def _header(assistant: Assistant) -> str:
-    titles = " · ".join(escape(document.title) for document in assistant.documents)
     return untouched(
-        f'<header class="b12qa" lang="en"><h1>{TITLE}</h1><p class="titles">{titles}</p>'
+        f'<header class="b12qa" lang="en"><h1>{TITLE}</h1>{_introduction(assistant.documents)}'
         f'<p class="disclaimer">{escape(DISCLAIMER)}</p></header>'
     )
+
+
+def _introduction(documents: Sequence[Document]) -> str:
+    """The titles; several articles are introduced one by one in the panel beside the conversation."""
+    titles = [escape(document.title) for document in documents[:MAX_TITLES]]
+    if len(documents) > MAX_TITLES:
+        titles.append(f"and {len(documents) - MAX_TITLES:,} more")
+    about = about_html(documents[0]) if len(documents) == 1 else ""
+    return f'<p class="titles">{" · ".join(titles)}</p>{about}'
 
 
 def _welcome(examples: list[str]) -> Message:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections import defaultdict
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
 from b12qa import rendering, safety
 from b12qa.answering import Assistant
-from b12qa.records import Outcome, Span
+from b12qa.records import Document, Outcome, Span
 
 MAX_QUESTION_CHARACTERS = 500
 MAX_EXAMPLES = 5
@@ -77,13 +78,22 @@ def question_html(question: str) -> str:
 def articles_html(assistant: Assistant) -> str:
     """All documents, with an id at each sentence."""
     index = assistant.retriever.index
+    spans: dict[int, list[Span]] = defaultdict(list)
+    for sentence in index.sentences:
+        spans[sentence.document].append(Span(sentence.start, sentence.end))
     documents = []
     for number, document in enumerate(index.documents):
-        spans = [Span(s.start, s.end) for s in index.sentences if s.document == number]
         if len(index.documents) > 1:
-            documents.append(f'<p class="file">{escape(document.name)}</p>')
-        documents.append(rendering.document_html(document, spans))
+            if document.sections[0].path != (document.title,):
+                documents.append(f'<p class="title">{escape(document.title)}</p>')
+            documents.append(about_html(document))
+        documents.append(rendering.document_html(document, spans[number]))
     return "".join(documents)
+
+
+def about_html(document: Document) -> str:
+    """What an article says of itself, for the place where it is introduced."""
+    return f'<p class="about">{escape(rendering.about_words(document.about))}</p>'
 
 
 def example_questions(assistant: Assistant) -> list[str]:
