@@ -23,6 +23,8 @@ FAULT_WORDS = (
     "about the article. Please ask again, or read the article on this page."
 )
 
+REBUILT_WORDS = "The article was updated. The answers above quote it as it was before."
+
 # Gradio takes HTML for Markdown, and straightens its tabs and line ends. A character reference is
 # neither a mark nor a blank, and a browser shows the character that it stands for.
 _AS_REFERENCES = str.maketrans({character: f"&#{ord(character)};" for character in "\t\n\r\\`*_~$[]{}|"})
@@ -35,39 +37,58 @@ class Turn(NamedTuple):
 
     question: str  # empty when it was refused
     reply: str  # HTML
+    unlinked: str  # the same without links into the article
 
 
 class Conversation(NamedTuple):
     """What one open page asked and was told. It lives in the server's memory only."""
 
+    generation: str  # that answered last
     session: str = ""  # Gradio's name for the open page
     turns: tuple[Turn, ...] = ()
+    page_shows: str = ""  # the generation whose articles stand beside the conversation
 
 
-def reply_to(assistant: Assistant, question: str, history: Sequence[str]) -> str:
-    """Answer a question as HTML; a fault becomes one plain sentence.
+def turn_for(assistant: Assistant, question: str, history: Sequence[str]) -> Turn:
+    """Answer a question; a fault becomes one plain sentence.
 
     Args:
         history: the user's earlier questions, oldest first.
     """
     try:
         answer = assistant.ask(question, history)
-        return rendering.answer_html(answer, links=True)
+        linked, unlinked = (untouched(rendering.answer_html(answer, links=links)) for links in (True, False))
+        return Turn(question, linked, unlinked)
     except Exception as error:
         # The message of an error might repeat the question, so only its kind and place are logged.
         place = traceback.extract_tb(error.__traceback__)[-1]
         _log.error("No answer: %s in %s, line %s", type(error).__name__, place.name, place.lineno)
-        return _our_words("fault", "No answer", FAULT_WORDS)
+        return _our_turn(question, "fault", "No answer", FAULT_WORDS)
 
 
-def refusal(question: str) -> str:
+def refused(question: str) -> Turn:
     """What the page shows for a question that is too long to be read whole."""
-    return _our_words(
+    return _our_turn(
+        "",
         "refused",
         "Too long",
         f"Please ask in at most {MAX_QUESTION_CHARACTERS} characters; yours has {len(question):,}. "
         "It is still in the box, so that you can shorten it.",
     )
+
+
+def brought_to(generation: str, conversation: Conversation) -> Conversation:
+    """A conversation that goes on after the index was built anew.
+
+    Earlier answers lose their links: what they quote may stand elsewhere now, or nowhere.
+    """
+    if conversation.generation == generation:
+        return conversation
+    turns = tuple(turn._replace(reply=turn.unlinked) for turn in conversation.turns)
+    if turns:
+        said = f'<div class="b12qa rebuilt" lang="en"><p>{REBUILT_WORDS}</p></div>'
+        turns = (*turns, Turn("", untouched(said), untouched(said)))
+    return conversation._replace(generation=generation, turns=turns)
 
 
 def question_html(question: str) -> str:
@@ -117,9 +138,10 @@ def untouched(html: str) -> str:
     return html.translate(_AS_REFERENCES)
 
 
-def _our_words(kind: str, label: str, words: str) -> str:
-    return (
+def _our_turn(question: str, kind: str, label: str, words: str) -> Turn:
+    html = untouched(
         f'<div class="b12qa answer {kind}" lang="en"><p class="outcome">{escape(label)}</p>'
         f'<div class="notice outcome"><p>{escape(words)}</p></div>'
         f"{rendering.notice_html(safety.disclaimer())}</div>"
     )
+    return Turn(question, html, html)
