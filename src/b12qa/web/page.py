@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,7 +113,6 @@ def build_app(current: Callable[[], Served]) -> FastAPI:
 
 def build_blocks(current: Callable[[], Served]) -> gr.Blocks:
     """The components of the page and what happens when a question is asked."""
-
     at_first = current()
 
     def ask(question: str | None, so_far: Conversation, request: gr.Request) -> Shown:
