@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +22,7 @@ from b12qa.records import Answer, Excerpt, Notice, NoticeKind, Outcome, Passage,
 
 if TYPE_CHECKING:
     from b12qa.answering import Assistant
+    from b12qa.building import BuildReport
 
 EXIT_CODES = """\
 Exit codes: 0 done (any outcome of a question is a success) · 1 the index is missing or stale ·
@@ -79,39 +80,36 @@ def main(
 def build(index: IndexOption = DEFAULT_INDEX, corpus: CorpusOption = None, model: ModelOption = None) -> None:
     """Build the index from the corpus, and make it current.
 
-    The same corpus, settings and model give the same generation: a second build does nothing.
+    The same corpus, settings and model give the same generation: a second build does nothing. Texts that
+    an earlier generation holds are not embedded again.
     """
     with _reported_errors():
-        from b12qa.answering import corpus_folder
-        from b12qa.corpus import read_corpus
-        from b12qa.embedding import load_encoder
-        from b12qa.index import build_index
+        from b12qa.storage import locked
 
-        started = time.perf_counter()
-        sources = read_corpus(corpus_folder(index, corpus))
-        with errors.status("Loading the model"):
-            encoder = load_encoder(model, allow_download=True)
-        with Progress(console=errors, transient=True) as progress:
-            task = progress.add_task("Embedding", total=None)
-            report = build_index(
-                sources,
-                encoder,
-                index,
-                lambda done, total: progress.update(task, completed=done, total=total),
-            )
-        seconds = time.perf_counter() - started
+        with locked(index):  # before anything that takes time
+            report, model_name = _build(index, corpus, model)
         for problem in report.problems:
             errors.print(str(problem), soft_wrap=True, markup=False)
-        done = (
-            f"embedded {report.embedded} texts" if report.embedded else "nothing to do, it was there already"
-        )
+        for line in _build_lines(report, model_name):
+            console.print(line, soft_wrap=True, markup=False)
+
+
+@app.command(epilog=EXIT_CODES)
+def rollback(index: IndexOption = DEFAULT_INDEX) -> None:
+    """Serve the generation before the current one again.
+
+    It is served, though older than the corpus, until the next build.
+    """
+    with _reported_errors():
+        from b12qa.building import roll_back
+
+        earlier = roll_back(index)
         console.print(
-            f"Generation {report.generation} is current: {report.documents} "
-            f"{'document' if report.documents == 1 else 'documents'}, {report.sections} sections, "
-            f"{report.chunks} passages, {report.sentences} sentences, {report.questions} answered and "
-            f"{report.open_questions} open questions; {done} "
-            f"({seconds:.1f} s, model {encoder.name}).",
+            f"Generation {earlier.generation} is current again: {len(earlier.chunks)} passages, model "
+            f"{earlier.model_name}. It is served until the next build. "
+            "Mend the corpus, then run: b12qa build",
             soft_wrap=True,
+            markup=False,
         )
 
 
@@ -260,6 +258,49 @@ def _reported_errors() -> Iterator[None]:
     except (B12qaError, OSError) as error:
         errors.print(f"b12qa: {error}", soft_wrap=True, markup=False)
         raise typer.Exit(2) from error
+
+
+def _build(index: Path, corpus: Path | None, model: str | None) -> tuple[BuildReport, str]:
+    """Build, and show how far it is. Returns the name of the model as well."""
+    from b12qa.answering import corpus_folder
+    from b12qa.building import build_index
+    from b12qa.corpus import read_corpus
+    from b12qa.embedding import load_encoder
+
+    sources = read_corpus(corpus_folder(index, corpus))
+    with errors.status("Loading the model"):
+        encoder = load_encoder(model, allow_download=True)
+    with Progress(console=errors, transient=True) as progress:
+        task = progress.add_task("Embedding", total=None)
+        report = build_index(
+            sources,
+            encoder,
+            index,
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    return report, encoder.name
+
+
+def _build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
+    """What a build did: the sections that it changed, then the whole."""
+    if report.compared_with:
+        titles = Counter(change.document for change in report.changes)
+        for change in report.changes:
+            if change.any:
+                where = rendering.section_words(change.section_path, change.document)
+                name = f"{change.document}: " if len(titles) > 1 else ""
+                yield f"{name}{where}: {change}"
+    did = (
+        f"embedded {report.embedded} texts, reused {report.reused}"
+        if report.embedded or report.generation != report.compared_with
+        else "nothing to do, it was there already"
+    )
+    yield (
+        f"Generation {report.generation} is current: {report.documents} "
+        f"{'document' if report.documents == 1 else 'documents'}, {report.sections} sections, "
+        f"{report.chunks} passages, {report.sentences} sentences, {report.questions} answered and "
+        f"{report.open_questions} open questions; {did} ({report.seconds:.1f} s, model {model_name})."
+    )
 
 
 def _load(index: Path, corpus: Path | None, model: str | None) -> Assistant:

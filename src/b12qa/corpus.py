@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -69,6 +68,12 @@ class Corpus:
 
     documents: tuple[Document, ...]
     beside: Mapping[str, bytes]  # files that belong to a document, by file name
+    folder: Path | None = None  # where it was read
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of every file, by file name."""
+        documents = {f"{document.name}.md": document.sha256 for document in self.documents}
+        return documents | {file: _sha256(data) for file, data in self.beside.items()}
 
 
 def read_corpus(corpus_dir: Path) -> Corpus:
@@ -79,9 +84,25 @@ def read_corpus(corpus_dir: Path) -> Corpus:
         CorpusError: a document is not UTF-8 or holds a NUL character.
     """
     documents = read_documents(corpus_dir)
-    names = (f"{document.name}.{kind}.yaml" for document in documents for kind in BESIDE)
-    paths = (corpus_dir / name for name in names)
-    return Corpus(documents, {path.name: path.read_bytes() for path in paths if path.is_file()})
+    beside = _files_beside(corpus_dir, (document.name for document in documents))
+    return Corpus(documents, {path.name: path.read_bytes() for path in beside}, corpus_dir)
+
+
+def check_unchanged(corpus: Corpus) -> None:
+    """Read the files again and refuse a corpus that is no longer what it was when it was read.
+
+    Raises:
+        CorpusError: a file was edited, added or removed.
+    """
+    if corpus.folder is None:
+        return
+    before, now = corpus.hashes(), _hashes_in(corpus.folder)
+    for file in sorted(before.keys() | now.keys()):
+        if before.get(file) != now.get(file):
+            raise CorpusError(
+                f"{corpus.folder / file} changed during the build; the index stays as it was. "
+                "Run: b12qa build"
+            )
 
 
 def read_documents(corpus_dir: Path) -> tuple[Document, ...]:
@@ -91,10 +112,13 @@ def read_documents(corpus_dir: Path) -> tuple[Document, ...]:
         EmptyCorpusError: there is nothing to quote.
         CorpusError: a file is not UTF-8 or holds a NUL character.
     """
-    documents = tuple(read_document(path) for path in document_files(corpus_dir))
-    for path, other in itertools.combinations(document_files(corpus_dir), 2):
-        if path.stem == other.stem:
-            raise CorpusError(f"{path.name} and {other.name} have the same name. Rename one.")
+    paths = document_files(corpus_dir)
+    documents = tuple(read_document(path) for path in paths)
+    named: dict[str, Path] = {}
+    for path in paths:
+        other = named.setdefault(path.stem, path)
+        if other != path:
+            raise CorpusError(f"{other.name} and {path.name} have the same name. Rename one.")
     if not any(document.blocks for document in documents):
         names = ", ".join(document.name for document in documents)
         raise EmptyCorpusError(f"{corpus_dir} holds no text below its headings ({names}). Write some.")
@@ -114,7 +138,7 @@ def parse_document(name: str, text: str) -> Document:
     """Make a document of a text that is already in memory."""
     parsed = markdown.parse(text)
     title = next((section.path[-1] for section in parsed.sections if section.path), name)
-    sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    sha256 = _sha256(text.encode("utf-8"))
     return Document(name, title, text, sha256, parsed.sections, parsed.blocks, parsed.markup)
 
 
@@ -127,6 +151,26 @@ def check_file(path: Path) -> list[Problem]:
         problems += _text_problems(path.name, document)
         problems += _structure_problems(path.name, document)
     return sorted(problems, key=lambda problem: (problem.line, problem.message))
+
+
+def _files_beside(corpus_dir: Path, names: Iterable[str]) -> list[Path]:
+    paths = (corpus_dir / f"{name}.{kind}.yaml" for name in names for kind in BESIDE)
+    return [path for path in paths if path.is_file()]
+
+
+def _hashes_in(corpus_dir: Path) -> dict[str, str]:
+    """As `Corpus.hashes`, from the files as they are now."""
+    try:
+        documents = document_files(corpus_dir)
+    except EmptyCorpusError:
+        return {}
+    beside = _files_beside(corpus_dir, (path.stem for path in documents))
+    files = {f"{path.stem}.md": path for path in documents} | {path.name: path for path in beside}
+    return {name: _sha256(path.read_bytes()) for name, path in files.items()}
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _byte_problems(file: str, data: bytes) -> Iterator[Problem]:

@@ -9,7 +9,8 @@ Both are optional.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -58,11 +59,15 @@ def read_banks(corpus: Corpus, sentences: Sequence[Sentence]) -> QuestionBank:
     answered: list[Question] = []
     open_questions: list[OpenQuestion] = []
     problems: list[Problem] = []
+    rows: dict[int, list[int]] = defaultdict(list)
+    for row, sentence in enumerate(sentences):
+        rows[sentence.document].append(row)
     for number, document in enumerate(corpus.documents):
         data = corpus.beside.get(bank_file(document.name))
         if data is None:
             continue
-        reader = _BankReader(document, number, bank_file(document.name), sentences)
+        reader = _BankReader(document, number, bank_file(document.name))
+        reader.name_sentences((row, sentences[row]) for row in rows[number])
         reader.read(data)
         answered += reader.answered
         open_questions += reader.open
@@ -95,17 +100,12 @@ def read_synonyms(corpus: Corpus) -> tuple[tuple[str, ...], ...]:
 class _BankReader:
     """Reads one bank and remembers what it found."""
 
-    def __init__(self, document: Document, number: int, file: str, sentences: Sequence[Sentence]) -> None:
+    def __init__(self, document: Document, number: int, file: str) -> None:
+        self.document = document
         self.file = file
         self.number = number
         self.rows: dict[str, int] = {}
         self.rows_with_marks: dict[str, int] = {}  # as an editor copies them from the file
-        for row, sentence in enumerate(sentences):
-            if sentence.document == number:
-                words = plain_text(document.text, sentence.start, sentence.end, document.markup)
-                self.rows.setdefault(_normalized(words), row)
-                marked = document.text[sentence.start : sentence.end]
-                self.rows_with_marks.setdefault(_normalized(marked), row)
         self.sections = {section.path[-1]: i for i, section in enumerate(document.sections) if section.path}
         self.sections |= {
             " > ".join(section.path): i for i, section in enumerate(document.sections) if section.path
@@ -114,6 +114,14 @@ class _BankReader:
         self.answered: list[Question] = []
         self.open: list[OpenQuestion] = []
         self.problems: list[Problem] = []
+
+    def name_sentences(self, sentences: Iterable[tuple[int, Sentence]]) -> None:
+        """Remember the document's sentences and their rows by their words."""
+        for row, sentence in sentences:
+            start, end = sentence.start, sentence.end
+            words = plain_text(self.document.text, start, end, self.document.markup)
+            self.rows.setdefault(_normalized(words), row)
+            self.rows_with_marks.setdefault(_normalized(self.document.text[start:end]), row)
 
     def read(self, data: bytes) -> None:
         parts = _fields(_compose(data, self.file), self.file, {"sentences", "open"})
