@@ -8,11 +8,12 @@ import pytest
 from conftest import HashingEncoder
 from rapidfuzz.distance import OSA
 
+from b12qa.building import build_index
 from b12qa.checking import check_corpus, stray_questions
 from b12qa.corpus import read_corpus, read_sources
 from b12qa.errors import CorpusError
 from b12qa.evaluation import QuestionRow, with_typos
-from b12qa.index import build_index, open_index
+from b12qa.index import open_index
 
 BANK = """
 sentences:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from conftest import HashingEncoder
 
+from b12qa.building import build_index
 from b12qa.comparing import Pair, Quantity, copies, disagreements, overlap, quantities
 from b12qa.corpus import read_corpus
-from b12qa.index import Index, build_index, open_index
+from b12qa.index import Index, open_index
 from b12qa.records import Chunk, Sentence
 
 

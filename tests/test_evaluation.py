@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from b12qa import answering, cli, evaluation
 from b12qa.answering import Assistant
+from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.errors import QueryError
 from b12qa.evaluation import (
@@ -36,7 +37,7 @@ from b12qa.evaluation import (
     summarize,
     worst_results,
 )
-from b12qa.index import build_index, open_index
+from b12qa.index import open_index
 from b12qa.retrieval import Retriever
 
 TEXT = SMALL_TEXT + "\nThe **leaf** of the\n*bush* is dried. Porcelain keeps the taste pure.\n"

@@ -12,11 +12,13 @@ import pytest
 from conftest import SMALL_TEXT, HashingEncoder
 
 from b12qa.answering import Assistant
+from b12qa.building import build_index
 from b12qa.corpus import read_corpus
-from b12qa.index import build_index, open_index
+from b12qa.index import open_index
 from b12qa.retrieval import Retriever
 from b12qa.web import live
 from b12qa.web.live import LiveAssistant
+from b12qa.web.page import Served
 from b12qa.web.replies import REBUILT_WORDS, Conversation, brought_to, turn_for
 
 EDITED_TEXT = SMALL_TEXT.replace("Wait 3 minutes.", "Wait 4 minutes.")
@@ -53,7 +55,7 @@ def serving(kitchen: Kitchen) -> LiveAssistant:
     return LiveAssistant(kitchen.assistant(), kitchen.index, kitchen.told.append)
 
 
-def quoted(served: live.Served, question: str = "Use water, wait minutes.") -> str:
+def quoted(served: Served, question: str = "Use water, wait minutes.") -> str:
     return " ".join(quote.text for quote in served.assistant.search(question, top_k=1))
 
 

@@ -16,10 +16,11 @@ from typer.testing import CliRunner
 
 from b12qa import answering, cli
 from b12qa.answering import Assistant
+from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.evaluation import QuestionRow
 from b12qa.feedback import Feedback, append_feedback
-from b12qa.index import build_index, open_index
+from b12qa.index import open_index
 from b12qa.reporting import (
     MAP_SIZE,
     Report,

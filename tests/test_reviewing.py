@@ -9,10 +9,11 @@ from pathlib import Path
 from conftest import SMALL_TEXT, HashingEncoder
 
 from b12qa.answering import Assistant
+from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.embedding import FloatMatrix
 from b12qa.evaluation import QuestionRow
-from b12qa.index import build_index, open_index
+from b12qa.index import open_index
 from b12qa.questions import read_banks
 from b12qa.records import Outcome
 from b12qa.retrieval import Retriever

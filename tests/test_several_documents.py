@@ -10,9 +10,10 @@ from conftest import HashingEncoder
 
 from b12qa import rendering
 from b12qa.answering import Assistant
+from b12qa.building import build_index
 from b12qa.checking import check_corpus
 from b12qa.corpus import read_corpus, read_sources
-from b12qa.index import build_index, open_index
+from b12qa.index import open_index
 from b12qa.records import Document, Outcome
 from b12qa.retrieval import Retriever
 

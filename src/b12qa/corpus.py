@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -96,6 +96,12 @@ class Corpus:
     documents: tuple[Document, ...]
     beside: Mapping[str, bytes]  # files that belong to a document, by file name
     drafts: tuple[str, ...] = ()  # names of the files that are left out
+    folder: Path | None = None  # where it was read
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of every file, by file name."""
+        documents = {f"{document.name}.md": document.sha256 for document in self.documents}
+        return documents | {file: _sha256(data) for file, data in self.beside.items()}
 
 
 def read_sources(corpus_dir: Path) -> Sources:
@@ -106,11 +112,25 @@ def read_sources(corpus_dir: Path) -> Sources:
         CorpusError: two documents have the same name.
     """
     files = tuple(read_source(path) for path in document_files(corpus_dir))
-    names = (
-        f"{Path(source.file).stem}.{kind}.yaml" for source in files if not source.draft for kind in BESIDE
-    )
-    paths = (corpus_dir / name for name in names)
-    return Sources(corpus_dir, files, {path.name: path.read_bytes() for path in paths if path.is_file()})
+    beside = _files_beside(corpus_dir, (Path(source.file).stem for source in files if not source.draft))
+    return Sources(corpus_dir, files, {path.name: path.read_bytes() for path in beside})
+
+
+def check_unchanged(corpus: Corpus) -> None:
+    """Read the files again and refuse a corpus that is no longer what it was when it was read.
+
+    Raises:
+        CorpusError: a file was edited, added or removed.
+    """
+    if corpus.folder is None:
+        return
+    before, now = corpus.hashes(), _hashes_in(corpus.folder, corpus.drafts)
+    for file in sorted(before.keys() | now.keys()):
+        if before.get(file) != now.get(file):
+            raise CorpusError(
+                f"{corpus.folder / file} changed during the build; the index stays as it was. "
+                "Run: b12qa build"
+            )
 
 
 def make_corpus(sources: Sources) -> Corpus:
@@ -131,7 +151,7 @@ def make_corpus(sources: Sources) -> Corpus:
     if not any(document.blocks for document in kept):
         names = ", ".join(document.name for document in kept)
         raise EmptyCorpusError(f"{sources.folder} holds no text below its headings ({names}). Write some.")
-    return Corpus(kept, sources.beside, drafts)
+    return Corpus(kept, sources.beside, drafts, sources.folder)
 
 
 def read_corpus(corpus_dir: Path) -> Corpus:
@@ -176,7 +196,7 @@ def parse_document(name: str, text: str) -> Document:
 def _document(name: str, text: str, about: About) -> Document:
     parsed = markdown.parse(text)
     heading = next((section.path[-1] for section in parsed.sections if section.path), name)
-    sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    sha256 = _sha256(text.encode("utf-8"))
     return Document(
         name, about.title or heading, text, sha256, parsed.sections, parsed.blocks, parsed.markup, about
     )
@@ -241,6 +261,26 @@ def _front_matter_problems(file: str, text: str, found: FrontMatter) -> Iterator
             found.lines["draft"],
             "a draft, left out of the index: read it, then take this line out",
         )
+
+
+def _files_beside(corpus_dir: Path, names: Iterable[str]) -> list[Path]:
+    paths = (corpus_dir / f"{name}.{kind}.yaml" for name in names for kind in BESIDE)
+    return [path for path in paths if path.is_file()]
+
+
+def _hashes_in(corpus_dir: Path, drafts: Sequence[str]) -> dict[str, str]:
+    """As `Corpus.hashes`, from the files as they are now."""
+    try:
+        documents = [path for path in document_files(corpus_dir) if path.name not in drafts]
+    except EmptyCorpusError:
+        return {}
+    beside = _files_beside(corpus_dir, (path.stem for path in documents))
+    files = {f"{path.stem}.md": path for path in documents} | {path.name: path for path in beside}
+    return {name: _sha256(path.read_bytes()) for name, path in files.items()}
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _byte_problems(file: str, data: bytes) -> Iterator[Problem]:
