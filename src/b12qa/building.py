@@ -463,6 +463,7 @@ def _make_current(index_dir: Path, name: str, before: Index | None) -> None:
     """
     if named_in(index_dir / ROLLED_BACK) == name:  # it is built from the corpus now, and must stay so
         (index_dir / ROLLED_BACK).unlink()
+        sync_folder(index_dir)
     if before and before.generation != name:
         _let_name(index_dir, {PREVIOUS: before.generation, CURRENT: name})
     elif named_in(index_dir / CURRENT) != name:

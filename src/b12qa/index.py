@@ -62,7 +62,7 @@ VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-ques
 DIGEST_BYTES = 32
 _GENERATION = re.compile(r"[0-9a-f]{16}")
 _LIBRARIES_THAT_CUT = ("markdown-it-py", "sentencex")
-_HOW_MANY_ARE_SHOWN = 40
+_SHOWN_CHARACTERS = 40
 _log = logging.getLogger(__name__)
 
 
@@ -183,7 +183,7 @@ def _named_by_current(index_dir: Path) -> str:
         raise DamagedIndexError(f"{current} cannot be read ({error}). Run: b12qa build") from error
     name = data.decode("utf-8", "replace")
     if not name.endswith("\n") or not is_generation(name[:-1]):
-        shown = name[:_HOW_MANY_ARE_SHOWN]
+        shown = name[:_SHOWN_CHARACTERS]
         raise DamagedIndexError(f"{current} names no generation: {shown!r}. Run: b12qa build")
     return name[:-1]
 
