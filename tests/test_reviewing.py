@@ -104,7 +104,10 @@ def test_bank_questions_of_an_edited_sentence_hang_in_the_air(tmp_path: Path) ->
     (problem,) = found.hanging
     assert problem.file == "tea.questions.yaml"
     assert problem.line == 2
-    assert "Left hanging by the edit (1):" in summary(found)
+    assert found.reworded == (("Wait 3 minutes.", "Wait 4 minutes."),)
+    words = summary(found)
+    assert "Left hanging by the edit (1):" in words
+    assert "let the bank say:                   Wait 4 minutes." in words
 
 
 def test_removed_section_loses_its_answers(tmp_path: Path) -> None:
@@ -168,7 +171,7 @@ def test_review_as_json_holds_everything(tmp_path: Path) -> None:
 def test_long_lists_are_cut_and_say_so() -> None:
     seen = Seen(Outcome.NOT_COVERED, (), "", "")
     lost = tuple(Reviewed(f"q{n}", "e1", (), True, Change.LOST, seen, seen) for n in range(5))
-    words = summary(Review("a", "b", 5, lost, (), ()), most=2)
+    words = summary(Review("a", "b", 5, lost, (), (), ()), most=2)
     assert "5 questions are no longer treated rightly:" in words
     assert "q1 (e1)" in words
     assert "q2" not in words

@@ -7,8 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
-from itertools import chain
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,6 +74,7 @@ MaxLostOption = Annotated[
 ShowOption = Annotated[int, typer.Option("--show", min=0, help="How many questions of a kind to list.")]
 DEFAULT_INDEX = Path("index")
 TOO_MANY_LOST = 3
+FIRST_TURN_MS = 200
 
 
 def _print_version(wanted: bool) -> None:
@@ -113,13 +113,14 @@ def build(
     an earlier generation holds are not embedded again. With --max-lost, an edit that loses more answers
     leaves the old generation current.
     """
+    encoder_once = cache(partial(_encoder, model))  # a watch loads the model for its first build only
 
     def once() -> None:
         with _reported_errors():
             from b12qa.storage import locked
 
             with locked(index):  # before anything that takes time
-                sources, encoder = _sources(index, corpus), _encoder(model)
+                sources, encoder = _sources(index, corpus), encoder_once()
                 if review or questions or max_lost is not None:
                     found = _reviewed(index, sources, encoder, questions or ())
                     if found:
@@ -412,7 +413,6 @@ def _sources(index: Path, corpus: Path | None) -> Corpus:
     return sources
 
 
-@cache
 def _encoder(model: str | None) -> Encoder:
     from b12qa.embedding import load_encoder
 
@@ -484,8 +484,12 @@ def _watch(folder: Path, build_once: Callable[[], None]) -> None:
     """Build now and after every save, until interrupted; a build that fails is said and waited out."""
     from watchfiles import watch
 
-    changes: Iterable[object] = watch(folder, raise_interrupt=True)
-    for _ in chain([()], changes):
+    built = False
+    # The first turn comes without a change, when saves are noticed already: none during a build is missed.
+    for changes in watch(folder, raise_interrupt=True, yield_on_timeout=True, rust_timeout=FIRST_TURN_MS):
+        if built and not changes:
+            continue
+        built = True
         with suppress(typer.Exit):  # the reason has been printed, and the old generation serves
             build_once()
         console.print(f"Watching {folder} (Ctrl-C ends it)", soft_wrap=True, markup=False)
@@ -505,7 +509,7 @@ def _build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
         titles = Counter(change.document for change in report.changes)
         for change in report.changes:
             if change.any:
-                where = rendering.section_words(change.section_path, change.document)
+                where = " › ".join(change.section_path) or "before any heading"
                 name = f"{change.document}: " if len(titles) > 1 else ""
                 yield f"{name}{where}: {change}"
     did = (

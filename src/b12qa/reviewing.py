@@ -83,6 +83,7 @@ class Review:
     asked: int
     touched: tuple[Reviewed, ...]  # the gravest first
     hanging: tuple[Problem, ...]  # bank entries whose sentence or section is no longer there
+    reworded: tuple[tuple[str, str], ...]  # sentences with bank questions that are gone, what they may be now
     hanging_evidence: tuple[str, ...]  # ids of evaluation questions of which a gold sentence is gone
 
     @property
@@ -131,6 +132,7 @@ def review(
         asked=len(asked),
         touched=tuple(sorted(touched, key=lambda reviewed: order.index(reviewed.change))),
         hanging=tuple(hanging),
+        reworded=tuple(_reworded(old, new)),
         hanging_evidence=tuple(
             expected.origin
             for expected in asked
@@ -196,12 +198,7 @@ class _Versions:
         was, now = set(self.before), set(self.after)
         gone = [text for text in dict.fromkeys(self.before) if text not in now]
         fresh = [text for text in dict.fromkeys(self.after) if text not in was]
-        self.edited: dict[str, str] = {}  # words before → words after
-        for text in gone:
-            likeness = {other: _likeness(text, other) for other in fresh}
-            best = max(fresh, key=likeness.__getitem__, default=None)
-            if best is not None and likeness[best] >= ALIKE:
-                self.edited[text] = best
+        self.edited = dict(_versions(gone, fresh))  # words before → words after
 
     def gone(self, evidence: str) -> bool:
         """Whether words were there before and are not now."""
@@ -213,6 +210,22 @@ class _Versions:
         """The later passages with a piece of evidence, or the versions of those that held it."""
         found = {text for text in self.after if evidence in text}
         return found or {self.edited[text] for text in self.edited if evidence in text}
+
+
+def _reworded(old: Index, new: Index) -> Iterator[tuple[str, str]]:
+    asked = dict.fromkeys(_words(old, old.sentences[question.sentence]) for question in old.questions)
+    was = {_words(old, sentence) for sentence in old.sentences}
+    now = dict.fromkeys(_words(new, sentence) for sentence in new.sentences)
+    return _versions([text for text in asked if text not in now], [text for text in now if text not in was])
+
+
+def _versions(gone: Iterable[str], fresh: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The texts that are gone, each with the most alike of the fresh ones, if any is alike."""
+    for text in gone:
+        likeness = {other: _likeness(text, other) for other in fresh}
+        best = max(fresh, key=likeness.__getitem__, default=None)
+        if best is not None and likeness[best] >= ALIKE:
+            yield text, best
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +333,11 @@ def summary(found: Review, most: int = 10) -> str:
         lines.append("No answer changes.")
     if found.hanging:
         lines += ["", f"Left hanging by the edit ({len(found.hanging)}):", *_some(found.hanging, most)]
+        for was, now in found.reworded[:most]:
+            lines += [
+                f"  If this is the same sentence still: {was}",
+                f"  let the bank say:                   {now}",
+            ]
     if found.hanging_evidence:
         ids = ", ".join(found.hanging_evidence)
         lines += ["", f"Evaluation questions whose gold sentence is gone: {ids}"]
