@@ -5,6 +5,7 @@ import math
 import shutil
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -342,3 +343,28 @@ def test_the_place_and_the_description_of_a_model_do_not_change_its_fingerprint(
     (there / "README.md").write_text("Another description")
     (there / "data_config.json").write_text("{}")
     assert model_fingerprint(here) == model_fingerprint(there)
+
+
+@pytest.mark.model
+def test_many_threads_get_the_vectors_that_one_gets(encoder: Encoder) -> None:
+    texts = [" ".join(["numb feet"] * count) for count in range(1, 25)]
+    alone = encoder.encode(texts)
+    faults: list[str] = []
+
+    def embed(first: int) -> None:
+        for turn in range(40):
+            row = (first + turn) % len(texts)
+            some = [texts[row], texts[-row - 1]]
+            try:
+                if not np.array_equal(encoder.encode(some), alone[[row, len(texts) - row - 1]]):
+                    faults.append("another vector")
+                encoder.count_tokens(texts[row])
+            except Exception as error:
+                faults.append(repr(error))
+
+    threads = [threading.Thread(target=embed, args=(3 * number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -109,6 +110,10 @@ class SentenceTransformerEncoder:
         self.name = name
         self.fingerprint = model_fingerprint(folder)
         self._model = _load(folder)
+        # A tokenizer keeps as its own state how it pads and cuts, so two threads must not use it at once.
+        self._tokenizing = threading.Lock()
+        reader: Any = self._model[0]
+        reader.preprocess = _one_at_a_time(reader.preprocess, self._tokenizing)
         dimension = self._model.get_embedding_dimension()
         if dimension is None:
             raise ModelError(f"{folder} does not say how wide its vectors are. Choose another model.")
@@ -116,7 +121,8 @@ class SentenceTransformerEncoder:
         self.max_tokens = int(self._model.max_seq_length or 512)
 
     def count_tokens(self, text: str) -> int:
-        return len(self._model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+        with self._tokenizing:
+            return len(self._model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
 
     def encode(self, texts: Sequence[str]) -> FloatMatrix:
         if not texts:
@@ -132,9 +138,10 @@ class SentenceTransformerEncoder:
         Padded to the longest text beside it, a text would cost more, and the last bits of its vector
         would depend on that text.
         """
-        tokens = self._model.tokenizer(
-            list(texts), truncation=True, max_length=self.max_tokens, verbose=False
-        )
+        with self._tokenizing:
+            tokens = self._model.tokenizer(
+                list(texts), truncation=True, max_length=self.max_tokens, verbose=False
+            )
         by_length: dict[int, list[int]] = defaultdict(list)
         for row, ids in enumerate(tokens["input_ids"]):
             by_length[len(ids)].append(row)
@@ -156,6 +163,14 @@ class SentenceTransformerEncoder:
                 show_progress_bar=False,
             )
         return np.asarray(vectors[: len(texts)], dtype=np.float32)
+
+
+def _one_at_a_time(function: Callable[..., Any], lock: threading.Lock) -> Callable[..., Any]:
+    def call(*arguments: Any, **options: Any) -> Any:
+        with lock:
+            return function(*arguments, **options)
+
+    return call
 
 
 @dataclass(frozen=True)

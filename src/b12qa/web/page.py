@@ -140,10 +140,13 @@ def build_blocks(current: Callable[[], Served]) -> gr.Blocks:
         served = current()
         return shown(served, Conversation(served.generation, so_far.session))
 
-    def open_page(so_far: Conversation) -> Shown:
+    def open_page(so_far: Conversation) -> tuple[Any, ...]:
         # The page was made when the server started; the index may have been built anew since.
         served = current()
-        return shown(served, brought_to(served.generation, so_far))
+        if so_far.generation == served.generation:
+            return (gr.skip(),) * 5
+        # Whoever types already keeps the words in the box.
+        return gr.skip(), *shown(served, brought_to(served.generation, so_far))[1:]
 
     def shown(served: Served, conversation: Conversation, left_in_the_box: str = "") -> Shown:
         messages = _messages(served.welcome, conversation)
