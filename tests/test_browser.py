@@ -51,6 +51,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 WAIT_MILLISECONDS = 30_000
+expect.set_options(timeout=WAIT_MILLISECONDS)
 
 pytestmark = [
     pytest.mark.browser,
@@ -151,7 +152,6 @@ def visit(browser: Browser, address: str, **settings: Any) -> Iterator[Visit]:
 
 @pytest.fixture
 def chat(browser: Browser, address: str) -> Iterator[Visit]:
-    expect.set_options(timeout=WAIT_MILLISECONDS)
     with visit(browser, address) as chat:
         yield chat
 
