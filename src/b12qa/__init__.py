@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from b12qa.errors import (
     B12qaError,
+    ConversionError,
     CorpusError,
     DamagedIndexError,
     EmptyCorpusError,
@@ -15,6 +16,7 @@ from b12qa.errors import (
     ModelMismatchError,
     QueryError,
     StaleIndexError,
+    YamlError,
 )
 from b12qa.records import (
     Answer,
@@ -38,6 +40,7 @@ __all__ = [
     "Answer",
     "Assistant",
     "B12qaError",
+    "ConversionError",
     "CorpusError",
     "DamagedIndexError",
     "EmptyCorpusError",
@@ -56,6 +59,7 @@ __all__ = [
     "SectionReference",
     "Span",
     "StaleIndexError",
+    "YamlError",
     "load",
 ]
 

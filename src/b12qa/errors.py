@@ -2,7 +2,9 @@
 
 B12qaError
 ├── CorpusError            a file of the corpus cannot be used
-│   └── EmptyCorpusError   the corpus holds no text
+│   ├── EmptyCorpusError   the corpus holds no text
+│   └── YamlError          YAML is broken, or not of the form expected
+├── ConversionError        a file cannot be turned into Markdown
 ├── ModelError             the embedding model is missing, changed or unusable
 ├── IndexUnusableError     the index must not be served
 │   ├── MissingIndexError  nothing has been built yet
@@ -27,6 +29,19 @@ class CorpusError(B12qaError):
 
 class EmptyCorpusError(CorpusError):
     """The corpus folder is missing or holds no text that could be quoted."""
+
+
+class YamlError(CorpusError):
+    """A file in YAML, or the front matter of a document, is broken or not of the form expected."""
+
+    def __init__(self, file: str, line: int, found: str, remedy: str = "Mend the file.") -> None:
+        super().__init__(f"{file}:{line}: {found}. {remedy}")
+        self.line = line
+        self.found = found
+
+
+class ConversionError(B12qaError):
+    """A file cannot be turned into Markdown."""
 
 
 class ModelError(B12qaError):

@@ -1,0 +1,108 @@
+"""YAML as editors write it, read strictly and with line numbers.
+
+Only plain nodes are made, so nothing in a file can become an object, and a text stays as it was
+written: `no` is Norwegian and not false, `2025-03-01` ten characters and not a date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+import yaml
+
+from b12qa.errors import YamlError
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A text in a YAML file, and where it stands."""
+
+    text: str
+    line: int  # from 1
+
+
+def compose(data: bytes | str, file: str) -> yaml.Node | None:
+    """The outermost node, none if there is nothing but comments.
+
+    Raises:
+        YamlError: it is not YAML.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return yaml.compose(data, Loader=loader)
+    except yaml.reader.ReaderError as error:
+        raise YamlError(file, _line_of_byte(data, error.position), f"not YAML ({error.reason})") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise YamlError(file, line, f"not YAML ({error.problem})") from error
+
+
+def line_of(node: yaml.Node) -> int:
+    """The line on which a node begins, from 1."""
+    return int(node.start_mark.line) + 1
+
+
+def items(node: yaml.Node | None, file: str) -> Iterator[yaml.Node]:
+    """The items of a list; of nothing, none."""
+    if node is None:
+        return
+    if not isinstance(node, yaml.SequenceNode):
+        raise YamlError(file, line_of(node), f"expected a list here, got {kind_of(node)}")
+    yield from node.value
+
+
+def entries(node: yaml.MappingNode, file: str) -> dict[Line, yaml.Node]:
+    """The keys of a mapping, each of which stands there once, with their values."""
+    found: dict[str, tuple[Line, yaml.Node]] = {}
+    for key_node, value in node.value:
+        key = text_of(key_node, file)
+        if key.text in found:
+            raise YamlError(file, key.line, f"{key.text} stands here a second time", "Join the two.")
+        found[key.text] = key, value
+    return dict(found.values())
+
+
+def fields(
+    node: yaml.Node | None, file: str, names: Set[str], *, required: bool = False
+) -> dict[str, yaml.Node]:
+    """The values of a mapping that has these keys and no others, and all of them if required."""
+    if node is None and not required:
+        return {}
+    if not isinstance(node, yaml.MappingNode):
+        line = line_of(node) if node else 1
+        raise YamlError(file, line, f"expected {_listed(names)} here, got {kind_of(node)}")
+    found = {key.text: value for key, value in entries(node, file).items()}
+    if found.keys() - names or (required and names - found.keys()):
+        raise YamlError(file, line_of(node), f"expected {_listed(names)} here, got {_listed(found.keys())}")
+    return found
+
+
+def text_of(node: yaml.Node, file: str) -> Line:
+    """A text that is not empty, its blanks and line breaks made one blank each."""
+    if not isinstance(node, yaml.ScalarNode) or not str(node.value).strip():
+        raise YamlError(file, line_of(node), f"expected a text here, got {kind_of(node)}")
+    return Line(" ".join(str(node.value).split()), line_of(node))
+
+
+def kind_of(node: yaml.Node | None) -> str:
+    """What a node is, in words for a message."""
+    if isinstance(node, yaml.SequenceNode):
+        return "a list"
+    if isinstance(node, yaml.MappingNode):
+        return "a mapping"
+    return "nothing" if node is None or not str(node.value).strip() else f"the text {short(node.value)!r}"
+
+
+def short(text: str, length: int = 70) -> str:
+    """A text cut to what a message has room for."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _line_of_byte(data: bytes | str, position: int) -> int:
+    newline = b"\n" if isinstance(data, bytes) else "\n"
+    return data.count(newline, 0, position) + 1  # type: ignore[arg-type]
+
+
+def _listed(names: Set[str]) -> str:
+    return " and ".join(sorted(names)) or "nothing"
