@@ -20,6 +20,9 @@ from b12qa.errors import (
 )
 from b12qa.records import (
     Answer,
+    CareCard,
+    CareLevel,
+    HelpLine,
     Notice,
     NoticeKind,
     Outcome,
@@ -40,10 +43,13 @@ __all__ = [
     "Answer",
     "Assistant",
     "B12qaError",
+    "CareCard",
+    "CareLevel",
     "ConversionError",
     "CorpusError",
     "DamagedIndexError",
     "EmptyCorpusError",
+    "HelpLine",
     "IndexUnusableError",
     "MissingIndexError",
     "ModelError",

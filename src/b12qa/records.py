@@ -264,7 +264,7 @@ class Answer:
     """What every surface shows for a question."""
 
     question: str  # as typed
-    query: str  # what was searched
+    query: str  # what was searched; empty when nothing was
     outcome: Outcome
     confidence: float  # probability that the quotes answer the question, 0 to 1
     quotes: tuple[Quote, ...]  # best first; empty when nothing may be quoted

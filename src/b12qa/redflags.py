@@ -94,10 +94,20 @@ class Concept:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """The rules that find "are you a doctor?"."""
+
+    rules: tuple[Rule, ...]
+    match: tuple[str, ...]
+    no_match: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RedFlags:
     """All rules, and the words that they know."""
 
     concepts: tuple[Concept, ...]  # the most severe level first
+    about: About
     phrases: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]  # by first key: list, further keys
     words: frozenset[str]  # as written in the file, one by one
     keys: frozenset[str]
@@ -125,6 +135,11 @@ class RedFlags:
             found += [concept for concept in self.concepts if _flags(concept, earlier)]
         return min(found, key=self.concepts.index, default=None)
 
+    def asks_who(self, message: str) -> bool:
+        """Whether a message asks who or what is answering."""
+        words = _read(message, self)
+        return any(_applies(rule, words) for rule in self.about.rules)
+
 
 # The file.
 
@@ -133,8 +148,8 @@ _LEVELS = tuple(CareLevel)  # the most severe first
 _FRAMES = (
     "asked_of", "asking", "auxiliary", "body_owner", "clause_start", "fiction", "fillers", "generic_person",
     "going_on", "happening", "harmless", "has", "joins", "knows", "long_ago", "makes", "may", "negator",
-    "not_asking", "not_negation", "now", "opens_clause", "over", "person", "points_back", "stops_negation", "supposed_if",
-    "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me", "unheard_of", "whether",
+    "not_asking", "not_negation", "now", "opens_clause", "over", "person", "points_back", "stops_negation",
+    "supposed_if", "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me", "unheard_of", "whether",
 )  # fmt: skip
 
 
@@ -153,9 +168,10 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
     Raises:
         YamlError: the file is not of the form that its head explains.
     """
-    parts = fields(compose(data, file), file, {"words", "concepts"}, required=True)
+    parts = fields(compose(data, file), file, {"words", "concepts", "about"}, required=True)
     lists = _word_lists(parts["words"], file)
     concepts = [_concept(node, file, lists) for node in items(parts["concepts"], file)]
+    about = fields(parts["about"], file, {"rules", "match", "no match"}, required=True)
     seen: set[str] = set()
     for concept, node in zip(concepts, items(parts["concepts"], file), strict=True):
         if concept.id in seen:
@@ -176,6 +192,11 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
     keys = {key for entries in phrases.values() for _, rest in entries for key in rest} | phrases.keys()
     return RedFlags(
         tuple(concepts),
+        About(
+            _rules(about["rules"], file, lists),
+            _texts(about["match"], file),
+            _texts(about["no match"], file),
+        ),
         {key: tuple(entries) for key, entries in phrases.items()},
         frozenset(words),
         frozenset(keys),
@@ -225,24 +246,31 @@ def _concept(node: yaml.Node, file: str, lists: Mapping[str, object]) -> Concept
         expected = ", ".join(CareLevel)
         raise YamlError(file, level.line, f"expected one of {expected} as level, got {level.text!r}")
 
-    def texts(name: str) -> tuple[str, ...]:
-        found = tuple(text_of(item, file).text for item in items(parts[name], file))
-        if not found:
-            raise YamlError(file, line_of(parts[name]), f"expected at least one text in {name!r}")
-        return found
-
-    rules = tuple(_rule(item, file, lists) for item in items(parts["rules"], file))
     return Concept(
         id=text_of(parts["id"], file).text,
         level=CareLevel(level.text),
         title=text_of(parts["title"], file).text,
         text=text_of(parts["text"], file).text,
-        steps=texts("steps"),
-        sources=texts("sources"),
-        rules=rules,
-        match=texts("match"),
-        no_match=texts("no match"),
+        steps=_texts(parts["steps"], file),
+        sources=_texts(parts["sources"], file),
+        rules=_rules(parts["rules"], file, lists),
+        match=_texts(parts["match"], file),
+        no_match=_texts(parts["no match"], file),
     )
+
+
+def _texts(node: yaml.Node, file: str) -> tuple[str, ...]:
+    found = tuple(text_of(item, file).text for item in items(node, file))
+    if not found:
+        raise YamlError(file, line_of(node), "expected at least one text here")
+    return found
+
+
+def _rules(node: yaml.Node, file: str, lists: Mapping[str, object]) -> tuple[Rule, ...]:
+    rules = tuple(_rule(item, file, lists) for item in items(node, file))
+    if not rules:
+        raise YamlError(file, line_of(node), "expected at least one rule here")
+    return rules
 
 
 def _rule(node: yaml.Node, file: str, lists: Mapping[str, object]) -> Rule:
@@ -300,8 +328,8 @@ _WITHOUT_APOSTROPHE = {
     "im": ("i", "am"), "ive": ("i", "have"), "iam": ("i", "am"), "hes": ("he", "is"), "shes": ("she", "is"),
     "theyre": ("they", "are"), "youre": ("you", "are"), "weve": ("we", "have"), "ihave": ("i", "have"),
 }  # fmt: skip
-_IS_AFTER = frozenset("he she it that there who what how where this".split())
-_BEFORE_T = frozenset("can don won isn aren doesn didn couldn hasn haven wasn wouldn".split())
+_IS_AFTER = frozenset({"he", "she", "it", "that", "there", "who", "what", "how", "where", "this"})
+_APART_T = re.compile(r"\b(can|don|won|isn|aren|doesn|didn|couldn|hasn|haven|wasn|wouldn) t\b")
 _LEET = str.maketrans("013457@$", "oieastas", "*'")
 _LEET_WORD = re.compile(r"[a-z]+[0-9@$*]+[a-z]+")
 _REPEATED = re.compile(r"(.)\1{2,}")
@@ -352,7 +380,7 @@ def _read(text: str, flags: RedFlags) -> _Words:
 def _split(text: str, words: _Words, flags: RedFlags) -> None:
     sentence = position = 0
     known: dict[str, list[tuple[str, frozenset[str]]]] = {}
-    for match in _TOKEN.finditer(text):
+    for match in _TOKEN.finditer(_APART_T.sub(r"\1t", text)):
         token = match[0]
         if token in _SENTENCE_ENDS:
             sentence += 1
@@ -360,7 +388,7 @@ def _split(text: str, words: _Words, flags: RedFlags) -> None:
         elif not token.strip("'*@$,:()-\u2013\u2014"):
             words.after_comma.add(len(words.text))
         else:
-            for typed in _plain_words(token.strip("'*"), words.text):
+            for typed in _plain_words(token.strip("'*")):
                 if typed not in known:
                     known[typed] = _understood(typed, flags)
                 for word, keys in known[typed]:
@@ -371,12 +399,9 @@ def _split(text: str, words: _Words, flags: RedFlags) -> None:
                     position += 1
 
 
-def _plain_words(token: str, before: list[str]) -> Iterable[str]:
+def _plain_words(token: str) -> Iterable[str]:
     """A token without apostrophes, digits for letters, and other disguise."""
     if token.isalpha():
-        if token == "t" and before and before[-1] in _BEFORE_T:
-            before[-1] += "t"
-            return ()
         return _WITHOUT_APOSTROPHE.get(token, (token,))
     if "'" in token:
         stem, _, ending = token.rpartition("'")

@@ -86,10 +86,10 @@ def build_blocks(assistant: Assistant) -> gr.Blocks:
         question = (question or "").strip()
         if not question:
             return "", _messages(welcome, so_far), so_far
+        history = [turn.question for turn in so_far.turns if turn.question]
         if len(question) > MAX_QUESTION_CHARACTERS:
-            turn, left_in_the_box = Turn("", untouched(refusal(question))), question
+            turn, left_in_the_box = Turn("", untouched(refusal(question, history))), question
         else:
-            history = [turn.question for turn in so_far.turns if turn.question]
             turn, left_in_the_box = Turn(question, untouched(reply_to(assistant, question, history))), ""
         conversation = Conversation(request.session_hash or "", (*so_far.turns, turn)[-MAX_TURNS:])
         return left_in_the_box, _messages(welcome, conversation), conversation

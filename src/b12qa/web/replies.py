@@ -56,16 +56,22 @@ def reply_to(assistant: Assistant, question: str, history: Sequence[str]) -> str
         # The message of an error might repeat the question, so only its kind and place are logged.
         place = traceback.extract_tb(error.__traceback__)[-1]
         _log.error("No answer: %s in %s, line %s", type(error).__name__, place.name, place.lineno)
-        return _our_words("fault", "No answer", FAULT_WORDS)
+        return _our_words("fault", "No answer", FAULT_WORDS, question, history)
 
 
-def refusal(question: str) -> str:
-    """What the page shows for a question that is too long to be read whole."""
+def refusal(question: str, history: Sequence[str] = ()) -> str:
+    """What the page shows for a question that is too long to be searched; red flags are met all the same.
+
+    Args:
+        history: as in `reply_to`.
+    """
     return _our_words(
         "refused",
         "Too long",
         f"Please ask in at most {MAX_QUESTION_CHARACTERS} characters; yours has {len(question):,}. "
         "It is still in the box, so that you can shorten it.",
+        question,
+        history,
     )
 
 
@@ -107,9 +113,11 @@ def untouched(html: str) -> str:
     return html.translate(_AS_REFERENCES)
 
 
-def _our_words(kind: str, label: str, words: str) -> str:
+def _our_words(kind: str, label: str, words: str, question: str, history: Sequence[str]) -> str:
+    card = safety.care_card(question, history)
+    care = "" if card is None else rendering.care_html(card)
     return (
-        f'<div class="b12qa answer {kind}" lang="en"><p class="outcome">{escape(label)}</p>'
+        f'<div class="b12qa answer {kind}" lang="en">{care}<p class="outcome">{escape(label)}</p>'
         f'<div class="notice outcome"><p>{escape(words)}</p></div>'
         f"{rendering.notice_html(safety.disclaimer())}</div>"
     )
