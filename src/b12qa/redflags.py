@@ -148,8 +148,9 @@ _LEVELS = tuple(CareLevel)  # the most severe first
 _FRAMES = (
     "asked_of", "asking", "auxiliary", "body_owner", "clause_start", "fiction", "fillers", "generic_person",
     "going_on", "happening", "harmless", "has", "joins", "knows", "long_ago", "makes", "may", "negator",
-    "not_asking", "not_negation", "now", "opens_clause", "over", "person", "points_back", "stops_negation",
-    "supposed_if", "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me", "unheard_of", "whether",
+    "not_asking", "not_negation", "now", "opens_clause", "over", "person", "points_back", "rated",
+    "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me",
+    "unheard_of", "whether",
 )  # fmt: skip
 
 
@@ -632,7 +633,8 @@ def _counts(match: _Match, mention: Mention, words: _Words) -> bool:
         return False
     personal = _personal(context, words)
     if mention is Mention.ILLNESS:
-        return _happens(context, words) and (personal or not _teaches(context, words))
+        rated = words.has("rated", last + 1, last + 2)
+        return not rated and _happens(context, words) and (personal or not _teaches(context, words))
     if personal:
         return True
     return not (_teaches(context, words) or _asked_in_general(context, words))
