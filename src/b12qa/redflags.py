@@ -34,6 +34,8 @@ from b12qa.strict_yaml import compose, entries, fields, items, line_of, text_of
 RULES_FILE = "red-flags.yaml"
 # Words between the first and the last that a rule asks for, unless it says otherwise.
 DEFAULT_WITHIN = 6
+# How far a rule looks at least for words that it must not stand with.
+MIN_EXCEPTION_REACH = 3
 MAX_NUMBER_IN_A_RANGE = 9999
 # Rarer words of the English list may well be misspelt ones: "paining", "breths".
 COMMON_RANK = 40_000
@@ -126,7 +128,8 @@ class RedFlags:
         """
         texts = [_read(text, self) for text in (*history[-EARLIER_MESSAGES:], message)]
         last = texts[-1]
-        found = [concept for concept in self.concepts if _flags(concept, last)]
+        goes_on = len(texts) > 1 and _goes_on_asking(texts[-2], last)
+        found = [] if goes_on else [concept for concept in self.concepts if _flags(concept, last)]
         for earlier in texts[:-1]:
             found += [concept for concept in self.concepts if _flags_together(concept, earlier, last)]
         for earlier, later in zip(reversed(texts[:-1]), reversed(texts), strict=False):
@@ -422,7 +425,9 @@ def _look_up(words: _Words, flags: RedFlags) -> None:
             for name, rest in flags.phrases.get(key, ()):
                 end = i + 1 + len(rest)
                 if not rest or (
-                    end <= len(words.keys) and all(k in words.keys[i + 1 + n] for n, k in enumerate(rest))
+                    end <= len(words.keys)
+                    and words.sentence[i] == words.sentence[end - 1]
+                    and all(k in words.keys[i + 1 + n] for n, k in enumerate(rest))
                 ):
                     found[name].append((i, end))
     masked = {i for start, end in found["harmless"] for i in range(start, end)}
@@ -610,7 +615,8 @@ def _nearest(hits: Sequence[tuple[int, int]], match: Sequence[tuple[int, int]]) 
 
 
 def _excepted(rule: Rule, first: int, last: int, words: _Words) -> bool:
-    start, end = first - rule.within, last + 1 + rule.within
+    reach = max(rule.within, MIN_EXCEPTION_REACH)
+    start, end = first - reach, last + 1 + reach
     return any(
         start <= a < end and words.sentence[a] in (words.sentence[first], words.sentence[last])
         for name in rule.unless
@@ -633,8 +639,9 @@ def _counts(match: _Match, mention: Mention, words: _Words) -> bool:
         return False
     personal = _personal(context, words)
     if mention is Mention.ILLNESS:
-        rated = words.has("rated", last + 1, last + 2)
-        return not rated and _happens(context, words) and (personal or not _teaches(context, words))
+        if words.has("rated", last + 1, last + 2) or not _happens(context, words):
+            return False
+        return personal or not (_teaches(context, words) or _asked_about(context, words))
     if personal:
         return True
     return not (_teaches(context, words) or _asked_in_general(context, words))
@@ -677,7 +684,7 @@ def _supposed(context: _Context, words: _Words) -> bool:
     frames = words.frames
     for i in range(context.clause_start, context.last + 1):
         if i in frames["supposed_if"] and i not in frames["whether"]:
-            return True
+            return not words.has("going_on", i + 1, context.first + 1)
         if i not in frames["may"]:
             continue
         someone = words.has("person", i + 1, i + 2) or words.has("generic_person", i + 1, i + 2)
@@ -726,10 +733,27 @@ def _asked_in_general(context: _Context, words: _Words) -> bool:
     )
 
 
+def _asked_about(context: _Context, words: _Words) -> bool:
+    """Whether an illness is asked about: "what happens in a stroke?", but not "is this a stroke?"."""
+    general = words.has("generic_person", context.clause_start, context.clause_end)
+    return general or words.has("asking", context.clause_start, context.clause_start + 1)
+
+
 def _happens(context: _Context, words: _Words) -> bool:
     start = max(context.first - HAPPENING_REACH, context.sentence_start)
     end = min(context.last + 1 + HAPPENING_REACH, context.sentence_end)
     return words.has("happening", start, end)
+
+
+def _goes_on_asking(earlier: _Words, last: _Words) -> bool:
+    """Whether a few words add to a question in general: "is fainting a symptom?", "and breathlessness?"."""
+    frames, count = last.frames, len(last.text)
+    adds = last.has("joins", 0, 1) or last.has("asking", 0, 1)
+    if not adds or count > MAX_WORDS_OF_A_FRAGMENT + 1:
+        return False
+    of_somebody = frames["person"] | frames["body_owner"] | frames["now"]
+    asked = earlier.has("auxiliary", 0, 1) or earlier.has("asking", 0, 1)
+    return not of_somebody and asked and not earlier.frames["person"] and not earlier.frames["body_owner"]
 
 
 def _hangs_on_the_one_before(words: _Words) -> bool:
