@@ -150,7 +150,7 @@ _LEVELS = tuple(CareLevel)  # the most severe first
 # Lists that say how a thing is said. The rules below are about these.
 _FRAMES = (
     "asked_of", "asking", "auxiliary", "body_owner", "clause_start", "fiction", "fillers", "generic_person",
-    "going_on", "happening", "harmless", "has", "joins", "knows", "long_ago", "makes", "may", "negator",
+    "going_on", "happening", "harmless", "has", "intense", "joins", "knows", "long_ago", "makes", "may", "negator",
     "not_asking", "not_negation", "now", "opens_clause", "over", "person", "points_back", "rated",
     "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me",
     "unheard_of", "whether",
@@ -644,7 +644,9 @@ def _counts(match: _Match, mention: Mention, words: _Words) -> bool:
         return personal or not (_teaches(context, words) or _asked_about(context, words))
     if personal:
         return True
-    return not (_teaches(context, words) or _asked_in_general(context, words))
+    in_general = _asked_in_general(context, words)
+    intense = words.has("intense", first - 2, first)
+    return not in_general and (intense or not _teaches(context, words))
 
 
 @dataclass(frozen=True, slots=True)
