@@ -44,12 +44,14 @@ MIN_LENGTH_FOR_ONE_EDIT = 5
 MIN_LENGTH_FOR_TWO_EDITS = 9
 MIN_LENGTH_TO_SPLIT = 6
 MAX_LENGTH_TO_SPLIT = 30
+# One of the first words after a comma shows whether a new clause begins, or one more item of a list.
+WORDS_OF_AN_ITEM = 3
 # How far a "no" reaches, in words.
 NEGATION_REACH = 6
-# A list after "no" goes on over a comma if no more words than these follow it.
-MAX_LISTED_WORDS = 4
 # How many words may stand between a person and what is said of them: "I suddenly feel very faint".
 PERSON_REACH = 5
+# How far back in a clause the words are looked for that say whose complaint it is.
+CLAUSE_REACH = 30
 # How many words may stand between an illness and the words that say that it happens.
 HAPPENING_REACH = 5
 # Earlier messages that are read together with the last one.
@@ -105,12 +107,20 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class Phrases:
+    """What may follow a word: one node of the tree of all phrases."""
+
+    lists: list[str] = field(default_factory=list)  # that hold the phrase that ends here
+    longer: dict[str, Phrases] = field(default_factory=dict)  # by the next key
+
+
+@dataclass(frozen=True, slots=True)
 class RedFlags:
     """All rules, and the words that they know."""
 
     concepts: tuple[Concept, ...]  # the most severe level first
     about: About
-    phrases: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]  # by first key: list, further keys
+    phrases: Mapping[str, Phrases]  # all words of the lists, by their first key
     words: frozenset[str]  # as written in the file, one by one
     keys: frozenset[str]
     speller: SymSpell = field(repr=False)
@@ -150,10 +160,10 @@ _LEVELS = tuple(CareLevel)  # the most severe first
 # Lists that say how a thing is said. The rules below are about these.
 _FRAMES = (
     "asked_of", "asking", "auxiliary", "body_owner", "clause_start", "fiction", "fillers", "generic_person",
-    "going_on", "happening", "harmless", "has", "intense", "joins", "knows", "long_ago", "makes", "may", "negator",
-    "not_asking", "not_negation", "now", "opens_clause", "over", "person", "points_back", "rated",
-    "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me",
-    "unheard_of", "whether",
+    "going_on", "happening", "harmless", "has", "intense", "joins", "knows", "long_ago", "makes", "may",
+    "negator", "not_asking", "not_negation", "now", "opens_clause", "over", "person", "points_back",
+    "rated", "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after", "teaches_before",
+    "tells_me", "unheard_of", "whether",
 )  # fmt: skip
 
 
@@ -182,18 +192,21 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
             raise YamlError(file, line_of(node), f"a second concept with the id {concept.id}", "Rename it.")
         seen.add(concept.id)
     concepts.sort(key=lambda concept: _LEVELS.index(concept.level))
-    phrases: dict[str, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
+    phrases = Phrases()
     words: set[str] = set()
+    keys: set[str] = set()
     for name, expressions in lists.items():
         for expression in expressions:
-            first, *rest = (_key(word) for word in expression.split())
-            phrases[first].append((name, tuple(rest)))
-            words.update(word.lstrip("=") for word in expression.split())
+            node_of_phrase = phrases
+            for word in expression.split():
+                words.add(word.lstrip("="))
+                keys.add(_key(word))
+                node_of_phrase = node_of_phrase.longer.setdefault(_key(word), Phrases())
+            node_of_phrase.lists.append(name)
     speller = SymSpell(max_dictionary_edit_distance=2)
     for word in sorted(words):
         if word.isalpha() and len(word) >= MIN_LENGTH_TO_CORRECT:
             speller.create_dictionary_entry(word, 1)
-    keys = {key for entries in phrases.values() for _, rest in entries for key in rest} | phrases.keys()
     return RedFlags(
         tuple(concepts),
         About(
@@ -201,7 +214,7 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
             _texts(about["match"], file),
             _texts(about["no match"], file),
         ),
-        {key: tuple(entries) for key, entries in phrases.items()},
+        phrases.longer,
         frozenset(words),
         frozenset(keys),
         speller,
@@ -364,12 +377,14 @@ class _Words:
     after_comma: set[int] = field(default_factory=set)
     hits: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # by list: first, one past last
     frames: dict[str, frozenset[int]] = field(default_factory=dict)  # words of the lists of frames
+    places: dict[str, list[int]] = field(default_factory=dict)  # the same, in order
     negated_by: list[int] = field(default_factory=list)  # position of the word that negates, or -1
 
     def has(self, name: str, start: int, end: int) -> bool:
         """Whether a word in ``[start, end)`` belongs to a list of frames."""
-        frame = self.frames[name]
-        return any(i in frame for i in range(max(start, 0), min(end, len(self.text))))
+        places = self.places[name]
+        nearest = bisect_left(places, start)
+        return nearest < len(places) and places[nearest] < end
 
 
 def _read(text: str, flags: RedFlags) -> _Words:
@@ -420,16 +435,15 @@ def _plain_words(token: str) -> Iterable[str]:
 
 def _look_up(words: _Words, flags: RedFlags) -> None:
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for i, keys in enumerate(words.keys):
-        for key in keys:
-            for name, rest in flags.phrases.get(key, ()):
-                end = i + 1 + len(rest)
-                if not rest or (
-                    end <= len(words.keys)
-                    and words.sentence[i] == words.sentence[end - 1]
-                    and all(k in words.keys[i + 1 + n] for n, k in enumerate(rest))
-                ):
-                    found[name].append((i, end))
+    count = len(words.keys)
+    for start, keys in enumerate(words.keys):
+        ways = [(start + 1, node) for key in keys if (node := flags.phrases.get(key))]
+        while ways:
+            end, node = ways.pop()
+            for name in node.lists:
+                found[name].append((start, end))
+            if node.longer and end < count and words.sentence[end] == words.sentence[start]:
+                ways += [(end + 1, node.longer[key]) for key in words.keys[end] if key in node.longer]
     masked = {i for start, end in found["harmless"] for i in range(start, end)}
     for name, hits in found.items():
         if name in _FRAMES:
@@ -438,7 +452,8 @@ def _look_up(words: _Words, flags: RedFlags) -> None:
             hits = [hit for hit in hits if masked.isdisjoint(range(*hit))]
         words.hits[name] = sorted(set(hits))
     for name in _FRAMES:
-        words.frames.setdefault(name, frozenset())
+        words.places[name] = sorted(words.frames.setdefault(name, frozenset()))
+    words.places["someone"] = sorted(words.frames["person"] - words.frames["tells_me"])
 
 
 def _understood(typed: str, flags: RedFlags) -> list[tuple[str, frozenset[str]]]:
@@ -489,10 +504,10 @@ def _respelt(word: str, flags: RedFlags) -> list[str]:
 
 
 def _may_be(typed: str, meant: str) -> bool:
-    """A misspelling keeps the first letter, or swaps the first two; a short one only swaps letters."""
+    """A misspelling keeps the first letter, or swaps the first two; in a short word it only swaps letters."""
     if typed[0] != meant[0] and typed[:2] != meant[1::-1]:
         return False
-    return len(typed) >= MIN_LENGTH_FOR_ONE_EDIT or sorted(typed) == sorted(meant)
+    return max(len(typed), len(meant)) >= MIN_LENGTH_FOR_ONE_EDIT or sorted(typed) == sorted(meant)
 
 
 def _find_clauses(words: _Words) -> None:
@@ -503,7 +518,7 @@ def _find_clauses(words: _Words) -> None:
         begins = (
             i in starts
             or (i in frames["joins"] and words.has("opens_clause", i + 1, i + 2))
-            or (i in words.after_comma and words.has("opens_clause", i, i + 3))
+            or (i in words.after_comma and words.has("opens_clause", i, _listed_until(i, words)))
             or (i in frames["asking"] and words.has("auxiliary", i + 1, i + 2))
             or (
                 i in frames["auxiliary"]
@@ -514,6 +529,12 @@ def _find_clauses(words: _Words) -> None:
         if i and (begins or words.sentence[i] != words.sentence[i - 1]):
             clause += 1
         words.clause.append(clause)
+
+
+def _listed_until(start: int, words: _Words) -> int:
+    """One past the first words after a comma, which tell a new clause from one more item of a list."""
+    end = min(start + WORDS_OF_AN_ITEM, len(words.text))
+    return next((i for i in range(start + 1, end) if i in words.after_comma), end)
 
 
 def _find_negated(words: _Words) -> None:
@@ -617,11 +638,13 @@ def _nearest(hits: Sequence[tuple[int, int]], match: Sequence[tuple[int, int]]) 
 def _excepted(rule: Rule, first: int, last: int, words: _Words) -> bool:
     reach = max(rule.within, MIN_EXCEPTION_REACH)
     start, end = first - reach, last + 1 + reach
-    return any(
-        start <= a < end and words.sentence[a] in (words.sentence[first], words.sentence[last])
-        for name in rule.unless
-        for a, _ in words.hits.get(name, ())
-    )
+    sentences = (words.sentence[first], words.sentence[last])
+    for name in rule.unless:
+        hits = words.hits.get(name, [])
+        for place in range(bisect_left(hits, (start, 0)), bisect_left(hits, (end, 0))):
+            if words.sentence[hits[place][0]] in sentences:
+                return True
+    return False
 
 
 def _counts(match: _Match, mention: Mention, words: _Words) -> bool:
@@ -684,7 +707,7 @@ def _long_past(context: _Context, words: _Words) -> bool:
 
 def _supposed(context: _Context, words: _Words) -> bool:
     frames = words.frames
-    for i in range(context.clause_start, context.last + 1):
+    for i in range(max(context.clause_start, context.first - CLAUSE_REACH), context.last + 1):
         if i in frames["supposed_if"] and i not in frames["whether"]:
             return not words.has("going_on", i + 1, context.first + 1)
         if i not in frames["may"]:
@@ -705,7 +728,7 @@ def _personal(context: _Context, words: _Words) -> bool:
     def far(start: int) -> bool:
         return words.has("teaches", start + 1, first) or words.has("knows", start + 1, first)
 
-    for i in range(context.clause_start, last + 1):
+    for i in range(max(context.clause_start, first - CLAUSE_REACH), last + 1):
         if i in frames["body_owner"] and first - i <= PERSON_REACH and not far(i):
             return True
         if i not in frames["person"] or i in frames["tells_me"] or (i - 1) in frames["may"]:
@@ -722,8 +745,7 @@ def _teaches(context: _Context, words: _Words) -> bool:
 
 
 def _asked_in_general(context: _Context, words: _Words) -> bool:
-    clause = range(context.clause_start, context.clause_end)
-    if any(i in words.frames["person"] and i not in words.frames["tells_me"] for i in clause):
+    if words.has("someone", context.clause_start, context.clause_end):
         return False
     start = context.clause_start
     while start < context.first and start in words.frames["fillers"]:
