@@ -151,7 +151,7 @@ class RedFlags:
     def asks_who(self, message: str) -> bool:
         """Whether a message asks who or what is answering."""
         words = _read(message, self)
-        return any(_applies(rule, words) for rule in self.about.rules)
+        return any(True for rule in self.about.rules for _ in _matches(rule, rule.lists, words))
 
 
 # The file.

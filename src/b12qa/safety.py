@@ -58,7 +58,7 @@ def care_card(question: str, history: Sequence[str] = (), region: str | None = N
 
     Raises:
         QueryError: there is no such region. A wrong environment variable counts as none: it must not
-            keep a card from being shown, and `b12qa chat` and `b12qa check` report it.
+            keep a card from being shown, and `b12qa chat` refuses to start with it.
     """
     concept = load_red_flags().find(question, history)
     if concept is None:
