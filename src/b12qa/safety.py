@@ -9,13 +9,16 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import yaml
 
 from b12qa.errors import QueryError, YamlError
 from b12qa.records import CareCard, CareLevel, HelpLine, Notice, NoticeKind
-from b12qa.redflags import Concept, load_red_flags
 from b12qa.strict_yaml import compose, entries, fields, line_of, text_of
+
+if TYPE_CHECKING:
+    from b12qa.redflags import Concept, RedFlags
 
 REGION_VARIABLE = "B12QA_REGION"
 REGIONS_FILE = "regions.yaml"
@@ -60,7 +63,7 @@ def care_card(question: str, history: Sequence[str] = (), region: str | None = N
         QueryError: there is no such region. A wrong environment variable counts as none: it must not
             keep a card from being shown, and `b12qa chat` refuses to start with it.
     """
-    concept = load_red_flags().find(question, history)
+    concept = _red_flags().find(question, history)
     if concept is None:
         return None
     try:
@@ -80,7 +83,7 @@ def care_notice(card: CareCard) -> Notice:
 
 def about_reply(question: str) -> Notice | None:
     """The honest reply to "are you a doctor?", or none if that is not what is asked."""
-    return Notice(NoticeKind.ABOUT, ABOUT) if load_red_flags().asks_who(question) else None
+    return Notice(NoticeKind.ABOUT, ABOUT) if _red_flags().asks_who(question) else None
 
 
 def help_lines(region: str | None = None) -> Mapping[str, HelpLine]:
@@ -118,6 +121,13 @@ def read_regions(data: bytes, file: str) -> Mapping[str, Mapping[str, HelpLine]]
     if DEFAULT_REGION not in regions:
         raise YamlError(file, line_of(node), f"no region is named {DEFAULT_REGION!r}", "Add it.")
     return regions
+
+
+def _red_flags() -> RedFlags:
+    # The rules bring the list of English words along; a command that needs none should start at once.
+    from b12qa.redflags import load_red_flags
+
+    return load_red_flags()
 
 
 def _card(concept: Concept, lines: Mapping[str, HelpLine]) -> CareCard:
