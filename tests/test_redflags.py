@@ -159,6 +159,7 @@ def test_concepts_stand_from_the_most_severe_level_on() -> None:
         ("I have chest pain /// false alarm, is it in clams?", None),
         ("my leg is swollen /// only the left one and it is hot", "leg-clot"),
         ("it is numb /// between my legs", "cauda-equina"),
+        ("my left calf is swollen and hot /// which dose is right for my ankle pain?", None),
         ("my hands tingle /// which foods contain B12?", None),
         ("does B12 help the heart? /// and breathlessness?", None),
     ],

@@ -141,7 +141,10 @@ class RedFlags:
         goes_on = len(texts) > 1 and _goes_on_asking(texts[-2], last)
         found = [] if goes_on else [concept for concept in self.concepts if _flags(concept, last)]
         for earlier in texts[:-1]:
-            found += [concept for concept in self.concepts if _flags_together(concept, earlier, last)]
+            # What the earlier message said by itself was answered then.
+            found += [
+                c for c in self.concepts if not _flags(c, earlier) and _flags_together(c, earlier, last)
+            ]
         for earlier, later in zip(reversed(texts[:-1]), reversed(texts), strict=False):
             if not _hangs_on_the_one_before(later):
                 break
@@ -162,8 +165,8 @@ _FRAMES = (
     "asked_of", "asking", "auxiliary", "body_owner", "clause_start", "fiction", "fillers", "generic_person",
     "going_on", "happening", "harmless", "has", "intense", "joins", "knows", "long_ago", "makes", "may",
     "negator", "not_asking", "not_negation", "now", "opens_clause", "over", "person", "points_back",
-    "rated", "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after", "teaches_before",
-    "tells_me", "unheard_of", "whether",
+    "rated", "showing", "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after",
+    "teaches_before", "tells_me", "unheard_of", "whether",
 )  # fmt: skip
 
 
@@ -737,7 +740,8 @@ def _personal(context: _Context, words: _Words) -> bool:
             return True
         if words.has("has", i + 1, i + 4) and not far(i):
             return True
-    return words.has("now", context.sentence_start, context.sentence_end)
+    shown = words.has("showing", first - PERSON_REACH, first)
+    return shown or words.has("now", context.sentence_start, context.sentence_end)
 
 
 def _teaches(context: _Context, words: _Words) -> bool:
