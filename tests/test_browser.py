@@ -575,9 +575,9 @@ def test_everything_can_be_read_in_light_and_dark(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_care_card_is_announced_and_can_be_read(browser: Browser, scripted_address: str, scheme: str) -> None:
     cards = {
+        "the ulcer on my ankle won't heal": CareLevel.SOON,
         "I have chest pain": CareLevel.EMERGENCY,
         "my left calf is swollen and hot": CareLevel.URGENT,
-        "the ulcer on my ankle won't heal": CareLevel.SOON,
         "I have chest pain " + "y" * 500: CareLevel.EMERGENCY,
     }
     with visit(browser, scripted_address, color_scheme=scheme) as chat:
