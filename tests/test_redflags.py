@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import time
+from importlib.resources import files
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from strategies import FIXTURES, PROPERTY
 
 from b12qa.errors import YamlError
 from b12qa.records import CareLevel
-from b12qa.redflags import RULES_FILE, Concept, load_red_flags, normalized, read_red_flags
+from b12qa.redflags import _FRAMES, RULES_FILE, Concept, load_red_flags, normalized, read_red_flags
 
 FLAGS = load_red_flags()
 CONCEPTS = {concept.id: concept for concept in FLAGS.concepts}
@@ -52,6 +54,18 @@ def test_every_concept_of_the_contract_has_rules() -> None:
     )
     assert set(wanted.split()) <= CONCEPTS.keys()
     assert all(len(concept.sources) >= 1 for concept in FLAGS.concepts)
+
+
+def test_every_list_of_words_is_used() -> None:
+    text = (files("b12qa") / "data" / RULES_FILE).read_text("utf-8")
+    words, concepts = text.split("\nconcepts:\n")
+    used = {
+        name
+        for found in re.findall(r"(?:near|order|unless): \[(.*?)\]", concepts)
+        for name in found.split(", ")
+    }
+    used |= set(re.findall(r"<(\w+)>", words)) | set(_FRAMES)
+    assert set(re.findall(r"^  (\w+): \[", words, re.MULTILINE)) - used == set()
 
 
 # Phrasings.
@@ -239,8 +253,6 @@ def test_time_grows_with_the_length_and_no_faster(text: str) -> None:
 
 
 def changed(before: str, after: str) -> bytes:
-    from importlib.resources import files
-
     text = (files("b12qa") / "data" / RULES_FILE).read_text("utf-8")
     assert before in text
     return text.replace(before, after, 1).encode()

@@ -17,7 +17,7 @@ from b12qa.errors import QueryError, YamlError
 from b12qa.records import CareLevel, NoticeKind, Outcome
 from b12qa.redflags import load_red_flags
 from b12qa.safety import DISCLAIMER, about_reply, care_card, care_notice, help_lines
-from b12qa.web import replies
+from b12qa.web import replies, server
 
 MAX_GRADE = 6
 CHEST = "I have chest pain, is it B12?"
@@ -137,6 +137,12 @@ def test_the_region_is_a_setting_and_a_wrong_one_hides_no_card(monkeypatch: pyte
     card = care_card(CHEST)
     assert card is not None
     assert "your local emergency number" in card.steps[0]
+
+
+def test_the_chat_does_not_start_with_a_wrong_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(safety.REGION_VARIABLE, "Mars")
+    with pytest.raises(QueryError, match="got 'Mars'"):
+        server.serve(index=tmp_path / "nothing here", port=0)
 
 
 @pytest.mark.parametrize(

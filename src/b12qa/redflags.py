@@ -405,8 +405,9 @@ def _split(text: str, words: _Words, flags: RedFlags) -> None:
     for match in _TOKEN.finditer(_APART_T.sub(r"\1t", text)):
         token = match[0]
         if token in _SENTENCE_ENDS:
-            sentence += 1
-            position += _SENTENCE_GAP
+            if words.text and words.sentence[-1] == sentence:  # "???" ends one sentence, not three
+                sentence += 1
+                position += _SENTENCE_GAP
         elif not token.strip("'*@$,:()-\u2013\u2014"):
             words.after_comma.add(len(words.text))
         else:
