@@ -31,7 +31,7 @@ measure: $(VENV)/.test ## Measure the numbers of the README on this machine
 	$(BIN)/python benchmarks/measure.py
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(INDEX)/[0-9a-f]* $(INDEX)/CURRENT .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(INDEX)/[0-9a-f]* $(INDEX)/CURRENT $(INDEX)/PREVIOUS $(INDEX)/ROLLED-BACK .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "b12qa needs Python 3.11 or later; name one: make PYTHON=python3.12 ...")'

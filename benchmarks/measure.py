@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -49,6 +50,56 @@ for _ in range(int(sys.argv[3])):
 print(json.dumps({"memory": memory, "ask": statistics.median(ask), "encode": statistics.median(encode)}))
 """
 
+BUILDING = r"""
+import json, re, statistics, sys, time
+from pathlib import Path
+from b12qa.building import build_index
+from b12qa.corpus import read_corpus
+from b12qa.embedding import load_encoder
+folder, runs = Path(sys.argv[1]), int(sys.argv[2])
+corpus, encoder = folder / "corpus", load_encoder()
+def build(index):
+    started = time.perf_counter()
+    report = build_index(read_corpus(corpus), encoder, folder / index)
+    return report, time.perf_counter() - started
+def content(index, report):
+    return {path.name: path.read_bytes() for path in (folder / index / report.generation).iterdir()}
+first, seconds = build("grown")
+full, incremental, embedded = [seconds], [], []
+document = sorted(corpus.glob("*.md"))[-1]
+for number in range(runs):
+    text = document.read_text("utf-8")
+    end = re.search(r"[a-z0-9]\.(?=\s)", text).start() + 1
+    document.write_text(text[:end] + f" (edit {number})" + text[end:], "utf-8")
+    report, seconds = build("grown")
+    incremental.append(seconds)
+    embedded.append(report.embedded)
+again, seconds = build("new")
+full.append(seconds)
+print(json.dumps({
+    "texts": first.embedded,
+    "full": statistics.median(full),
+    "incremental": statistics.median(incremental),
+    "embedded": statistics.median(embedded),
+    "unchanged": statistics.median(build("grown")[1] for _ in range(runs)),
+    "same_bytes": content("grown", report) == content("new", again),
+}))
+"""
+MANY_DOCUMENTS = 2000
+SUBJECTS = [
+    "kettle",
+    "lantern",
+    "harbour",
+    "orchard",
+    "violin",
+    "glacier",
+    "compass",
+    "saddle",
+    "quarry",
+    "beacon",
+]
+PREDICATES = ("rests", "gleams", "drifts", "cools", "mends", "fades", "settles", "turns")
+
 
 def measure(runs: int) -> dict[str, Any]:
     """Everything, by name; the names say the units."""
@@ -68,6 +119,10 @@ def measure(runs: int) -> dict[str, Any]:
             json.loads(output([sys.executable, "-c", ANSWERING, str(index), str(CORPUS), "20"]))
             for _ in range(runs)
         ]
+        note("building again after an edit of the article")
+        article = rebuilt(Path(folder) / "article", runs, copy_corpus)
+        note(f"building again after an edit of one of {MANY_DOCUMENTS} documents")
+        many = rebuilt(Path(folder) / "many", runs, write_documents)
         index_bytes = sum(path.stat().st_size for path in index.rglob("*") if path.is_file())
     ask = statistics.median(one["ask"] for one in inside)
     encode = statistics.median(one["encode"] for one in inside)
@@ -84,6 +139,8 @@ def measure(runs: int) -> dict[str, Any]:
         "ask_milliseconds": ask,
         "encode_milliseconds": encode,
         "ask_over_encode": ask / encode,
+        "article_builds": article,
+        "many_documents_builds": many,
     }
 
 
@@ -100,11 +157,57 @@ def table(measured: dict[str, Any]) -> str:
         ("one question, in a process that has answered", f"{measured['ask_milliseconds']:.1f} ms"),
         ("of which one embedding of the question", f"{measured['encode_milliseconds']:.1f} ms"),
         ("a question over its embedding", f"{measured['ask_over_encode']:.2f} times"),
+        *build_rows("the article", measured["article_builds"]),
+        *build_rows(f"{MANY_DOCUMENTS:,} documents", measured["many_documents_builds"]),
     ]
     width = max(len(name) for name, _ in rows)
     lines = [f"| {'what':{width}} | {'median':>10} |", f"|{'-' * (width + 2)}|{'-' * 11}:|"]
     lines += [f"| {name:{width}} | {value:>10} |" for name, value in rows]
     return f"{measured['machine']}; medians of {measured['runs']} runs, one build.\n\n" + "\n".join(lines)
+
+
+def build_rows(corpus: str, builds: dict[str, Any]) -> list[tuple[str, str]]:
+    """What builds of a corpus cost, with the model loaded."""
+    share = builds["full"] / builds["incremental"]
+    return [
+        (f"{corpus}: a build from nothing, {builds['texts']:,} texts", f"{builds['full']:.1f} s"),
+        (
+            f"{corpus}: after an edit of one sentence, {builds['embedded']:.0f} texts",
+            f"{builds['incremental']:.1f} s",
+        ),
+        (f"{corpus}: from nothing over after an edit", f"{share:.1f} times"),
+        (f"{corpus}: a build without an edit", f"{builds['unchanged']:.1f} s"),
+        (f"{corpus}: the same bytes either way", "yes" if builds["same_bytes"] else "NO"),
+    ]
+
+
+# Builds.
+
+
+def rebuilt(folder: Path, runs: int, make_corpus: Callable[[Path], object]) -> dict[str, Any]:
+    """Build a corpus from nothing, after edits, and from nothing again."""
+    folder.mkdir()
+    make_corpus(folder / "corpus")
+    found: dict[str, Any] = json.loads(output([sys.executable, "-c", BUILDING, str(folder), str(runs)]))
+    return found
+
+
+def copy_corpus(corpus: Path) -> None:
+    """The article and what stands beside it, to be edited."""
+    shutil.copytree(CORPUS, corpus)
+
+
+def write_documents(corpus: Path) -> None:
+    """Many small documents, always the same, no two alike."""
+    corpus.mkdir()
+    for number in range(MANY_DOCUMENTS):
+        subject = SUBJECTS[number % len(SUBJECTS)]
+        sentences = [
+            f"The {subject} {number} {PREDICATES[(number + place) % len(PREDICATES)]} at noon on day {place}."
+            for place in range(3)
+        ]
+        text = f"# The {subject} {number}\n\n{sentences[0]} {sentences[1]}\n\n## Later\n\n{sentences[2]}\n"
+        (corpus / f"document-{number:04}.md").write_text(text, "utf-8")
 
 
 # Times.

@@ -11,11 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import faiss
-import numpy as np
 
 import b12qa
 from b12qa.answering import Assistant
-from b12qa.embedding import Encoder, FloatMatrix
+from b12qa.embedding import RememberingEncoder
 from b12qa.evaluation import evaluate, read_questions
 from b12qa.lexical import Vocabulary
 from b12qa.retrieval import Parts, Retriever
@@ -31,23 +30,6 @@ SHOWN = {
     "AUROC of confidence, far-off": "AUROC far",
     "false answers at 90 % coverage, near misses": "false at 90 %",
 }
-
-
-class RememberingEncoder:
-    """Embeds each text once, however many variants ask for it."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self.encoder = encoder
-        self.name, self.fingerprint = encoder.name, encoder.fingerprint
-        self.dimension, self.max_tokens = encoder.dimension, encoder.max_tokens
-        self.count_tokens = encoder.count_tokens
-        self.known: dict[str, FloatMatrix] = {}
-
-    def encode(self, texts: Sequence[str]) -> FloatMatrix:
-        new = [text for text in dict.fromkeys(texts) if text not in self.known]
-        if new:
-            self.known |= dict(zip(new, self.encoder.encode(new), strict=True))
-        return np.stack([self.known[text] for text in texts])
 
 
 class NoCorrection(Vocabulary):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from b12qa.answering import Assistant
 from b12qa.embedding import Encoder, FloatMatrix, load_encoder
+
+if TYPE_CHECKING:
+    from b12qa.web.page import Served
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,6 +54,14 @@ class HashingEncoder:
                 vectors[row, place % self.dimension] += 1
         unit: FloatMatrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
+
+
+def serving(assistant: Assistant) -> Callable[[], Served]:
+    """What the page asks for what to show, when that never changes."""
+    from b12qa.web.page import served_by  # Gradio takes seconds to load
+
+    served = served_by(assistant)
+    return lambda: served
 
 
 @pytest.fixture

@@ -13,6 +13,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from b12qa.errors import YamlError
+from b12qa.front_matter import read_front_matter
+
 FIXTURES = Path(__file__).parent / "fixtures"
 
 # Many more find what a change broke: B12QA_EXAMPLES=20000 pytest tests/test_chunking.py
@@ -59,6 +62,18 @@ def seconds(work: Callable[[], object]) -> float:
         work()
         times.append(time.process_time() - start)
     return min(times)
+
+
+def without_front_matter(text: str) -> str:
+    """The text with blank lines in place of front matter: an oracle that goes line by line."""
+    lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n|\Z)", text)
+    keys = (line for line in lines[1:] if not re.match(r"[ \t]*#", line))
+    opened = lines[0].removeprefix("\ufeff").rstrip(" \t\r\n") == "---"
+    if not opened or not re.match(r"([\"']?)[^\W\d][\w.-]*\1[ \t]*:\s", next(keys, "")):
+        return text
+    ends = (i for i, line in enumerate(lines[1:], 1) if re.fullmatch(r"(---|\.\.\.)[ \t]*[\r\n]*", line))
+    end = next(ends, -1)
+    return "\n" * (end + 1) + "".join(lines[end + 1 :])
 
 
 _FRAGMENTS = [
@@ -179,12 +194,26 @@ _JOINTS = [
 _CHARACTERS = st.sampled_from(list("ab1.!?# *_`~->|[]()<:\\/\t\n\r=+&;\"'\x0c\ufeff\u3000\u00e9\U0001f600"))
 
 
+_FRONT_MATTER = [
+    "---\ntitle: Tea\n---\n",
+    "--- \t\n# a comment, no heading\n\t# and another\n'title': \"# **Tea**\"\nreviewed: 2025-03-01\n---\t\n",
+    "---\nnote: |\n  # No heading\n\n  - no item **not bold** [ref]: /u\n\n  | a |\n  |---|\n...\n",
+    "---\nsource: >\n  ```\n  no code\nkind: <div>\n---\n",
+]
+front_matters: st.SearchStrategy[str] = st.builds(
+    lambda mark, text, line_end: mark + text.replace("\n", line_end),
+    st.sampled_from(["", "\ufeff"]),
+    st.sampled_from(_FRONT_MATTER),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+)
+
+
 @st.composite
 def _joined(draw: st.DrawFn) -> str:
     pieces = draw(
         st.lists(st.one_of(st.sampled_from(_FRAGMENTS), st.text(_CHARACTERS, max_size=12)), max_size=9)
     )
-    text = draw(st.sampled_from(["", "", "", "\ufeff", "\n", " "]))
+    text = draw(st.sampled_from(["", "", "", "\ufeff", "\n", " ", "---\n", *_FRONT_MATTER]))
     for piece in pieces:
         text += draw(st.sampled_from(["", "", "", "> ", "- ", "1. ", "    ", "\t"])) + piece
         text += draw(st.sampled_from(_JOINTS))
@@ -193,4 +222,15 @@ def _joined(draw: st.DrawFn) -> str:
     return text
 
 
-markdown_texts: st.SearchStrategy[str] = st.one_of(_joined(), st.text(_CHARACTERS), st.text())
+def _readable(text: str) -> bool:
+    """Whether its front matter, if any, is sound: otherwise a document is refused whole."""
+    try:
+        read_front_matter(text, "any.md")
+    except YamlError:
+        return False
+    return True
+
+
+markdown_texts: st.SearchStrategy[str] = st.one_of(_joined(), st.text(_CHARACTERS), st.text()).filter(
+    _readable
+)

@@ -12,6 +12,7 @@ from conftest import ROOT, HashingEncoder
 
 import b12qa
 from b12qa.answering import Assistant, corpus_folder
+from b12qa.building import build_index
 from b12qa.corpus import Corpus, parse_document, read_corpus
 from b12qa.embedding import Encoder, FloatMatrix
 from b12qa.errors import (
@@ -22,7 +23,7 @@ from b12qa.errors import (
     QueryError,
     StaleIndexError,
 )
-from b12qa.index import build_index, open_index
+from b12qa.index import open_index
 from b12qa.records import Answer, NoticeKind, Outcome, SearchResults
 from b12qa.retrieval import Retriever
 from b12qa.safety import DISCLAIMER

@@ -141,7 +141,7 @@ def test_calibration_agrees_with_a_logistic_regression_by_gradient_descent() -> 
     draw = np.random.default_rng(0)
     signals = draw.normal(size=(200, 3))
     answered = signals @ [1.5, 0.5, -0.5] + draw.normal(size=200) > 0.8
-    nearest = np.linspace(0.3, 0.9, 101)
+    nearest = np.linspace(0.3, 0.9, 1001)
     found = bank._calibrate(signals, answered, nearest)
 
     # Balanced weights, and scikit-learn's penalty of half the squared weights.
@@ -154,8 +154,8 @@ def test_calibration_agrees_with_a_logistic_regression_by_gradient_descent() -> 
         parameters -= 0.01 * (inputs.T @ error + np.array([0.0, 1, 1, 1]) * parameters)
     expected = [found.intercept, found.answerable_weight, found.lexical_weight, found.best_sentence_weight]
     np.testing.assert_allclose(expected, parameters, atol=1e-3)
-    # The first percentile of 101 distances is the second of them.
-    assert found.far_off_below == pytest.approx(0.306)
+    # Two in a thousand of 1,001 distances are nearer than the third of them.
+    assert found.far_off_below == pytest.approx(0.3012)
 
 
 CALIBRATION = Calibration(-0.5, 2.0, 0.3, 1.0, far_off_below=0.4)

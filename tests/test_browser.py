@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from conftest import HashingEncoder
+from conftest import HashingEncoder, serving
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from b12qa import answering, rendering
@@ -64,7 +64,10 @@ def served(assistant: Assistant) -> Iterator[str]:
     """The address of a server that runs while the block does."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        build_app(assistant), access_log=False, log_level="critical", timeout_graceful_shutdown=1
+        build_app(serving(assistant)),
+        access_log=False,
+        log_level="critical",
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

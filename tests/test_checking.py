@@ -8,11 +8,12 @@ import pytest
 from conftest import HashingEncoder
 from rapidfuzz.distance import OSA
 
+from b12qa.building import build_index
 from b12qa.checking import check_corpus, stray_questions
-from b12qa.corpus import read_corpus
+from b12qa.corpus import read_corpus, read_sources
 from b12qa.errors import CorpusError
 from b12qa.evaluation import QuestionRow, with_typos
-from b12qa.index import build_index, open_index
+from b12qa.index import open_index
 
 BANK = """
 sentences:
@@ -25,7 +26,7 @@ sentences:
 
 def test_a_bank_whose_sentence_was_edited_is_reported_with_its_line(small_corpus: Path) -> None:
     (small_corpus / "tea.questions.yaml").write_text(BANK.replace("40 mg", "50 mg"))
-    found = [str(problem) for problem in check_corpus(small_corpus)]
+    found = [str(problem) for problem in check_corpus(read_sources(small_corpus))]
     assert any(
         line.startswith("tea.questions.yaml:3: warning: 3 questions hang in the air") for line in found
     ), found
@@ -34,13 +35,13 @@ def test_a_bank_whose_sentence_was_edited_is_reported_with_its_line(small_corpus
 def test_a_bank_that_is_no_yaml_is_refused(small_corpus: Path) -> None:
     (small_corpus / "tea.questions.yaml").write_text("sentences: [")
     with pytest.raises(CorpusError, match=r"tea\.questions\.yaml:\d+: not YAML"):
-        check_corpus(small_corpus)
+        check_corpus(read_sources(small_corpus))
 
 
 def test_synonyms_of_the_wrong_form_are_refused(small_corpus: Path) -> None:
     (small_corpus / "tea.synonyms.yaml").write_text("- [tea]\n")
     with pytest.raises(CorpusError, match=r"tea\.synonyms\.yaml:1: expected two or more names"):
-        check_corpus(small_corpus)
+        check_corpus(read_sources(small_corpus))
 
 
 def test_a_question_written_for_the_wrong_sentence_leads_elsewhere(

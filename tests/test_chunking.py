@@ -11,7 +11,7 @@ from conftest import ROOT, HashingEncoder
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from strategies import PROPERTY, cases, markdown_texts, seconds, shown
+from strategies import PROPERTY, cases, markdown_texts, seconds, shown, without_front_matter
 
 from b12qa.chunking import (
     MAX_CONTEXT_CHARACTERS,
@@ -60,7 +60,8 @@ def body_words(text: str) -> tuple[list[str], bool]:
     """The words that a parser without our rules finds below the headings; whether there is a table."""
     words: list[str] = []
     in_title = False
-    tokens = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table").parse(text.removeprefix("\ufeff"))
+    body = without_front_matter(text).removeprefix("\ufeff")
+    tokens = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table").parse(body)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             in_title = token.type == "heading_open" and token.level == 0

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,7 +52,7 @@ def bicycles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = run("build", "--index", index, "--corpus", SECOND_CORPUS)
     assert re.fullmatch(
         r"Generation [0-9a-f]{16} is current: 1 document, 14 sections, \d+ passages, \d+ sentences\b.*; "
-        r"embedded \d+ texts \(\d+\.\d s, model all-MiniLM-L6-v2\)\.\n",
+        r"embedded \d+ texts, reused 0 \(\d+\.\d s, model all-MiniLM-L6-v2\)\.\n",
         result.stdout,
         re.DOTALL,
     ), result.output
@@ -280,6 +281,44 @@ def test_check_reports_the_document_by_line(tmp_path: Path) -> None:
     assert "text.md:5: warning" in strict.stderr
 
 
+def test_check_reads_each_document_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = shutil.copytree(SECOND_CORPUS, tmp_path / "corpus")
+    (corpus / "tea.md").write_text("---\ntitle: [\n---\nTea.\n")
+    read: list[str] = []
+    read_bytes = Path.read_bytes
+
+    def noting(path: Path) -> bytes:
+        read.append(path.name)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noting)
+    where = ("--index", tmp_path / "index", "--corpus", corpus)
+    refusal = run("check", *where, exit_code=2).stderr
+    assert "tea.md:3: error: front matter: not YAML" in refusal
+    (corpus / "tea.md").write_text("Tea.\n")
+    read.clear()
+    assert "holds no index yet" in run("check", *where, exit_code=1).stderr
+    assert sorted(name for name in read if name.endswith(".md")) == ["bicycles.md", "tea.md"]
+
+
+@pytest.mark.model
+def test_build_and_check_say_which_drafts_are_left_out(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "coffee.md").write_text("---\nlicense: CC0\n---\n# Coffee\n\nCoffee wakes.\n")
+    (corpus / "tea.md").write_text("---\ntitle: Tea\ndraft: true\n---\nTea calms.\n")
+    where = ("--index", tmp_path / "index", "--corpus", corpus)
+    left_out = "a draft, left out of the index: read it, then take"
+    built = run("build", *where)
+    assert built.stderr.strip() == f"tea.md: {left_out} the line 'draft: true' out"
+    assert "is current: 1 document, 1 sections, 1 passages" in built.stdout
+    checked = run("check", *where)
+    assert checked.stderr == f"tea.md:3: warning: {left_out} this line out\n"
+    assert "is sound and up to date" in checked.stdout
+    (corpus / "tea.md").write_text("---\ntitle: Tea\n---\nTea calms.\n")
+    assert "does not hold tea.md, which is in the corpus" in run("check", *where, exit_code=1).stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -335,3 +374,105 @@ def test_every_command_takes_the_folders_and_the_model(command: str) -> None:
 
 def test_version() -> None:
     assert run("--version").stdout == f"b12qa {b12qa.__version__}\n"
+
+
+# Reviewing an edit.
+
+
+@pytest.fixture
+def edited(bicycles: Path, tmp_path: Path) -> Path:
+    """A folder with a corpus whose sentence on brake pads was edited after the build, and its index."""
+    shutil.copytree(SECOND_CORPUS, tmp_path / "corpus")
+    shutil.copytree(bicycles, tmp_path / "index")
+    document = tmp_path / "corpus" / "bicycles.md"
+    document.write_text(document.read_text("utf-8").replace("less than 1 mm", "less than 2 mm"), "utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def brake_questions(tmp_path: Path) -> Path:
+    """An evaluation question about the edited sentence."""
+    file = tmp_path / "questions.jsonl"
+    sentence = next(
+        text for text in (SECOND_CORPUS / "bicycles.md").read_text("utf-8").splitlines() if "1 mm" in text
+    )
+    gold = next(part for part in re.split(r"(?<=\.) ", sentence) if "1 mm" in part).removeprefix("- ")
+    row = {"id": "pads", "kind": "answerable", "question": QUESTION, "gold": [[gold]], "sections": []}
+    file.write_text(json.dumps(row) + "\n")
+    return file
+
+
+@pytest.mark.model
+def test_diff_says_what_an_edit_does_and_makes_nothing_current(edited: Path, brake_questions: Path) -> None:
+    index = edited / "index"
+    before = (index / "CURRENT").read_bytes()
+    printed = words(run("diff", "--index", index, "--questions", brake_questions).stdout)
+    assert "1 question gets the same passage, edited" in printed
+    assert "less than 1 mm" in printed
+    assert "less than 2 mm" in printed
+    assert "gold sentence is gone: pads" in printed
+    assert (index / "CURRENT").read_bytes() == before
+    assert "another text of bicycles.md" in run("check", "--index", index, exit_code=1).stderr
+    record = json.loads(run("diff", "--index", index, "--questions", brake_questions, "--json").stdout)
+    assert [touched["change"] for touched in record["touched"]] == ["wording"]
+    # The build that follows finds the work done.
+    assert "embedded 0 texts" in run("build", "--index", index).stdout
+    assert "There is nothing to compare" in words(run("diff", "--index", index).stdout)
+    assert "less than 2 mm" in words(
+        run("diff", "--index", index, "--questions", brake_questions, "--previous").stdout
+    )
+
+
+@pytest.mark.model
+def test_gate_keeps_an_edit_out_that_loses_answers(edited: Path, brake_questions: Path) -> None:
+    index, document = edited / "index", edited / "corpus" / "bicycles.md"
+    kept = [line for line in document.read_text("utf-8").splitlines() if "2 mm" not in line]
+    document.write_text("\n".join(kept) + "\n", "utf-8")
+    before = (index / "CURRENT").read_bytes()
+    asked = ("--index", index, "--questions", brake_questions)
+    for command in ("diff", "build"):
+        result = run(command, *asked, "--max-lost", 0, exit_code=3)
+        assert "1 question is no longer treated rightly" in words(result.stdout)
+        assert "What was current stays current" in words(result.stderr)
+        assert (index / "CURRENT").read_bytes() == before
+    assert "is current" in run("build", *asked, "--max-lost", 1).stdout
+    assert (index / "CURRENT").read_bytes() != before
+
+
+@pytest.mark.model
+def test_first_build_has_nothing_to_review(tmp_path: Path) -> None:
+    printed = run("build", "--index", tmp_path / "index", "--corpus", SECOND_CORPUS, "--max-lost", 0).stdout
+    assert "is current" in printed
+
+
+@pytest.mark.model
+def test_watching_builds_after_every_save_and_outlives_a_broken_one(edited: Path) -> None:
+    document = edited / "corpus" / "bicycles.md"
+    command = [
+        str(Path(sys.executable).with_name("b12qa")),
+        "build",
+        "--watch",
+        "--index",
+        str(edited / "index"),
+    ]
+    watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert watching.stdout is not None
+        told = iter(watching.stdout.readline, "")
+
+        def until(said: str) -> str:
+            return next(line for line in told if said in line)
+
+        until("is current")
+        until("Watching")
+        text = document.read_text("utf-8")
+        document.write_bytes(b"\xff\xfe broken")
+        until("UTF-16")
+        until("Watching")
+        document.write_text(text.replace("less than 2 mm", "less than 3 mm"), "utf-8")
+        assert "1 changed" in until("changed")
+        until("is current")
+    finally:
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(timeout=30) == 0
+    assert "less than 3 mm" in words(run("ask", QUESTION, "--index", edited / "index").stdout)

@@ -15,7 +15,9 @@ FOODS = "which foods contain much vitamin b12 for adults?"
 INJECTIONS = "how are injections against nerve pain given?"
 COST = "what do tablets cost at a pharmacy?"
 # What every passage of an article on vitamin B12 speaks of names no topic in it.
-TOPICS = Topics(ubiquitous=frozenset({"vitamin", "b12"}), known=frozenset())
+TOPICS = Topics(
+    ubiquitous=frozenset({"vitamin", "b12", "mcg"}), subjects=frozenset({"vitamin", "b12"}), known=frozenset()
+)
 
 
 def understood(question: str, *history: str) -> Query:
@@ -30,7 +32,12 @@ def understood(question: str, *history: str) -> Query:
         ([FOODS], "why?", Dependence.EMPTY, FOODS),
         ([FOODS], "source?", Dependence.EMPTY, FOODS),
         ([FOODS], "what does the article say exactly?", Dependence.EMPTY, FOODS),
-        ([FOODS], "ok, thanks. anything else on vitamin b12?", Dependence.EMPTY, FOODS),
+        ([FOODS], "ok, thanks. anything else?", Dependence.EMPTY, FOODS),
+        # What everything here is about asks for nothing in particular, but says what to look at.
+        ([FOODS], "vitamin b12?", Dependence.EMPTY, f"{FOODS} vitamin b12?"),
+        ([INJECTIONS, "anything else?"], "for children?", Dependence.FRAGMENT, f"{INJECTIONS} for children?"),
+        # A unit is in every passage too, but what it measures was said before.
+        ([INJECTIONS], "how many mcg?", Dependence.FRAGMENT, f"{INJECTIONS} how many mcg?"),
         ([FOODS, COST], "more", Dependence.EMPTY, COST),
         ([COST, INJECTIONS, "for children?"], "why?", Dependence.EMPTY, f"{INJECTIONS} for children?"),
         # A correction replaces a part of the question before.
@@ -88,13 +95,13 @@ def understood(question: str, *history: str) -> Query:
             Dependence.NONE,
             "my feet tingle at night in bed, does that mean nerve damage?",
         ),
-        # A chain of fragments goes back to the last full question, and no further.
+        # A chain of fragments goes back to the last full question, but no further than two questions.
         ([INJECTIONS, FOODS, "eggs?"], "raw?", Dependence.FRAGMENT, f"{FOODS} eggs? raw?"),
         (
             [INJECTIONS, FOODS, "and for vegans?", "soy milk?"],
             "how much?",
             Dependence.FRAGMENT,
-            f"{FOODS} and for vegans? soy milk? how much?",
+            "and for vegans? soy milk? how much?",
         ),
         ([FOODS, "tell me more", "eggs?", "why?", "really?"], "raw?", Dependence.FRAGMENT, None),
         # It ends where another topic began by returning to it.
@@ -150,12 +157,12 @@ def test_question_that_names_what_everything_is_about_stands_alone() -> None:
 
 
 def test_words_that_no_document_uses_begin_a_new_topic() -> None:
-    topics = Topics(frozenset({"b12"}), frozenset({"clam", "inject"}))
+    topics = Topics(frozenset({"b12"}), frozenset({"b12"}), frozenset({"clam", "inject"}))
     assert to_query("what is the capital of France?", [INJECTIONS], topics).reason == ""
 
 
 def test_a_word_that_no_document_uses_is_trusted_alone_more_than_joined() -> None:
-    topics = Topics(frozenset({"b12"}), frozenset({"clam", "inject"}))
+    topics = Topics(frozenset({"b12"}), frozenset({"b12"}), frozenset({"clam", "inject"}))
     alone, joined = to_query("and mushrooms?", ["b12 in clams"], topics).readings
     assert alone.trust > joined.trust > 0
 

@@ -12,11 +12,13 @@ from conftest import ROOT, SMALL_TEXT
 from b12qa.checking import check_corpus
 from b12qa.corpus import (
     Severity,
-    check_file,
+    check_source,
     document_files,
     parse_document,
+    read_corpus,
     read_document,
-    read_documents,
+    read_source,
+    read_sources,
 )
 from b12qa.errors import CorpusError, EmptyCorpusError
 
@@ -34,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 def problems_of(folder: Path, data: bytes | str, name: str = "tea.md") -> list[str]:
     """What `b12qa check` prints about one file."""
     (folder / name).write_bytes(data.encode() if isinstance(data, str) else data)
-    return [str(problem) for problem in check_corpus(folder)]
+    return [str(problem) for problem in check_corpus(read_sources(folder))]
 
 
 # The article.
@@ -58,7 +60,7 @@ def test_the_readme_records_both_hashes_and_the_correction() -> None:
 
 
 def test_the_article_is_read_as_it_is() -> None:
-    (article,) = read_documents(ROOT / "corpus")
+    (article,) = read_corpus(ROOT / "corpus").documents
     assert article.name == "vitamin-b12"
     assert article.title == "Vitamin B12 and its role in circulation-related nerve symptoms"
     assert article.text.encode() == ARTICLE.read_bytes()
@@ -87,7 +89,7 @@ def test_the_sections_of_the_article() -> None:
 
 
 def test_the_article_has_nothing_to_mend() -> None:
-    assert check_corpus(ROOT / "corpus") == []
+    assert check_corpus(read_sources(ROOT / "corpus")) == []
 
 
 def test_the_article_as_received_has_one_spot_to_mend(folder: Path) -> None:
@@ -196,7 +198,7 @@ def test_check_goes_through_all_files_in_order(folder: Path) -> None:
     (folder / "b.md").write_bytes(b"A\0.")
     (folder / "a.md").write_bytes(b"# Empty\n\n# B\n\nText.\n")
     (folder / "README.md").write_bytes(b"\xff")
-    assert [(p.file, p.line, p.severity) for p in check_corpus(folder)] == [
+    assert [(p.file, p.line, p.severity) for p in check_corpus(read_sources(folder))] == [
         ("a.md", 1, Severity.WARNING),
         ("b.md", 1, Severity.ERROR),
     ]
@@ -234,7 +236,7 @@ def test_what_check_warns_of_can_still_be_quoted_byte_for_byte(folder: Path) -> 
 def test_a_damaged_file_is_refused_by_line(folder: Path, data: bytes, message: str) -> None:
     (folder / "tea.md").write_bytes(data)
     with pytest.raises(CorpusError, match=re.escape(f"{message}. Mend the file, then run: b12qa build")):
-        read_documents(folder)
+        read_corpus(folder)
 
 
 def test_documents_are_the_markdown_files_of_the_folder_by_name(folder: Path) -> None:
@@ -242,7 +244,7 @@ def test_documents_are_the_markdown_files_of_the_folder_by_name(folder: Path) ->
         (folder / name).write_text("Text.")
     (folder / "folder.md").mkdir()
     assert [path.name for path in document_files(folder)] == ["C.MD", "a.md", "b.md"]
-    assert [document.name for document in read_documents(folder)] == ["C", "a", "b"]
+    assert [document.name for document in read_corpus(folder).documents] == ["C", "a", "b"]
 
 
 def test_a_folder_that_is_not_there_is_named(folder: Path) -> None:
@@ -254,7 +256,7 @@ def test_a_folder_that_is_not_there_is_named(folder: Path) -> None:
 def test_a_folder_without_documents_is_named(folder: Path) -> None:
     (folder / "README.md").write_text("Text.")
     with pytest.raises(EmptyCorpusError, match=re.escape(f"{folder} holds no Markdown document")):
-        read_documents(folder)
+        read_corpus(folder)
 
 
 def test_documents_without_text_are_named(folder: Path) -> None:
@@ -263,13 +265,13 @@ def test_documents_without_text_are_named(folder: Path) -> None:
     with pytest.raises(
         EmptyCorpusError, match=re.escape(f"{folder} holds no text below its headings (coffee, tea).")
     ):
-        read_documents(folder)
+        read_corpus(folder)
 
 
 def test_one_document_without_text_beside_another_is_no_fault(folder: Path) -> None:
     (folder / "a.md").write_text("")
     (folder / "b.md").write_text("Text.")
-    assert [len(document.blocks) for document in read_documents(folder)] == [0, 1]
+    assert [len(document.blocks) for document in read_corpus(folder).documents] == [0, 1]
 
 
 def test_a_document_without_a_heading_is_called_by_its_name() -> None:
@@ -277,6 +279,6 @@ def test_a_document_without_a_heading_is_called_by_its_name() -> None:
     assert parse_document("tea", "Text.\n\n## Kinds\n\nText.").title == "Kinds"
 
 
-def test_check_file_alone_needs_no_model(folder: Path) -> None:
+def test_checking_one_file_needs_no_model(folder: Path) -> None:
     (folder / "tea.md").write_text("# Tea\n")
-    assert [problem.line for problem in check_file(folder / "tea.md")] == [1, 1]
+    assert [problem.line for problem in check_source(read_source(folder / "tea.md"))] == [1, 1]

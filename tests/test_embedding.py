@@ -93,7 +93,19 @@ def test_a_text_gets_the_same_vector_alone_and_in_company(encoder: Encoder) -> N
     together = encoder.encode(TEXTS)
     np.testing.assert_array_equal(encoder.encode(TEXTS), together)
     for text, vector in zip(TEXTS, together, strict=True):
-        np.testing.assert_allclose(encoder.encode([text])[0], vector, atol=1e-5)
+        np.testing.assert_array_equal(encoder.encode([text])[0], vector)
+
+
+@pytest.mark.model
+def test_a_vector_has_the_same_bits_in_any_company_and_order(encoder: Encoder) -> None:
+    sentence = "how much b12 is there in a clam or in beef liver and what does it do for numb feet"
+    words = sentence.split()
+    texts = [" ".join(words[i : i + n]) for n in (1, 2, 3, 5, 8, 13) for i in range(0, 20, 4 if n > 5 else 1)]
+    alone = np.concatenate([encoder.encode([text]) for text in texts])
+    draw = np.random.default_rng(3)
+    for size in (2, 7, 40, len(texts)):
+        rows = draw.permutation(len(texts))[:size]
+        np.testing.assert_array_equal(encoder.encode([texts[row] for row in rows]), alone[rows])
 
 
 @pytest.mark.model
@@ -138,7 +150,7 @@ def test_an_unusable_vector_from_the_model_is_refused(
 
     monkeypatch.setattr(SentenceTransformer, "encode", encode)
     with pytest.raises(ModelError, match=message):
-        encoder.encode(["one", "two"])
+        encoder.encode(["one text of some words", "two texts of many words"])
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from b12qa import answering, cli, evaluation
 from b12qa.answering import Assistant
+from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.errors import QueryError
 from b12qa.evaluation import (
@@ -26,6 +27,7 @@ from b12qa.evaluation import (
     differences,
     evaluate,
     false_answer_rate,
+    passages_with_gold,
     plot_risk_coverage,
     read_questions,
     read_results,
@@ -33,8 +35,9 @@ from b12qa.evaluation import (
     risk_area,
     risk_coverage,
     summarize,
+    worst_results,
 )
-from b12qa.index import build_index, open_index
+from b12qa.index import open_index
 from b12qa.retrieval import Retriever
 
 TEXT = SMALL_TEXT + "\nThe **leaf** of the\n*bush* is dried. Porcelain keeps the taste pure.\n"
@@ -588,6 +591,35 @@ def test_json_of_a_run_can_be_compared_with_another(tmp_path: Path, folders: tup
     assert code == 0
     assert "flips: 1" in err
     assert json.loads(out)["measures"] == written["measures"]
+
+
+def test_results_written_before_first_passages_were_kept_can_be_read(tmp_path: Path) -> None:
+    found = replace(RESULTS[0], first_passage=("tea", 7))
+    records = [json.loads(json.dumps(summarize([found]).to_dict()))["results"][0] for _ in range(2)]
+    del records[1]["first_passage"]
+    before = tmp_path / "before.json"
+    before.write_text(json.dumps({"results": records}))
+    assert read_results(before) == [found, RESULTS[0]]
+
+
+def test_the_worst_results_are_those_that_are_confidently_wrong() -> None:
+    assert [found.id for found in worst_results(RESULTS, 4)] == ["u2", "a4", "a3", "n1"]
+    assert worst_results(RESULTS, 0) == []
+
+
+def test_passages_with_gold_hold_a_gold_sentence_of_any_question(tea: Assistant) -> None:
+    index = tea.retriever.index
+    rows = [
+        QuestionRow("a", "answerable", "?", gold=(("Wait 3 minutes.", "green tea"),)),
+        QuestionRow("b", "answerable", "?", gold=((LEAF_AS_WRITTEN,),)),
+        QuestionRow("c", "unanswerable_far", "?"),
+    ]
+    chunks = [index.chunks[position] for position in sorted(passages_with_gold(index, rows))]
+    assert [index.documents[c.document].text[c.start : c.end][:9] for c in chunks] == [
+        "green tea",
+        "Use water",
+        "The **lea",
+    ]
 
 
 @pytest.mark.usefixtures("stand_in")

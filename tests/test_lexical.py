@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import importlib
 import json
 import math
@@ -10,6 +11,7 @@ import random
 import re
 import subprocess
 import sys
+import weakref
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -401,3 +403,13 @@ def test_no_question_blows_up() -> None:
         "?",
     )
     run_within_20_seconds(TRY_QUESTIONS, [units, LENGTHS])
+
+
+def test_a_vocabulary_is_freed_with_everything_that_it_remembers() -> None:
+    vocabulary = Vocabulary.of(["Cobalamin is in clams."], ["where is cobalamin?"], [], [])
+    assert vocabulary.bring_to("cobalamine in clamms") == "cobalamin in clams"
+    assert "clam" in vocabulary.answered_stems
+    gone = weakref.ref(vocabulary)
+    del vocabulary
+    gc.collect()
+    assert gone() is None

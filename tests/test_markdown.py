@@ -9,10 +9,18 @@ import pytest
 from hypothesis import given
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from strategies import PROPERTY, cases, markdown_texts, seconds, shown
+from strategies import PROPERTY, cases, front_matters, markdown_texts, seconds, shown, without_front_matter
 
-from b12qa.markdown import line_number, parse, plain_text, row_cells, visible_spans
-from b12qa.records import BlockKind, Markup, Span
+from b12qa.markdown import (
+    ParsedMarkdown,
+    find_front_matter,
+    line_number,
+    parse,
+    plain_text,
+    row_cells,
+    visible_spans,
+)
+from b12qa.records import Block, BlockKind, Markup, Section, Span
 
 # The parser without any of our rules: what the properties are checked against.
 PLAIN_PARSER = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table")
@@ -36,7 +44,7 @@ def sections_and_blocks(text: str) -> str:
 
 
 def plain_tokens(text: str) -> list[Token]:
-    return PLAIN_PARSER.parse(text.removeprefix("\ufeff"))
+    return PLAIN_PARSER.parse(without_front_matter(text).removeprefix("\ufeff"))
 
 
 @pytest.mark.parametrize(("text", "expected"), [*cases("sections"), *cases("blocks"), *cases("marks")])
@@ -55,6 +63,28 @@ def test_sections_tile_the_document_and_hold_their_blocks(text: str) -> None:
         assert section.start <= block.start < block.end <= section.end
         assert all(span.start < span.end <= block.start for span in block.context)
     assert all(a.end <= b.start for a, b in itertools.pairwise(found.blocks))
+
+
+@PROPERTY
+@given(front_matters, markdown_texts)
+def test_front_matter_moves_everything_and_changes_nothing(before: str, body: str) -> None:
+    if body.startswith("\ufeff") or find_front_matter(body):  # which they are at the start of a file only
+        return
+    if before.endswith("\r") and body.startswith("\n"):  # one line end, not two
+        return
+
+    def moved(*spans: Span) -> tuple[Span, ...]:
+        return tuple(Span(span.start + len(before), span.end + len(before)) for span in spans)
+
+    alone = parse(body)
+    marks = alone.markup
+    assert parse(before + body) == ParsedMarkdown(
+        tuple(Section(*moved(Span(s.start, s.end))[0], s.level, s.path) for s in alone.sections),
+        tuple(
+            Block(*moved(Span(b.start, b.end))[0], b.kind, b.section, moved(*b.context)) for b in alone.blocks
+        ),
+        Markup(moved(*marks.hidden), moved(*marks.strong), moved(*marks.emphasis)),
+    )
 
 
 @PROPERTY
@@ -181,6 +211,55 @@ def test_lines_are_counted_as_markdown_counts_them() -> None:
     found = [line_number(text, i) for i, character in enumerate(text) if character.isdigit()]
     assert found == [1, 2, 3, 4, 4, 4, 4, 5]
     assert line_number(text, text.index("\r\n") + 1) == 2  # between the two characters of a line end
+
+
+@pytest.mark.parametrize(
+    ("text", "yaml", "end"),
+    [
+        ("---\na: b\n---\nT", "---\na: b\n", 13),
+        ("\ufeff---\r\na: b\r\n---\r\nT", "---\r\na: b\r\n", 17),
+        ("---\ra:\r...", "---\ra:\r", 10),
+        ("---\n'a' : b\n\n---", "---\n'a' : b\n\n", 16),
+        ("---\na: |\n  ---\n----\n---\n---\n", "---\na: |\n  ---\n----\n", 24),
+    ],
+)
+def test_front_matter_ends_with_the_first_line_that_closes_it(text: str, yaml: str, end: int) -> None:
+    found = find_front_matter(text)
+    assert found is not None
+    assert text[slice(*found.yaml)] == yaml
+    assert found.end == end
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\na: b\n",  # not closed
+        "---\n\na: b\n---\n",  # a rule, and a blank line
+        "---\n# Tea\n\na: b\n---\n",
+        "---\nTea is a drink.\n---\n",
+        "---\nA note to readers: tea is hot.\n---\n",
+        "---\nhttp://tea\n---\n",
+        "---\n- a: b\n---\n",
+        "---\n---\n",
+        "---- \na: b\n---\n",
+        "--- a\na: b\n---\n",
+        " ---\na: b\n---\n",
+        "\n---\na: b\n---\n",
+        "Tea\n---\na: b\n---\n",
+        "---\na: b\n ---\n",
+        "",
+    ],
+)
+def test_a_rule_or_the_line_below_a_heading_is_no_front_matter(text: str) -> None:
+    assert find_front_matter(text) is None
+    tokens = PLAIN_PARSER.parse(text)
+    assert len(parse(text).blocks) == sum(token.type == "paragraph_open" for token in tokens)
+
+
+def test_front_matter_that_is_never_closed_is_given_up_in_a_moment() -> None:
+    for end in ("\n", "\r\n", "\r"):
+        text = f"---{end}" + f"# c{end}" * 1000 + f"a: b{end}{end}" * 20_000
+        assert seconds(lambda text=text: find_front_matter(text)) < 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("mark", ["> ", "- "])

@@ -240,7 +240,7 @@ def test_same_question_about_two_documents_is_no_duplicate() -> None:
 
 
 def test_document_without_a_bank_has_no_questions_and_no_problem() -> None:
-    assert read((SMALL_TEXT, None)) == QuestionBank((), (), ())
+    assert read((SMALL_TEXT, None)) == QuestionBank((), (), (), ())
 
 
 def test_empty_bank_leaves_every_sentence_without_a_question() -> None:

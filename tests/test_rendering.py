@@ -11,6 +11,7 @@ from strategies import PROPERTY, markdown_texts
 from b12qa import rendering
 from b12qa.corpus import parse_document
 from b12qa.records import (
+    About,
     Answer,
     BlockKind,
     Document,
@@ -256,6 +257,54 @@ def test_the_section_path_is_named() -> None:
     untitled = quote_of("Green.")
     assert "tea" in Page(rendering.passage_html(untitled)).texts["figcaption"][0]
     assert rendering.passage_text(untitled) == "> Green.\n  (tea)"
+
+
+def test_a_document_is_named_by_its_title_unless_the_headings_do() -> None:
+    text = "---\ntitle: Of <tea>\n---\n# Tea\n\n## Kinds\n\nGreen.\n"
+    quote = quote_of(text)
+    assert "Of <tea> · Tea › Kinds" in Page(rendering.passage_html(quote)).texts["figcaption"][0]
+    assert rendering.passage_text(quote) == "> Green.\n  (Of <tea> · Tea › Kinds)"
+    same = quote_of(text.replace("Of <tea>", "Tea"))
+    assert rendering.passage_text(same) == "> Green.\n  (Tea › Kinds)"
+    assert Page(rendering.passage_html(same)).texts["figcaption"] == ["Tea › Kinds"]
+
+
+def test_sections_of_one_heading_are_told_apart_by_what_stands_above_them() -> None:
+    def names(*sections: tuple[str, tuple[str, ...]]) -> list[str]:
+        return rendering.section_names([SectionReference(name, path, 0, 1) for name, path in sections])
+
+    assert names(("tea", ("Tea", "Kinds")), ("tea", ("Tea", "Water"))) == ["Kinds", "Water"]
+    assert names(("tea", ("Tea", "Kinds")), ("coffee", ("Coffee", "Kinds")), ("tea", ("Tea", "Water"))) == [
+        "Tea › Kinds",
+        "Coffee › Kinds",
+        "Water",
+    ]
+    assert names(("tea", ("Kinds",)), ("coffee", ("Kinds",))) == ["Kinds (tea)", "Kinds (coffee)"]
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        (About(), "This article gives no author, date or source."),
+        (About(title="Tea", language="en"), "This article gives no author, date or source."),
+        (
+            About(source="A book", reviewed="2025-03-01", license="CC BY 4.0"),
+            "Source: A book · Reviewed: 1 March 2025 · Licence: CC BY 4.0",
+        ),
+        (About(source="A book"), "Source: A book · Not dated"),
+        (About(reviewed="2024-12-31"), "No source given · Reviewed: 31 December 2024"),
+        (About(license="MIT"), "No source given · Not dated · Licence: MIT"),
+    ],
+)
+def test_what_an_article_does_not_say_of_itself_is_said(about: About, words: str) -> None:
+    assert rendering.about_words(about) == words
+
+
+def test_front_matter_is_not_shown_with_the_article_and_gives_it_a_language() -> None:
+    text = "---\ntitle: Tee\nsource: ein *Buch*\nlanguage: de\n---\nGrüner Tee.\n"
+    html = rendering.document_html(parse_document("tee", text), [])
+    assert html.startswith('<article class="b12qa document" lang="de">')
+    assert Page(html).texts["article"] == ["Grüner Tee."]
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))

@@ -9,10 +9,11 @@ import pytest
 from conftest import ROOT, HashingEncoder
 
 from b12qa.answering import Assistant
+from b12qa.building import build_index
 from b12qa.corpus import Corpus, parse_document, read_corpus
 from b12qa.embedding import Encoder, FloatMatrix, find_model
 from b12qa.errors import MissingIndexError, ModelMismatchError, QueryError
-from b12qa.index import build_index, open_index
+from b12qa.index import open_index
 from b12qa.records import BlockKind, SearchResults, Span
 from b12qa.retrieval import Reading, Retriever
 

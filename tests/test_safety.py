@@ -285,16 +285,17 @@ def test_a_fault_hides_no_card(tea: Assistant, monkeypatch: pytest.MonkeyPatch) 
         raise RuntimeError
 
     monkeypatch.setattr(Assistant, "ask", fail)
-    html = replies.reply_to(tea, CHEST, [])
+    html = replies.turn_for(tea, CHEST, []).reply
     assert html.index('class="care emergency"') < html.index(replies.FAULT_WORDS)
-    assert "care" not in replies.reply_to(tea, "Wait 3 minutes.", [])
-    assert 'class="care emergency"' in replies.reply_to(tea, "is it bad?", [CHEST])
+    assert "care" not in replies.turn_for(tea, "Wait 3 minutes.", []).reply
+    assert 'class="care emergency"' in replies.turn_for(tea, "is it bad?", [CHEST]).reply
 
 
 def test_a_message_too_long_to_be_searched_is_read_for_red_flags() -> None:
     long = "I like tea. " * 60 + CHEST
-    assert replies.refusal(long).index('class="care emergency"') < replies.refusal(long).index("Too long")
-    assert "care" not in replies.refusal("I like tea. " * 60)
+    html = replies.refused(long).reply
+    assert html.index('class="care emergency"') < html.index("Too long")
+    assert "care" not in replies.refused("I like tea. " * 60).reply
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -328,5 +329,7 @@ def test_the_disclaimer_is_on_every_outcome_of_every_surface(question: str, tea:
     assert answer.notices[-1] == safety.disclaimer()
     assert DISCLAIMER in json.dumps(answer.to_dict(), ensure_ascii=False)
     assert str(answer).endswith(DISCLAIMER)
-    for html in (answer._repr_html_(), replies.reply_to(tea, question, []), replies.refusal(question)):
-        assert DISCLAIMER in html
+    for turn in (replies.turn_for(tea, question, []), replies.refused(question)):
+        assert DISCLAIMER in turn.reply
+        assert DISCLAIMER in turn.unlinked
+    assert DISCLAIMER in answer._repr_html_()

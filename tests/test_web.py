@@ -12,12 +12,13 @@ import sys
 import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
 import pytest
-from conftest import SMALL_TEXT, HashingEncoder
+from conftest import SMALL_TEXT, HashingEncoder, serving
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
@@ -51,7 +52,7 @@ def tea(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
 
 @pytest.fixture(scope="module")
 def client(tea: Assistant) -> Iterator[TestClient]:
-    with TestClient(build_app(tea), base_url=OWN_ADDRESS) as client:
+    with TestClient(build_app(serving(tea)), base_url=OWN_ADDRESS) as client:
         yield client
 
 
@@ -251,7 +252,42 @@ def test_all_documents_of_a_corpus_are_on_the_page(tmp_path: Path) -> None:
     texts = _Texts(html)
     assert texts.by_id["one-9"] == "One sentence."
     assert texts.by_id["two & three-10"] == "Another sentence."
-    assert '<p class="file">two &amp; three</p>' in html
+
+
+def test_one_article_is_introduced_at_the_top_of_the_page(tmp_path: Path) -> None:
+    about = "title: <Tea>\nsource: The book of\n  tea & cake\nreviewed: 2025-03-01\nlicense: CC BY 4.0"
+    assistant = assistant_for(f"---\n{about}\n---\n{SMALL_TEXT}", tmp_path)
+    with TestClient(build_app(serving(assistant)), base_url=OWN_ADDRESS) as client:
+        shown = client.get("/config").text
+    assert "&lt;Tea&gt;" in shown
+    words = "Source: The book of tea &amp; cake · Reviewed: 1 March 2025 · Licence: CC BY 4.0"
+    assert page._header(assistant).count(f'<p class="about">{words}</p>') == 1
+    assert "The book" not in replies.articles_html(assistant)
+
+
+def test_an_article_that_says_nothing_of_itself_is_introduced_as_such(tea: Assistant) -> None:
+    words = '<p class="about">This article gives no author, date or source.</p>'
+    assert f'<p class="titles">Tea</p>{words}<p class="disclaimer">' in page._header(tea)
+
+
+def test_several_articles_are_introduced_one_by_one_beside_the_conversation(tmp_path: Path) -> None:
+    for number in range(1, 5):
+        assistant_for(
+            f"---\ntitle: Tea {number}\nreviewed: 2025-03-0{number}\n---\n{SMALL_TEXT}",
+            tmp_path,
+            f"t{number}",
+        )
+    assistant_for("# Plain\n\nOne sentence.\n", tmp_path, "plain")
+    assistant = assistant_for("# Last\n\nOne sentence.\n", tmp_path, "z")
+    html = replies.articles_html(assistant)
+    introduced = re.findall(r'(?:<p class="title">([^<]*)</p>)?<p class="about">([^<]*)</p><article', html)
+    assert introduced == [
+        ("", "This article gives no author, date or source."),  # its heading is its title
+        *((f"Tea {n}", f"No source given · Reviewed: {n} March 2025") for n in range(1, 5)),
+        ("", "This article gives no author, date or source."),
+    ]
+    header = page._header(assistant)
+    assert '<p class="titles">Plain · Tea 1 · Tea 2 · Tea 3 · and 2 more</p><p class="disclaimer">' in header
 
 
 def test_gradio_gets_html_without_a_character_that_it_would_change() -> None:
@@ -306,7 +342,8 @@ def test_fault_is_one_plain_sentence_with_the_disclaimer_and_no_question_in_the_
     tea: Assistant, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        html = replies.reply_to(BrokenAssistant(tea.retriever), "my private numb feet", [])
+        turn = replies.turn_for(BrokenAssistant(tea.retriever), "my private numb feet", [])
+    html = unescape(turn.reply)
     assert replies.FAULT_WORDS in html
     assert DISCLAIMER in html
     assert "RuntimeError" not in html
@@ -315,7 +352,7 @@ def test_fault_is_one_plain_sentence_with_the_disclaimer_and_no_question_in_the_
 
 
 def test_refusal_names_the_limit_and_carries_the_disclaimer() -> None:
-    html = replies.refusal("x" * 1234)
+    html = unescape(replies.refused("x" * 1234).reply)
     assert "at most 500 characters; yours has 1,234" in html
     assert DISCLAIMER in html
 
@@ -324,7 +361,7 @@ def test_conversation_is_forgotten_after_its_time_with_all_that_gradio_kept_of_i
     tea: Assistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page, "MAX_CONVERSATION_SECONDS", 0)
-    app = build_app(tea)
+    app = build_app(serving(tea))
     mounted = next(r.app for r in app.routes if isinstance(r, Mount) and r.path == "")
     with TestClient(app, base_url=OWN_ADDRESS) as client:
         assert "Wait 3 minutes." in ask_over_http(client, "Wait 3 minutes.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from b12qa.errors import (
     B12qaError,
+    BuildLockedError,
     ConversionError,
     CorpusError,
     DamagedIndexError,
@@ -43,6 +44,7 @@ __all__ = [
     "Answer",
     "Assistant",
     "B12qaError",
+    "BuildLockedError",
     "CareCard",
     "CareLevel",
     "ConversionError",

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from b12qa import safety
+from b12qa.building import Progress, build_index, no_progress
 from b12qa.conversation import Query, to_query
 from b12qa.corpus import read_corpus
 from b12qa.embedding import find_model, load_encoder
 from b12qa.errors import DamagedIndexError, IndexUnusableError, QueryError
-from b12qa.index import Progress, build_index, check_fresh, no_progress, open_index
+from b12qa.index import check_servable, open_index
 from b12qa.lexical import terms
 from b12qa.records import (
     Answer,
@@ -27,6 +28,7 @@ from b12qa.records import (
     SectionReference,
 )
 from b12qa.retrieval import Ranking, Retriever
+from b12qa.storage import locked
 
 MAX_QUOTES = 3
 # Chosen on the development questions, see evals/README.md.
@@ -65,7 +67,7 @@ class Assistant:
             corpus: the folder of documents; by default the folder `corpus` beside the index.
             model: see `b12qa.embedding.find_model`.
             build: build the index first when it is missing, stale or damaged, instead of refusing.
-            on_progress: see `b12qa.index.build_index`.
+            on_progress: see `b12qa.building.build_index`.
 
         Raises:
             MissingIndexError, DamagedIndexError, StaleIndexError, ModelMismatchError,
@@ -76,12 +78,13 @@ class Assistant:
         files = find_model(model)
         try:
             opened = open_index(index_dir)
-            check_fresh(opened, sources, files)
+            check_servable(opened, sources, files)
         except IndexUnusableError:
             if not build:
                 raise
-            encoder = load_encoder(model)
-            build_index(sources, encoder, index_dir, on_progress)
+            with locked(index_dir):  # before the model is loaded, which takes seconds
+                encoder = load_encoder(model)
+                build_index(sources, encoder, index_dir, on_progress)
             return cls(Retriever(open_index(index_dir), encoder))
         return cls(Retriever(opened, load_encoder(model)))
 

@@ -25,7 +25,7 @@ KERNEL_WIDTH = 1.0
 RIDGE = 0.05
 MAX_ANCHORS = 12_000
 # Share of bank questions whose nearest neighbour may be further away than "far off" begins.
-FAR_OFF_PERCENTILE = 1.0
+FAR_OFF_PERCENTILE = 0.2
 FAR_OFF_SHARPNESS = 0.03
 
 Array = npt.NDArray[np.float64]

@@ -10,12 +10,13 @@ import numpy as np
 
 from b12qa.chunking import chunk_documents, long_blocks
 from b12qa.corpus import (
+    Corpus,
     Problem,
     Severity,
-    check_file,
-    document_files,
-    read_corpus,
-    read_document,
+    Sources,
+    check_source,
+    check_titles,
+    make_corpus,
 )
 from b12qa.embedding import find_model, token_counter
 from b12qa.errors import EmptyCorpusError
@@ -27,26 +28,23 @@ NEIGHBOURS = 5
 QUESTIONS_AT_ONCE = 512
 
 
-def check_corpus(corpus_dir: Path, model: str | None = None) -> list[Problem]:
-    """Everything an editor should know about the corpus, by file and line.
-
-    Raises:
-        EmptyCorpusError: there is no document.
-    """
+def check_corpus(sources: Sources, model: str | None = None) -> list[Problem]:
+    """Everything an editor should know about the corpus, by file and line."""
     problems: list[Problem] = []
     count_tokens, max_tokens = token_counter(find_model(model))
-    for path in document_files(corpus_dir):
-        found = check_file(path)
-        if not any(problem.severity is Severity.ERROR for problem in found):
-            document = read_document(path)
-            for block, tokens in long_blocks(document, count_tokens, max_tokens):
-                line = line_number(document.text, block.start)
+    for source in sources.files:
+        found = check_source(source)
+        if source.document is not None:
+            text = source.document.text
+            for block, tokens in long_blocks(source.document, count_tokens, max_tokens):
+                line = line_number(text, block.start)
                 message = f"block of {tokens} tokens, more than the {max_tokens} the model reads: it is split"
-                found.append(Problem(Severity.WARNING, path.name, line, message))
+                found.append(Problem(Severity.WARNING, source.file, line, message))
         problems += sorted(found, key=lambda problem: (problem.line, problem.message))
+    problems += check_titles(sources)
     if not any(problem.severity is Severity.ERROR for problem in problems):
         with suppress(EmptyCorpusError):  # a document without text has been reported above
-            corpus = read_corpus(corpus_dir)
+            corpus = make_corpus(sources)
             sentences = chunk_documents(corpus.documents, count_tokens, max_tokens).sentences
             problems += read_banks(corpus, sentences).problems
             read_synonyms(corpus)
@@ -88,12 +86,12 @@ def _text_of(index: Index, anchor: int) -> str:
     return plain_text(document.text, sentence.start, sentence.end, document.markup)
 
 
-def check_index(index_dir: Path, corpus_dir: Path, model: str | None = None) -> Index:
+def check_index(index_dir: Path, corpus: Corpus, model: str | None = None) -> Index:
     """Verify every byte of the index, and that it was built from what is at hand.
 
     Raises:
-        MissingIndexError, StaleIndexError, ModelMismatchError, DamagedIndexError, CorpusError, ModelError
+        MissingIndexError, StaleIndexError, ModelMismatchError, DamagedIndexError, ModelError
     """
     opened = open_index(index_dir)
-    check_fresh(opened, read_corpus(corpus_dir), find_model(model))
+    check_fresh(opened, corpus, find_model(model))
     return opened

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,15 +20,20 @@ from rich.progress import Progress
 from rich.text import Text
 
 from b12qa import __version__, rendering, safety
-from b12qa.errors import B12qaError, MissingIndexError, StaleIndexError
+from b12qa.errors import B12qaError, MissingIndexError, QueryError, StaleIndexError
 from b12qa.records import Answer, CareCard, CareLevel, Excerpt, Notice, NoticeKind, Outcome, Passage, Span
 
 if TYPE_CHECKING:
     from b12qa.answering import Assistant
+    from b12qa.building import BuildReport
+    from b12qa.corpus import Corpus, Problem
+    from b12qa.embedding import Encoder
+    from b12qa.reviewing import Review
 
 EXIT_CODES = """\
 Exit codes: 0 done (any outcome of a question is a success) · 1 the index is missing or stale ·
-2 something is damaged or invalid, or the command was called wrongly."""
+2 something is damaged or invalid, or the command was called wrongly ·
+3 an edit loses more answers than --max-lost allows."""
 
 app = typer.Typer(
     name="b12qa",
@@ -59,7 +65,18 @@ ModelOption = Annotated[
         help="Folder of a sentence-transformers model, or owner/name@commit. [default: the packaged model]",
     ),
 ]
+QuestionsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--questions", help="Also ask these evaluation questions (JSON Lines); repeatable."),
+]
+MaxLostOption = Annotated[
+    int | None,
+    typer.Option("--max-lost", min=0, help="Fail if more questions than this are treated wrongly after."),
+]
+ShowOption = Annotated[int, typer.Option("--show", min=0, help="How many questions of a kind to list.")]
 DEFAULT_INDEX = Path("index")
+TOO_MANY_LOST = 3
+FIRST_TURN_MS = 200
 
 
 def _print_version(wanted: bool) -> None:
@@ -78,42 +95,94 @@ def main(
 
 
 @app.command(epilog=EXIT_CODES)
-def build(index: IndexOption = DEFAULT_INDEX, corpus: CorpusOption = None, model: ModelOption = None) -> None:
+def build(
+    index: IndexOption = DEFAULT_INDEX,
+    corpus: CorpusOption = None,
+    model: ModelOption = None,
+    review: Annotated[
+        bool, typer.Option("--review", help="First say what the edit does to the answers, as `b12qa diff`.")
+    ] = False,
+    questions: QuestionsOption = None,
+    max_lost: MaxLostOption = None,
+    show: ShowOption = 10,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Build again whenever a file of the corpus is saved.")
+    ] = False,
+) -> None:
     """Build the index from the corpus, and make it current.
 
-    The same corpus, settings and model give the same generation: a second build does nothing.
+    The same corpus, settings and model give the same generation: a second build does nothing. Texts that
+    an earlier generation holds are not embedded again. With --max-lost, an edit that loses more answers
+    leaves the old generation current.
+    """
+    encoder_once = cache(partial(_encoder, model))  # a watch loads the model for its first build only
+
+    def once() -> None:
+        with _reported_errors():
+            from b12qa.storage import locked
+
+            with locked(index):  # before anything that takes time
+                sources, encoder = _sources(index, corpus), encoder_once()
+                if review or questions or max_lost is not None:
+                    found = _reviewed(index, sources, encoder, questions or ())
+                    if found:
+                        _print_review(found, show, max_lost)
+                _build(index, sources, encoder)
+
+    if not watch:
+        once()
+        return
+    with suppress(KeyboardInterrupt), _reported_errors():
+        _watch(_folder(index, corpus), once)
+
+
+@app.command(epilog=EXIT_CODES)
+def diff(
+    index: IndexOption = DEFAULT_INDEX,
+    corpus: CorpusOption = None,
+    model: ModelOption = None,
+    questions: QuestionsOption = None,
+    max_lost: MaxLostOption = None,
+    show: ShowOption = 10,
+    previous: Annotated[
+        bool, typer.Option("--previous", help="Compare what is current with the generation before it.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Say what an edit of the corpus does to the answers, before anyone sees it.
+
+    The questions of the banks, and of the evaluation sets that are named, are asked of the current
+    generation and of the one that a build would make. Nothing becomes current.
     """
     with _reported_errors():
-        from b12qa.answering import corpus_folder
-        from b12qa.corpus import read_corpus
-        from b12qa.embedding import load_encoder
-        from b12qa.index import build_index
+        encoder = _encoder(model)
+        sources = None if previous else _sources(index, corpus)
+        found = _reviewed(index, sources, encoder, questions or ())
+        if found is None:
+            console.print("There is nothing to compare: the corpus is what was built, or nothing was.")
+        elif as_json:
+            sys.stdout.write(found.to_json() + "\n")
+            _check_lost(found, max_lost)
+        else:
+            _print_review(found, show, max_lost)
 
-        started = time.perf_counter()
-        sources = read_corpus(corpus_folder(index, corpus))
-        with errors.status("Loading the model"):
-            encoder = load_encoder(model, allow_download=True)
-        with Progress(console=errors, transient=True) as progress:
-            task = progress.add_task("Embedding", total=None)
-            report = build_index(
-                sources,
-                encoder,
-                index,
-                lambda done, total: progress.update(task, completed=done, total=total),
-            )
-        seconds = time.perf_counter() - started
-        for problem in report.problems:
-            errors.print(str(problem), soft_wrap=True, markup=False)
-        done = (
-            f"embedded {report.embedded} texts" if report.embedded else "nothing to do, it was there already"
-        )
+
+@app.command(epilog=EXIT_CODES)
+def rollback(index: IndexOption = DEFAULT_INDEX) -> None:
+    """Serve the generation before the current one again.
+
+    It is served, though older than the corpus, until the next build.
+    """
+    with _reported_errors():
+        from b12qa.building import roll_back
+
+        earlier = roll_back(index)
         console.print(
-            f"Generation {report.generation} is current: {report.documents} "
-            f"{'document' if report.documents == 1 else 'documents'}, {report.sections} sections, "
-            f"{report.chunks} passages, {report.sentences} sentences, {report.questions} answered and "
-            f"{report.open_questions} open questions; {done} "
-            f"({seconds:.1f} s, model {encoder.name}).",
+            f"Generation {earlier.generation} is current again: {len(earlier.chunks)} passages, model "
+            f"{earlier.model_name}. It is served until the next build. "
+            "Mend the corpus, then run: b12qa build",
             soft_wrap=True,
+            markup=False,
         )
 
 
@@ -131,16 +200,16 @@ def check(
     with _reported_errors():
         from b12qa.answering import corpus_folder
         from b12qa.checking import check_corpus, check_index, stray_questions
-        from b12qa.corpus import Severity
+        from b12qa.corpus import Severity, make_corpus, read_sources
 
-        folder = corpus_folder(index, corpus)
-        problems = check_corpus(folder, model)
+        sources = read_sources(corpus_folder(index, corpus))
+        problems = check_corpus(sources, model)
         for problem in problems:
             errors.print(str(problem), soft_wrap=True, markup=False)
         invalid = any(problem.severity is Severity.ERROR for problem in problems)
         if invalid or (strict and problems):
             raise typer.Exit(2)
-        opened = check_index(index, folder, model)
+        opened = check_index(index, make_corpus(sources), model)
         if bank:
             strays = list(stray_questions(opened))
             for question, nearest in strays:
@@ -152,6 +221,30 @@ def check(
             f"{index} is sound and up to date: generation {opened.generation}, "
             f"{len(opened.chunks)} passages, model {opened.model_name}.",
             soft_wrap=True,
+        )
+
+
+@app.command("import", epilog=EXIT_CODES)
+def import_(
+    file: Annotated[Path, typer.Argument(help="A .docx, .html or .pdf file on this machine.")],
+    index: IndexOption = DEFAULT_INDEX,
+    corpus: CorpusOption = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the document. [default: that of the file]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a document of this name.")] = False,
+) -> None:
+    """Convert a Word, web or PDF file into Markdown in the corpus: a draft to be read before it is built."""
+    with _reported_errors():
+        from b12qa.answering import corpus_folder
+        from b12qa.importing import import_file
+
+        written = import_file(file, corpus_folder(index, corpus), name, force=force)
+        console.print(
+            f"Wrote {written}, a draft. Read it beside {file.name}, tables above all, and mend it; "
+            "take the line 'draft: true' out, then run: b12qa build",
+            soft_wrap=True,
+            markup=False,
         )
 
 
@@ -251,6 +344,44 @@ def evaluate(
             (errors if as_json else console).print("\n".join(lines), soft_wrap=True, markup=False)
 
 
+@app.command(epilog=EXIT_CODES)
+def report(
+    out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
+    questions: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--questions", help="JSON Lines of evaluation questions, all asked; repeat it for several files."
+        ),
+    ] = None,
+    feedback: Annotated[
+        Path | None, typer.Option("--feedback", help="JSON Lines of questions that readers left.")
+    ] = None,
+    index: IndexOption = DEFAULT_INDEX,
+    corpus: CorpusOption = None,
+    model: ModelOption = None,
+) -> None:
+    """Write one HTML page that shows an editor where the corpus has gaps, copies and loose ends."""
+    with _reported_errors():
+        from b12qa import evaluation
+        from b12qa.feedback import read_feedback
+        from b12qa.reporting import make_report, report_html
+
+        if not out.parent.is_dir():
+            raise QueryError(f"The folder {out.parent} is not there. Make it, or name another with --out.")
+        rows = [row for path in questions or () for row in evaluation.read_questions(path)]
+        left = read_feedback(feedback) if feedback else None
+        assistant = _load(index, corpus, model)
+        with Progress(console=errors, transient=True) as progress:
+            task = progress.add_task("Asking", total=len(rows), visible=bool(rows))
+            found = make_report(
+                assistant, rows, left, lambda done, total: progress.update(task, completed=done, total=total)
+            )
+        # Half characters in a question would make the page unwritable.
+        page = report_html(found).encode("utf-8", "replace")
+        out.write_bytes(page)
+        console.print(f"Wrote {out} ({len(page) / 1e6:.1f} MB). Open it in a browser.", soft_wrap=True)
+
+
 @contextmanager
 def _reported_errors() -> Iterator[None]:
     """Turn what can go wrong into one line and an exit code."""
@@ -270,10 +401,143 @@ def _care_first(question: str, history: Sequence[str], to: Console) -> Iterator[
     try:
         yield
     except Exception:
-        card = safety.care_card(question, history)
-        if card is not None:
-            to.print(Group(_card(card), _notice(safety.disclaimer())))
+        with suppress(Exception):  # the rules may be what failed; the first error is the one to report
+            card = safety.care_card(question, history)
+            if card is not None:
+                to.print(Group(_card(card), _notice(safety.disclaimer())))
         raise
+
+
+def _folder(index: Path, corpus: Path | None) -> Path:
+    from b12qa.answering import corpus_folder
+
+    return corpus_folder(index, corpus)
+
+
+def _sources(index: Path, corpus: Path | None) -> Corpus:
+    """Read the corpus, and say which files are left out."""
+    from b12qa.corpus import read_corpus
+
+    sources = read_corpus(_folder(index, corpus))
+    for draft in sources.drafts:
+        errors.print(
+            f"{draft}: a draft, left out of the index: read it, then take the line 'draft: true' out",
+            soft_wrap=True,
+            markup=False,
+        )
+    return sources
+
+
+def _encoder(model: str | None) -> Encoder:
+    from b12qa.embedding import load_encoder
+
+    with errors.status("Loading the model"):
+        return load_encoder(model, allow_download=True)
+
+
+def _build(index: Path, sources: Corpus, encoder: Encoder) -> None:
+    """Build, show how far it is, and print what it did."""
+    from b12qa.building import build_index
+
+    with _progress("Embedding") as on_progress:
+        report = build_index(sources, encoder, index, on_progress)
+    for problem in report.problems:
+        errors.print(str(problem), soft_wrap=True, markup=False)
+    for line in _build_lines(report, encoder.name):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def _reviewed(
+    index: Path, sources: Corpus | None, encoder: Encoder, questions: Iterable[Path]
+) -> Review | None:
+    """Compare the current generation with that of a corpus, or with the one before; None if they are one."""
+    from b12qa import evaluation, reviewing
+    from b12qa.building import prepare_index
+    from b12qa.index import CURRENT, check_model, named_in, open_index, open_previous
+    from b12qa.questions import read_banks
+    from b12qa.retrieval import Retriever
+
+    rows = [row for path in questions for row in evaluation.read_questions(path)]
+    if sources is not None and named_in(index / CURRENT) is None:
+        return None  # there are no answers yet that could change
+    before = open_index(index)
+    if sources is None:
+        before, after = open_previous(index), before
+        hanging: Sequence[Problem] = ()
+    else:
+        with _progress("Embedding") as on_progress:
+            after = prepare_index(sources, encoder, index, on_progress)
+        hanging = read_banks(sources, after.sentences).hanging
+    if before.generation == after.generation:
+        return None
+    for generation in (before, after):
+        check_model(generation, encoder)
+    with _progress("Asking") as on_progress:
+        return reviewing.review(
+            Retriever(before, encoder), Retriever(after, encoder), rows, hanging, on_progress
+        )
+
+
+def _print_review(found: Review, show: int, max_lost: int | None) -> None:
+    from b12qa.reviewing import summary
+
+    console.print(summary(found, show), soft_wrap=True, markup=False)
+    _check_lost(found, max_lost)
+
+
+def _check_lost(found: Review, max_lost: int | None) -> None:
+    if max_lost is not None and found.lost > max_lost:
+        errors.print(
+            f"b12qa: {found.lost} questions are no longer treated rightly, and {max_lost} may be. "
+            "What was current stays current. Mend the corpus, or allow more with --max-lost.",
+            soft_wrap=True,
+        )
+        raise typer.Exit(TOO_MANY_LOST)
+
+
+def _watch(folder: Path, build_once: Callable[[], None]) -> None:
+    """Build now and after every save, until interrupted; a build that fails is said and waited out."""
+    from watchfiles import watch
+
+    built = False
+    # The first turn comes without a change, when saves are noticed already: none during a build is missed.
+    for changes in watch(folder, raise_interrupt=True, yield_on_timeout=True, rust_timeout=FIRST_TURN_MS):
+        if built and not changes:
+            continue
+        built = True
+        with suppress(typer.Exit):  # the reason has been printed, and the old generation serves
+            build_once()
+        console.print(f"Watching {folder} (Ctrl-C ends it)", soft_wrap=True, markup=False)
+
+
+@contextmanager
+def _progress(words: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on the terminal for what takes long."""
+    with Progress(console=errors, transient=True) as progress:
+        task = progress.add_task(words, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
+    """What a build did: the sections that it changed, then the whole."""
+    if report.compared_with:
+        titles = Counter(change.document for change in report.changes)
+        for change in report.changes:
+            if change.any:
+                where = " › ".join(change.section_path) or "before any heading"
+                name = f"{change.document}: " if len(titles) > 1 else ""
+                yield f"{name}{where}: {change}"
+    did = (
+        f"embedded {report.embedded} texts, reused {report.reused}"
+        if report.embedded or report.generation != report.compared_with
+        else "nothing to do, it was there already"
+    )
+    yield (
+        f"Generation {report.generation} is current: {report.documents} "
+        f"{'document' if report.documents == 1 else 'documents'}, {report.sections} sections, "
+        f"{report.chunks} passages, {report.sentences} sentences, {report.questions} answered and "
+        f"{report.open_questions} open questions; {did} ({report.seconds:.1f} s, model {model_name})."
+    )
 
 
 def _load(index: Path, corpus: Path | None, model: str | None) -> Assistant:

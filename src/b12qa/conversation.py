@@ -19,9 +19,9 @@ from typing import NamedTuple
 from b12qa.lexical import terms
 from b12qa.retrieval import Reading, Topics
 
-NO_TOPICS = Topics(frozenset(), frozenset())
+NO_TOPICS = Topics(frozenset(), frozenset(), frozenset())
 # A topic is at most so many questions long.
-MAX_TOPIC = 3
+MAX_TOPIC = 2
 
 # Words that ask for more without saying of what.
 _EMPTY_WORDS = frozenset(
@@ -131,7 +131,7 @@ def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Q
     topic = _topic(question, earlier, dependence, topics)
     if dependence is Dependence.NONE or not topic:
         return Query(question, question, "", (Reading(question),))
-    own = [] if dependence is Dependence.EMPTY else [question]
+    own = [] if _says_nothing(question) else [question]
     joined = " ".join([*topic, *own])
     confidence = dependence.confidence
     if topics.known and confidence.joined and not topics.known.issuperset(_content(question, topics)):
@@ -155,7 +155,7 @@ def _dependence(question: str, topics: Topics) -> Dependence:
     # Words that no document and no answered question uses belong to another topic.
     strange = bool(topics.known) and topics.known.isdisjoint(content)
     # "which foods have b12?" names what everything here is about, and with it says enough.
-    names_all = not topics.ubiquitous.isdisjoint(terms(question))
+    names_all = not topics.subjects.isdisjoint(terms(question))
     if len(content) > 1 and strange:
         return Dependence.NONE
     if len(content) == 1 and not names_all:
@@ -187,11 +187,15 @@ def _chain(earlier: Sequence[str], topics: Topics) -> list[str]:
     chain: list[str] = []
     for question in reversed(earlier):
         dependence = _dependence(question, topics)
-        if dependence is not Dependence.EMPTY or not chain:
+        if not _says_nothing(question):
             chain.insert(0, question)
         if dependence in _WHOLE or len(chain) == MAX_TOPIC:
             break
     return chain
+
+
+def _says_nothing(question: str) -> bool:
+    return _EMPTY_WORDS.issuperset(terms(question))
 
 
 def _content(question: str, topics: Topics) -> list[str]:

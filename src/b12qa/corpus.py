@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from b12qa import markdown
-from b12qa.errors import CorpusError, EmptyCorpusError
-from b12qa.records import Document
+from b12qa.errors import CorpusError, EmptyCorpusError, YamlError
+from b12qa.front_matter import KEYS, FrontMatter, read_front_matter
+from b12qa.records import About, Document
 
 NOT_DOCUMENTS = {"readme.md"}
 # Kinds of files that editors keep beside NAME.md, as NAME.KIND.yaml.
 BESIDE = ("questions", "synonyms")
+_THEMATIC_BREAK = re.compile(r"\ufeff?---[ \t]*(?:[\r\n]|$)")
 
 
 class Severity(StrEnum):
@@ -45,6 +46,7 @@ def document_files(corpus_dir: Path) -> list[Path]:
 
     Raises:
         EmptyCorpusError: the folder does not exist or holds no Markdown file.
+        CorpusError: two files differ only in how ".md" is written.
     """
     if not corpus_dir.is_dir():
         raise EmptyCorpusError(
@@ -60,73 +62,225 @@ def document_files(corpus_dir: Path) -> list[Path]:
         raise EmptyCorpusError(
             f"{corpus_dir} holds no Markdown document (*.md, other than README.md). Put one there."
         )
+    by_name: dict[str, Path] = {}
+    for path in files:
+        other = by_name.setdefault(path.stem, path)
+        if other is not path:
+            raise CorpusError(f"{other.name} and {path.name} have the same name. Rename one.")
     return files
 
 
 @dataclass(frozen=True, slots=True)
-class Corpus:
-    """Everything that editors keep in one folder, as read at one time."""
+class Source:
+    """One Markdown file as read at one time."""
 
-    documents: tuple[Document, ...]
+    file: str  # name
+    document: Document | None  # none if a problem is an error
+    draft: bool
+    problems: tuple[Problem, ...]  # of its bytes and its front matter; `check_source` finds the others
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The files of a corpus folder, each read once."""
+
+    folder: Path
+    files: tuple[Source, ...]
     beside: Mapping[str, bytes]  # files that belong to a document, by file name
 
 
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Everything that may be quoted, and what belongs to it."""
+
+    documents: tuple[Document, ...]
+    beside: Mapping[str, bytes]  # files that belong to a document, by file name
+    drafts: tuple[str, ...] = ()  # names of the files that are left out
+    folder: Path | None = None  # where it was read
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of every file, by file name."""
+        documents = {f"{document.name}.md": document.sha256 for document in self.documents}
+        return documents | {file: _sha256(data) for file, data in self.beside.items()}
+
+
+def read_sources(corpus_dir: Path) -> Sources:
+    """Read the documents of a folder and what stands beside them: question banks and synonyms.
+
+    Raises:
+        EmptyCorpusError: there is no document.
+        CorpusError: two documents have the same name.
+    """
+    files = tuple(read_source(path) for path in document_files(corpus_dir))
+    beside = _files_beside(corpus_dir, (Path(source.file).stem for source in files if not source.draft))
+    return Sources(corpus_dir, files, {path.name: path.read_bytes() for path in beside})
+
+
+def check_unchanged(corpus: Corpus) -> None:
+    """Read the files again and refuse a corpus that is no longer what it was when it was read.
+
+    Raises:
+        CorpusError: a file was edited, added or removed.
+    """
+    if corpus.folder is None:
+        return
+    before, now = corpus.hashes(), _hashes_in(corpus.folder, corpus.drafts)
+    for file in sorted(before.keys() | now.keys()):
+        if before.get(file) != now.get(file):
+            raise CorpusError(
+                f"{corpus.folder / file} changed during the build; the index stays as it was. "
+                "Run: b12qa build"
+            )
+
+
+def make_corpus(sources: Sources) -> Corpus:
+    """The documents that are no drafts, provided that no file holds an error.
+
+    Raises:
+        EmptyCorpusError: there is nothing to quote.
+        CorpusError: a document is not UTF-8, holds a NUL character or has broken front matter.
+    """
+    documents = [(source, _sound(source)) for source in sources.files]
+    kept = tuple(document for source, document in documents if not source.draft)
+    drafts = tuple(source.file for source in sources.files if source.draft)
+    if not kept:
+        raise EmptyCorpusError(
+            f"{sources.folder} holds nothing but drafts ({', '.join(drafts)}). "
+            "Read one, take the line 'draft: true' out of it, then run: b12qa build"
+        )
+    if not any(document.blocks for document in kept):
+        names = ", ".join(document.name for document in kept)
+        raise EmptyCorpusError(f"{sources.folder} holds no text below its headings ({names}). Write some.")
+    return Corpus(kept, sources.beside, drafts, sources.folder)
+
+
 def read_corpus(corpus_dir: Path) -> Corpus:
-    """Read the documents and what stands beside them: question banks and synonyms.
-
-    Raises:
-        EmptyCorpusError: there is nothing to quote.
-        CorpusError: a document is not UTF-8 or holds a NUL character.
-    """
-    documents = read_documents(corpus_dir)
-    names = (f"{document.name}.{kind}.yaml" for document in documents for kind in BESIDE)
-    paths = (corpus_dir / name for name in names)
-    return Corpus(documents, {path.name: path.read_bytes() for path in paths if path.is_file()})
+    """Read a folder and make its corpus; errors as in `read_sources` and `make_corpus`."""
+    return make_corpus(read_sources(corpus_dir))
 
 
-def read_documents(corpus_dir: Path) -> tuple[Document, ...]:
-    """Read every document of a corpus folder.
-
-    Raises:
-        EmptyCorpusError: there is nothing to quote.
-        CorpusError: a file is not UTF-8 or holds a NUL character.
-    """
-    documents = tuple(read_document(path) for path in document_files(corpus_dir))
-    for path, other in itertools.combinations(document_files(corpus_dir), 2):
-        if path.stem == other.stem:
-            raise CorpusError(f"{path.name} and {other.name} have the same name. Rename one.")
-    if not any(document.blocks for document in documents):
-        names = ", ".join(document.name for document in documents)
-        raise EmptyCorpusError(f"{corpus_dir} holds no text below its headings ({names}). Write some.")
-    return documents
+def read_source(path: Path) -> Source:
+    """Read one Markdown file, strictly: nothing is repaired, replaced or skipped."""
+    data = path.read_bytes()
+    problems = list(_byte_problems(path.name, data))
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        return Source(path.name, None, False, tuple(problems))
+    text = data.decode("utf-8")
+    try:
+        found = read_front_matter(text, path.name)
+    except YamlError as error:
+        problem = Problem(Severity.ERROR, path.name, error.line, f"front matter: {error.found}")
+        return Source(path.name, None, False, (*problems, problem))
+    problems += _front_matter_problems(path.name, text, found)
+    return Source(path.name, _document(path.stem, text, found.about), found.draft, tuple(problems))
 
 
 def read_document(path: Path) -> Document:
-    """Read one Markdown file, strictly: nothing is repaired, replaced or skipped."""
-    data = path.read_bytes()
-    for problem in _byte_problems(path.name, data):
-        if problem.severity is Severity.ERROR:
-            raise CorpusError(f"{problem}. Mend the file, then run: b12qa build")
-    return parse_document(path.stem, data.decode("utf-8"))
+    """Read one Markdown file that holds no error.
+
+    Raises:
+        CorpusError: it does.
+    """
+    return _sound(read_source(path))
 
 
 def parse_document(name: str, text: str) -> Document:
-    """Make a document of a text that is already in memory."""
+    """Make a document of a text that is already in memory.
+
+    Raises:
+        YamlError: its front matter is broken.
+    """
+    return _document(name, text, read_front_matter(text, f"{name}.md").about)
+
+
+def _document(name: str, text: str, about: About) -> Document:
     parsed = markdown.parse(text)
-    title = next((section.path[-1] for section in parsed.sections if section.path), name)
-    sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    return Document(name, title, text, sha256, parsed.sections, parsed.blocks, parsed.markup)
+    heading = next((section.path[-1] for section in parsed.sections if section.path), name)
+    sha256 = _sha256(text.encode("utf-8"))
+    return Document(
+        name, about.title or heading, text, sha256, parsed.sections, parsed.blocks, parsed.markup, about
+    )
 
 
-def check_file(path: Path) -> list[Problem]:
+def _sound(source: Source) -> Document:
+    if source.document is None:
+        problem = next(problem for problem in source.problems if problem.severity is Severity.ERROR)
+        raise CorpusError(f"{problem}. Mend the file, then run: b12qa build")
+    return source.document
+
+
+def check_source(source: Source) -> list[Problem]:
     """Everything an editor should know about one file before it is built, in order of lines."""
-    data = path.read_bytes()
-    problems = list(_byte_problems(path.name, data))
-    if not any(problem.severity is Severity.ERROR for problem in problems):
-        document = parse_document(path.stem, data.decode("utf-8"))
-        problems += _text_problems(path.name, document)
-        problems += _structure_problems(path.name, document)
+    problems = list(source.problems)
+    if source.document is not None:
+        problems += _text_problems(source.file, source.document)
+        problems += _structure_problems(source.file, source.document)
     return sorted(problems, key=lambda problem: (problem.line, problem.message))
+
+
+def check_titles(sources: Sources) -> Iterator[Problem]:
+    """Documents that a citation could not tell apart."""
+    seen: dict[str, str] = {}
+    for source in sources.files:
+        if source.document is None or source.draft:
+            continue
+        title = source.document.title
+        if title in seen:
+            message = f"the title {title!r} is also that of {seen[title]}: a reader cannot tell them apart"
+            yield Problem(Severity.WARNING, source.file, 1, message)
+        seen.setdefault(title, source.file)
+
+
+def _front_matter_problems(file: str, text: str, found: FrontMatter) -> Iterator[Problem]:
+    if not found.lines and _THEMATIC_BREAK.match(text):
+        message = (
+            "a rule and not front matter, which begins with a key such as 'title: words' on the next line "
+            "and ends with a line ---"
+        )
+        yield Problem(Severity.WARNING, file, 1, message)
+    for key, line in found.lines.items():
+        if key not in KEYS:
+            yield Problem(
+                Severity.WARNING,
+                file,
+                line,
+                f"front matter: unknown key {key!r}, known are {', '.join(KEYS)}",
+            )
+    language = found.about.language
+    if language and language.lower().partition("-")[0] != "en":
+        yield Problem(
+            Severity.WARNING,
+            file,
+            found.lines["language"],
+            f"language {language!r}: spelling and word matching are made for English",
+        )
+    if found.draft:
+        yield Problem(
+            Severity.WARNING,
+            file,
+            found.lines["draft"],
+            "a draft, left out of the index: read it, then take this line out",
+        )
+
+
+def _files_beside(corpus_dir: Path, names: Iterable[str]) -> list[Path]:
+    paths = (corpus_dir / f"{name}.{kind}.yaml" for name in names for kind in BESIDE)
+    return [path for path in paths if path.is_file()]
+
+
+def _hashes_in(corpus_dir: Path, drafts: Sequence[str]) -> dict[str, str]:
+    """As `Corpus.hashes`, from the files as they are now."""
+    try:
+        documents = [path for path in document_files(corpus_dir) if path.name not in drafts]
+    except EmptyCorpusError:
+        return {}
+    beside = _files_beside(corpus_dir, (path.stem for path in documents))
+    files = {f"{path.stem}.md": path for path in documents} | {path.name: path for path in beside}
+    return {name: _sha256(path.read_bytes()) for name, path in files.items()}
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _byte_problems(file: str, data: bytes) -> Iterator[Problem]:

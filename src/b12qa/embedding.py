@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +36,11 @@ DEFAULT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4
 # Files that decide a vector; the others of a model folder only describe it.
 _DECIDING_FILES = ("*.safetensors", "*.json", "vocab.txt", "*.model", "merges.txt")
 _DESCRIBING_FILES = {"config_sentence_transformers.json", "data_config.json", "README.md"}
-FEW_TEXTS = 16
+BATCH_SIZE = 32
+# Tokens in a batch, measured on x86-64: below the first a vector's last bits change with the number of
+# texts, below the second with the number of threads.
+LEAST_ROWS = 8
+ROWS_PER_THREAD = 64
 _HUB_NAME = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 
 
@@ -61,7 +67,31 @@ class Encoder(Protocol):
         """How many tokens the model makes of a text, special tokens included."""
 
     def encode(self, texts: Sequence[str]) -> FloatMatrix:
-        """Unit vectors, float32, shape (len(texts), dimension)."""
+        """Unit vectors, float32, shape (len(texts), dimension).
+
+        The vector of a text should not depend on the texts beside it: an index is built from vectors
+        of an earlier one and new ones.
+        """
+
+
+class RememberingEncoder:
+    """Embeds each text once, however often it is asked for.
+
+    For work that asks the same questions many times; in a chat it would keep what people typed.
+    """
+
+    def __init__(self, encoder: Encoder, known: dict[str, FloatMatrix] | None = None) -> None:
+        self._encoder = encoder
+        self._known = known or {}  # vectors of shape (dimension,), by text
+        self.name, self.fingerprint = encoder.name, encoder.fingerprint
+        self.dimension, self.max_tokens = encoder.dimension, encoder.max_tokens
+        self.count_tokens = encoder.count_tokens
+
+    def encode(self, texts: Sequence[str]) -> FloatMatrix:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            self._known |= dict(zip(new, self._encoder.encode(new), strict=True))
+        return np.stack([self._known[text] for text in texts])
 
 
 class SentenceTransformerEncoder:
@@ -91,15 +121,41 @@ class SentenceTransformerEncoder:
     def encode(self, texts: Sequence[str]) -> FloatMatrix:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        with _threads(1 if len(texts) < FEW_TEXTS else max(1, (os.cpu_count() or 1) // 2)):
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for length, rows in self._batches(texts):
+            vectors[rows] = self._encode_batch([texts[row] for row in rows], length)
+        return check_embeddings(vectors, len(texts), self.dimension)
+
+    def _batches(self, texts: Sequence[str]) -> Iterator[tuple[int, list[int]]]:
+        """Numbers of tokens, and positions of texts that have so many.
+
+        Padded to the longest text beside it, a text would cost more, and the last bits of its vector
+        would depend on that text.
+        """
+        tokens = self._model.tokenizer(
+            list(texts), truncation=True, max_length=self.max_tokens, verbose=False
+        )
+        by_length: dict[int, list[int]] = defaultdict(list)
+        for row, ids in enumerate(tokens["input_ids"]):
+            by_length[len(ids)].append(row)
+        for length, rows in sorted(by_length.items()):
+            for start in range(0, len(rows), BATCH_SIZE):
+                yield length, rows[start : start + BATCH_SIZE]
+
+    def _encode_batch(self, texts: Sequence[str], length: int) -> FloatMatrix:
+        """Embed texts of `length` tokens each."""
+        # Matrices of very few rows are multiplied by another routine, which rounds differently.
+        copies = math.ceil(LEAST_ROWS / (len(texts) * length))
+        threads = len(texts) * length // ROWS_PER_THREAD
+        with _threads(max(1, min(threads, (os.cpu_count() or 1) // 2))):
             vectors = self._model.encode(
-                list(texts),
-                batch_size=32,
+                list(texts) * copies,
+                batch_size=copies * len(texts),
                 normalize_embeddings=True,
                 convert_to_numpy=True,
                 show_progress_bar=False,
             )
-        return check_embeddings(np.asarray(vectors, dtype=np.float32), len(texts), self.dimension)
+        return np.asarray(vectors[: len(texts)], dtype=np.float32)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ B12qaError
 │   ├── StaleIndexError    built from another text or with other settings
 │   ├── ModelMismatchError built with another model
 │   └── DamagedIndexError  a file is not what was written
+├── BuildLockedError       another build is writing the same index
 └── QueryError             the caller asked for something impossible (also a ValueError)
 
 Every message says what was expected, what came, and what to do.
@@ -66,6 +67,10 @@ class ModelMismatchError(IndexUnusableError):
 
 class DamagedIndexError(IndexUnusableError):
     """A file of the index is missing, or is not what was written."""
+
+
+class BuildLockedError(B12qaError):
+    """Another build is writing the same index."""
 
 
 class QueryError(B12qaError, ValueError):

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from b12qa.answering import Assistant
 from b12qa.errors import QueryError
+from b12qa.index import Index
 from b12qa.markdown import plain_text
 from b12qa.records import Document, Passage, Span
 
@@ -66,6 +67,7 @@ class Result:
     highlight_recall: float  # share of the pieces of evidence that are highlighted
     first_quote_length: int  # characters; 0 without a quote
     shown: str  # what was highlighted first
+    first_passage: tuple[str, int] | None = None  # document and start of the first passage
 
     def found(self, k: int) -> bool:
         """Every piece of evidence lies in the first k passages."""
@@ -174,13 +176,26 @@ def evaluate(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """Ask every question and measure."""
+    return summarize(ask_all(assistant, rows, on_progress))
+
+
+def ask_all(
+    assistant: Assistant,
+    rows: Sequence[QuestionRow],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Result]:
+    """Ask every question.
+
+    Raises:
+        QueryError: a gold sentence is in no document.
+    """
     texts = {document.name: _Plain(document) for document in assistant.documents}
     _check_gold(rows, list(texts.values()))
     results = []
     for done, row in enumerate(rows, start=1):
         results.append(_result(assistant, row, texts))
         on_progress(done, len(rows))
-    return summarize(results)
+    return results
 
 
 def summarize(results: Sequence[Result]) -> Evaluation:
@@ -267,9 +282,14 @@ def report(evaluation: Evaluation, worst: int = 10) -> str:
         lines += ["", "Worst questions"]
         lines += [
             f"  {r.id} ({r.kind}, {r.outcome}, {r.confidence:.2f}): {r.query}\n      shown: {r.shown}"
-            for r in sorted(evaluation.results, key=_badness, reverse=True)[:worst]
+            for r in worst_results(evaluation.results, worst)
         ]
     return "\n".join(lines)
+
+
+def worst_results(results: Iterable[Result], count: int) -> list[Result]:
+    """Those that are furthest from what was wanted, the worst first."""
+    return sorted(results, key=_badness, reverse=True)[:count]
 
 
 def _badness(result: Result) -> float:
@@ -295,6 +315,7 @@ def read_results(path: Path) -> list[Result]:
                     **record,
                     "evidence_ranks": tuple(record["evidence_ranks"]),
                     "shown_ranks": tuple(record["shown_ranks"]),
+                    "first_passage": tuple(record.get("first_passage") or ()) or None,
                 }
             )
             for record in records
@@ -493,7 +514,17 @@ def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, _Plain])
         highlight_recall=len(set().union(*hits)) / len(gold) if gold and hits else 0.0,
         first_quote_length=len(answer.quotes[0].text) if answer.quotes else 0,
         shown=first[0] if first else "",
+        first_passage=(ranked[0].document, ranked[0].start),
     )
+
+
+def passages_with_gold(index: Index, rows: Iterable[QuestionRow]) -> set[int]:
+    """Positions of the chunks that hold a gold sentence of any question."""
+    texts = [_Plain(document) for document in index.documents]
+    wanted = {sentence for row in rows for alternatives in row.gold for sentence in alternatives}
+    gold = {_gold_words(sentence, texts) for sentence in wanted}
+    words = [texts[chunk.document].of(Span(chunk.start, chunk.end)) for chunk in index.chunks]
+    return {position for position, text in enumerate(words) if any(sentence in text for sentence in gold)}
 
 
 def _ranks(

@@ -1,8 +1,8 @@
-"""Vectors → FAISS files, a manifest, generations: build, open, verify.
+"""One generation of an index on disk: open it, verify it, search it. Nothing here writes.
 
-A generation is a folder named by a hash of everything that determines it. It is written beside the
-others, read back, and becomes current by one rename. Opening compares every byte with the manifest
-before anything is parsed. The format is described in `index/README.md`.
+A generation is a folder named by a hash of everything that determines it; the file CURRENT names the
+one that is served. Opening compares every byte with the manifest before anything is parsed. The
+format is described in `index/README.md`; `building.py` writes it.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
+import logging
+import math
 import re
-import shutil
 import struct
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,10 +24,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from b12qa.bank import FAR_OFF_PERCENTILE, KERNEL_WIDTH, RIDGE, BankModel, calibration_from_dict, fit
-from b12qa.chunking import MAX_CONTEXT_CHARACTERS, Chunks, chunk_documents, embedded_text
-from b12qa.corpus import Corpus, Problem
-from b12qa.embedding import Encoder, FloatMatrix, check_embeddings
+from b12qa.bank import FAR_OFF_PERCENTILE, KERNEL_WIDTH, RIDGE, BankModel, calibration_from_dict
+from b12qa.chunking import MAX_CONTEXT_CHARACTERS
+from b12qa.corpus import Corpus
+from b12qa.embedding import Encoder, FloatMatrix
 from b12qa.errors import (
     DamagedIndexError,
     MissingIndexError,
@@ -37,9 +35,8 @@ from b12qa.errors import (
     QueryError,
     StaleIndexError,
 )
-from b12qa.markdown import plain_text
-from b12qa.questions import QuestionBank, read_banks, read_synonyms
 from b12qa.records import (
+    About,
     Block,
     BlockKind,
     Chunk,
@@ -56,18 +53,17 @@ if TYPE_CHECKING:
     import faiss
 
 IntMatrix = npt.NDArray[np.int64]
-Progress = Callable[[int, int], None]
 
-FORMAT_VERSION = 1
-BATCH_SIZE = 256
+FORMAT_VERSION = 2
+CURRENT = "CURRENT"
+PREVIOUS = "PREVIOUS"
+ROLLED_BACK = "ROLLED-BACK"
+VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
+DIGEST_BYTES = 32
 _GENERATION = re.compile(r"[0-9a-f]{16}")
-_UNFINISHED = ".building-"
-_VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
 _LIBRARIES_THAT_CUT = ("markdown-it-py", "sentencex")
-
-
-def no_progress(done: int, total: int) -> None:
-    """Tell nobody."""
+_SHOWN_CHARACTERS = 40
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +84,16 @@ class Index:
     question_vectors: faiss.IndexFlatIP
     open_question_vectors: faiss.IndexFlatIP
     bank_models: Mapping[int, BankModel]  # by position of the document; only those with a bank
-
-
-@dataclass(frozen=True, slots=True)
-class BuildReport:
-    """What a build did."""
-
-    generation: str
-    documents: int
-    sections: int
-    chunks: int
-    sentences: int
-    questions: int  # of the banks, answered
-    open_questions: int
-    problems: tuple[Problem, ...]  # what is wrong with the banks
-    embedded: int  # texts given to the model; 0 when the generation was there already
+    text_digests: bytes  # SHA-256 of what the model read for each row, in the order of VECTOR_FILES
+    made_with: Mapping[str, str]  # versions of the libraries that computed it
+    rolled_back: bool = False  # made current by a rollback, and may be older than the corpus
 
 
 def generation_inputs(corpus: Corpus, encoder: Encoder) -> dict[str, Any]:
     """Everything that determines a generation, as plain data."""
     return {
         "format": FORMAT_VERSION,
-        "corpus": _corpus_hashes(corpus),
+        "corpus": corpus.hashes(),
         "model": {
             "fingerprint": encoder.fingerprint,
             "dimension": encoder.dimension,
@@ -121,92 +105,40 @@ def generation_inputs(corpus: Corpus, encoder: Encoder) -> dict[str, Any]:
 
 def generation_name(inputs: Mapping[str, Any]) -> str:
     """The name of the generation that these inputs determine."""
-    return hashlib.sha256(_json(inputs)).hexdigest()[:16]
-
-
-def build_index(
-    corpus: Corpus,
-    encoder: Encoder,
-    index_dir: Path,
-    on_progress: Progress = no_progress,
-) -> BuildReport:
-    """Build the generation for a corpus and make it current.
-
-    Args:
-        on_progress: called with the number of texts embedded so far, and of all.
-
-    Raises:
-        CorpusError: a question bank or a list of synonyms cannot be read.
-        ModelError: the model gave unusable vectors.
-        DamagedIndexError: what was written could not be read back (a full disk, say).
-        OSError: the folder cannot be written. In every case the old generation stays current.
-    """
-    inputs = generation_inputs(corpus, encoder)
-    name = generation_name(inputs)
-    index_dir.mkdir(parents=True, exist_ok=True)
-    _remove_unfinished(index_dir)
-    existing = _sound_generation(index_dir, name)
-    if existing is not None:
-        _make_current(index_dir, name)
-        return _report(existing, read_banks(corpus, existing.sentences).problems, 0)
-
-    rows = chunk_documents(corpus.documents, encoder.count_tokens, encoder.max_tokens)
-    bank = read_banks(corpus, rows.sentences)
-    texts = [
-        list(_chunk_texts(corpus.documents, rows, encoder)),
-        list(_sentence_texts(corpus.documents, rows)),
-        [question.text for question in bank.answered],
-        [question.text for question in bank.open],
-    ]
-    embedded = _embed([text for kind in texts for text in kind], encoder, on_progress)
-    borders = np.cumsum([len(kind) for kind in texts])[:-1]
-    vectors = dict(zip(_VECTOR_FILES, np.split(embedded, borders), strict=True))
-    models = dict(_fit_banks(len(corpus.documents), rows, bank, vectors))
-    files = {
-        "rows.json": _json(_rows_to_json(corpus.documents, rows, bank, read_synonyms(corpus))),
-        **{file: _serialized(matrix) for file, matrix in vectors.items()},
-        **{_bank_file(number): _array_bytes(model.coefficients) for number, model in models.items()},
-    }
-    for number, document in enumerate(corpus.documents):
-        files[_text_file(number)] = document.text.encode("utf-8")
-    manifest = {
-        "generation": name,
-        "inputs": inputs,
-        "model_name": encoder.name,
-        "counts": {file: len(matrix) for file, matrix in vectors.items()},
-        "calibrations": {str(number): model.calibration.to_dict() for number, model in models.items()},
-        "files": {
-            file: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            for file, data in sorted(files.items())
-        },
-    }
-    files["manifest.json"] = _json(manifest)
-    checksum = hashlib.sha256(files["manifest.json"]).hexdigest()
-    files["manifest.sha256"] = f"{checksum}  manifest.json\n".encode()
-
-    with _unfinished_folder(index_dir) as folder:
-        for file, data in files.items():
-            _write(folder / file, data)
-        _sync_folder(folder)
-        built = _read_generation(folder, name)  # what cannot be read back must not become current
-        final = index_dir / name
-        if final.exists():  # a damaged one of the same name: _sound_generation refused it
-            shutil.rmtree(final)
-        os.rename(folder, final)
-    _sync_folder(index_dir)
-    _make_current(index_dir, name)
-    return _report(built, bank.problems, len(embedded))
+    return hashlib.sha256(json_bytes(inputs)).hexdigest()[:16]
 
 
 def open_index(index_dir: Path) -> Index:
     """Open the current generation after comparing all of it with its manifest.
+
+    Any number of threads and processes may do so while another one builds.
 
     Raises:
         MissingIndexError: nothing has been built there.
         DamagedIndexError: a file is missing, surplus, or not what was written.
     """
     name = current_generation(index_dir)
-    return _read_generation(index_dir / name, name)
+    while True:
+        try:
+            rolled_back = named_in(index_dir / ROLLED_BACK) == name
+            return read_generation(index_dir / name, name, rolled_back=rolled_back)
+        except DamagedIndexError:
+            # Builds may have replaced and removed it since CURRENT was read.
+            now = current_generation(index_dir)
+            if now == name:
+                raise
+            name = now
+
+
+def open_previous(index_dir: Path) -> Index:
+    """Open the generation before the current one. Errors as in `open_index`."""
+    name = named_in(index_dir / PREVIOUS)
+    if name is None or name == named_in(index_dir / CURRENT):
+        raise MissingIndexError(
+            f"{index_dir} holds no generation before the current one: it has been built once. "
+            "Edit the corpus, then run: b12qa build"
+        )
+    return read_generation(index_dir / name, name)
 
 
 def current_generation(index_dir: Path) -> str:
@@ -216,19 +148,43 @@ def current_generation(index_dir: Path) -> str:
         MissingIndexError: there is none.
         DamagedIndexError: it names no generation that is there.
     """
-    current = index_dir / "CURRENT"
+    name = _named_by_current(index_dir)
+    while not (index_dir / name).is_dir():
+        now = _named_by_current(index_dir)
+        if now == name:
+            raise DamagedIndexError(
+                f"{index_dir / CURRENT} names the generation {name}, which is not there. Run: b12qa build"
+            )
+        name = now
+    return name
+
+
+def named_in(path: Path) -> str | None:
+    """The generation that a file like CURRENT names, if it can be read and names one."""
     try:
-        name = current.read_bytes().decode("utf-8", "replace")
+        name = path.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return None
+    return name[:-1] if is_generation(name[:-1]) and name.endswith("\n") else None
+
+
+def is_generation(name: str) -> bool:
+    """Whether a folder of that name is, or was meant to be, a generation."""
+    return _GENERATION.fullmatch(name) is not None
+
+
+def _named_by_current(index_dir: Path) -> str:
+    current = index_dir / CURRENT
+    try:
+        data = current.read_bytes()
     except FileNotFoundError:
         raise MissingIndexError(f"{index_dir} holds no index yet. Run: b12qa build") from None
     except OSError as error:
         raise DamagedIndexError(f"{current} cannot be read ({error}). Run: b12qa build") from error
-    if not name.endswith("\n") or not _GENERATION.fullmatch(name[:-1]):
-        raise DamagedIndexError(f"{current} names no generation: {name[:40]!r}. Run: b12qa build")
-    if not (index_dir / name[:-1]).is_dir():
-        raise DamagedIndexError(
-            f"{current} names the generation {name[:-1]}, which is not there. Run: b12qa build"
-        )
+    name = data.decode("utf-8", "replace")
+    if not name.endswith("\n") or not is_generation(name[:-1]):
+        shown = name[:_SHOWN_CHARACTERS]
+        raise DamagedIndexError(f"{current} names no generation: {shown!r}. Run: b12qa build")
     return name[:-1]
 
 
@@ -251,24 +207,54 @@ def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
             other library versions.
     """
     check_model(index, model)
-    built, current = index.inputs["corpus"], _corpus_hashes(corpus)
+    difference = _difference(index, corpus)
+    if difference and index.rolled_back:
+        raise StaleIndexError(
+            f"{difference} It was rolled back, and is served as it is until the next build. "
+            "Mend the corpus, then run: b12qa build"
+        )
+    if difference:
+        raise StaleIndexError(f"{difference} Run: b12qa build")
+
+
+def check_servable(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
+    """Refuse an index as `check_fresh` does, but let one that was rolled back be older than the corpus.
+
+    That is said in the log, which shows on stderr unless somebody keeps it elsewhere.
+    """
+    if not index.rolled_back:
+        check_fresh(index, corpus, model)
+        return
+    check_model(index, model)
+    difference = _difference(index, corpus)
+    if difference:
+        _log.warning(
+            "b12qa: warning: answers come from the generation %s, which was rolled back to. %s "
+            "Mend the corpus, then run: b12qa build",
+            index.generation,
+            difference,
+        )
+
+
+def _difference(index: Index, corpus: Corpus) -> str:
+    """What an index was built from other than this corpus and these settings, in words; empty if nothing."""
+    built, current = index.inputs["corpus"], corpus.hashes()
     for file in sorted(built.keys() | current.keys()):
         if file not in current:
-            raise StaleIndexError(
-                f"The index holds {file}, which is no longer in the corpus. Run: b12qa build"
-            )
+            return f"The index holds {file}, which is no longer in the corpus."
         if file not in built:
-            raise StaleIndexError(f"The index does not hold {file}, which is in the corpus. Run: b12qa build")
+            return f"The index does not hold {file}, which is in the corpus."
         if built[file] != current[file]:
-            raise StaleIndexError(
+            return (
                 f"The index was built from another text of {file} (SHA-256 {built[file][:8]}, "
-                f"now {current[file][:8]}). Run: b12qa build"
+                f"now {current[file][:8]})."
             )
     if _settings_inputs() != {key: index.inputs[key] for key in _settings_inputs()}:
-        raise StaleIndexError(
+        return (
             "The index was built with other settings or library versions "
-            f"({index.inputs['libraries']}, now {_settings_inputs()['libraries']}). Run: b12qa build"
+            f"({index.inputs['libraries']}, now {_settings_inputs()['libraries']})."
         )
+    return ""
 
 
 def check_model(index: Index, model: ModelIdentity) -> None:
@@ -321,12 +307,6 @@ def search(
     return scores, rows
 
 
-def _corpus_hashes(corpus: Corpus) -> dict[str, str]:
-    """SHA-256 of every file of a corpus, by file name."""
-    beside = {file: hashlib.sha256(data).hexdigest() for file, data in corpus.beside.items()}
-    return {f"{document.name}.md": document.sha256 for document in corpus.documents} | beside
-
-
 def _settings_inputs() -> dict[str, Any]:
     """What determines a generation besides the corpus and the model."""
     return {
@@ -349,91 +329,22 @@ def all_cosines(vectors: faiss.IndexFlatIP, query_embeddings: FloatMatrix) -> Fl
     return cosines
 
 
-# What the model reads.
+# From files to records.
 
 
-def _chunk_texts(documents: Sequence[Document], rows: Chunks, encoder: Encoder) -> Iterator[str]:
-    for chunk in rows.chunks:
-        yield embedded_text(
-            documents[chunk.document], chunk, chunk.section, encoder.count_tokens, encoder.max_tokens
-        )
-
-
-def _sentence_texts(documents: Sequence[Document], rows: Chunks) -> Iterator[str]:
-    for sentence in rows.sentences:
-        document = documents[sentence.document]
-        yield plain_text(document.text, sentence.start, sentence.end, document.markup)
-
-
-def _fit_banks(
-    n_documents: int, rows: Chunks, bank: QuestionBank, vectors: Mapping[str, FloatMatrix]
-) -> Iterator[tuple[int, BankModel]]:
-    """What each document's bank teaches."""
-    for number in range(n_documents):
-        sentences = [i for i, sentence in enumerate(rows.sentences) if sentence.document == number]
-        answered = [i for i, q in enumerate(bank.answered) if rows.sentences[q.sentence].document == number]
-        open_rows = [i for i, question in enumerate(bank.open) if question.document == number]
-        if not answered:
-            continue
-        yield (
-            number,
-            fit(
-                sentence_embeddings=vectors["sentences.faiss"][sentences],
-                question_embeddings=vectors["questions.faiss"][answered],
-                question_sentences=[bank.answered[i].sentence - sentences[0] for i in answered],
-                open_embeddings=vectors["open-questions.faiss"][open_rows],
-                questions=[bank.answered[i].text for i in answered],
-                open_questions=[bank.open[i].text for i in open_rows],
-            ),
-        )
-
-
-def _embed(texts: Sequence[str], encoder: Encoder, on_progress: Progress) -> FloatMatrix:
-    batches = []
-    for start in range(0, len(texts), BATCH_SIZE):
-        batch = texts[start : start + BATCH_SIZE]
-        batches.append(check_embeddings(encoder.encode(batch), len(batch), encoder.dimension))
-        on_progress(start + len(batch), len(texts))
-    return np.concatenate(batches)
-
-
-# From records to files and back.
-
-
-def _json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
+    """Equal values have equal bytes."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
 
 
-def _text_file(number: int) -> str:
+def text_file(number: int) -> str:
+    """Name of the file with a document's text."""
     return f"document-{number}.md"
 
 
-def _bank_file(number: int) -> str:
+def bank_file(number: int) -> str:
+    """Name of the file with what a document's bank taught."""
     return f"bank-{number}.npy"
-
-
-def _array_bytes(array: FloatMatrix) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _rows_to_json(
-    documents: Sequence[Document], rows: Chunks, bank: QuestionBank, synonyms: Sequence[Sequence[str]]
-) -> dict[str, Any]:
-    described = []
-    for document in documents:
-        record = asdict(document)
-        del record["text"]  # it has a file of its own
-        described.append(record)
-    return {
-        "documents": described,
-        "chunks": [asdict(chunk) for chunk in rows.chunks],
-        "sentences": [asdict(sentence) for sentence in rows.sentences],
-        "questions": [asdict(question) for question in bank.answered],
-        "open_questions": [asdict(question) for question in bank.open],
-        "synonyms": synonyms,
-    }
 
 
 def _document_from_json(record: Mapping[str, Any], text: str) -> Document:
@@ -450,6 +361,7 @@ def _document_from_json(record: Mapping[str, Any], text: str) -> Document:
             for b in record["blocks"]
         ),
         markup=Markup(**{name: _spans(spans) for name, spans in record["markup"].items()}),
+        about=About(**record["about"]),
     )
 
 
@@ -461,82 +373,94 @@ def _spans(pairs: Sequence[Sequence[int]]) -> tuple[Span, ...]:
     return tuple(Span(start, end) for start, end in pairs)
 
 
-def _serialized(vectors: FloatMatrix) -> bytes:
-    import faiss
+def flat_header(rows: int, dimension: int) -> bytes:
+    """The first bytes of an `IndexFlatIP` file: kind, width, rows, two unused, trained, metric, size."""
+    unused = 1 << 20
+    return struct.pack("<4siqqqBiQ", b"IxFI", dimension, rows, unused, unused, 1, 0, rows * dimension)
 
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(np.ascontiguousarray(vectors))
-    return bytes(faiss.serialize_index(index).tobytes())
+
+def array_header(shape: Sequence[int]) -> bytes:
+    """The first bytes of a NumPy file of little-endian float32 in C order."""
+    buffer = io.BytesIO()
+    header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue()
+
+
+def _floats(data: bytes, header: bytes, shape: tuple[int, ...], file: Path) -> FloatMatrix:
+    """The numbers behind a header, after it has been found to be just the expected one."""
+    if len(data) != len(header) + 4 * math.prod(shape) or not data.startswith(header):
+        raise DamagedIndexError(
+            f"Expected float32 of shape {shape} in {file}, got something else. Run: b12qa build"
+        )
+    found = np.frombuffer(data, dtype="<f4", offset=len(header)).reshape(shape)
+    if not np.isfinite(found).all():
+        raise DamagedIndexError(f"{file} holds a value that is not finite. Run: b12qa build")
+    return found.astype(np.float32, copy=False)
 
 
 def _vectors(data: bytes, rows: int, dimension: int, file: Path) -> faiss.IndexFlatIP:
-    """Read a flat FAISS index, after its header has been found to be just the expected one."""
     import faiss
 
-    header = _flat_header(rows, dimension)
-    if not data.startswith(header) or len(data) != len(header) + 4 * rows * dimension:
+    try:
+        header = flat_header(rows, dimension)
+    except struct.error as error:
         raise DamagedIndexError(
-            f"Expected {rows} vectors of width {dimension} in {file}, got something else. Run: b12qa build"
-        )
-    index = faiss.deserialize_index(np.frombuffer(data, dtype=np.uint8))
-    if not isinstance(index, faiss.IndexFlatIP):
-        raise DamagedIndexError(f"{file} is no flat inner-product index. Run: b12qa build")
-    if rows and not np.isfinite(index.reconstruct_n(0, rows)).all():
-        raise DamagedIndexError(f"{file} holds a value that is not finite. Run: b12qa build")
+            f"Expected {rows} vectors of width {dimension} in {file}, which no file can hold. "
+            "Run: b12qa build"
+        ) from error
+    vectors = _floats(data, header, (rows, dimension), file)
+    index = faiss.IndexFlatIP(dimension)
+    index.add(vectors)
     return index
 
 
-def _flat_header(rows: int, dimension: int) -> bytes:
-    """The first bytes of an `IndexFlatIP` file: kind, width, rows, two unused, trained, metric, size."""
-    empty, one = (_serialized(np.zeros((n, dimension), dtype=np.float32)) for n in (0, 1))
-    size_of_one = int.from_bytes(one[len(empty) - 8 : len(empty)], "little")
-    return empty[:8] + struct.pack("<q", rows) + empty[16:-8] + struct.pack("<Q", rows * size_of_one)
+def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> Index:
+    """Read a generation: bytes first, then meaning.
 
-
-def _read_generation(folder: Path, name: str) -> Index:
-    """Read a generation: bytes first, then meaning."""
+    Raises:
+        DamagedIndexError: a file is missing, surplus, or not what was written.
+        StaleIndexError: it has another format.
+    """
     manifest = _verified_manifest(folder, name)
-    data = {file: _verified_bytes(folder / file, facts) for file, facts in manifest["files"].items()}
-    expected = {*manifest["files"], "manifest.json", "manifest.sha256"}
-    surplus = sorted({path.name for path in folder.iterdir()} - expected)
-    if surplus:
-        raise DamagedIndexError(f"{folder / surplus[0]} does not belong to the index. Run: b12qa build")
+    data = _verified_files(folder, manifest)
     try:
         inputs, counts = manifest["inputs"], manifest["counts"]
-        model_name = str(manifest["model_name"])
         rows = json.loads(data["rows.json"])
         documents = tuple(
-            _document_from_json(record, data[_text_file(number)].decode("utf-8"))
+            _document_from_json(record, data[text_file(number)].decode("utf-8"))
             for number, record in enumerate(rows["documents"])
         )
         chunks = tuple(_chunk_from_json(record) for record in rows["chunks"])
         sentences = tuple(Sentence(**record) for record in rows["sentences"])
         questions = tuple(Question(**record) for record in rows["questions"])
         open_questions = tuple(OpenQuestion(**record) for record in rows["open_questions"])
-        models = {
-            int(number): BankModel(
-                np.load(io.BytesIO(data[_bank_file(int(number))]), allow_pickle=False),
-                calibration_from_dict(calibration),
-            )
+        calibrations = {
+            int(number): calibration_from_dict(calibration)
             for number, calibration in manifest["calibrations"].items()
         }
+        taught = {number: data[bank_file(number)] for number in calibrations}
+        digests = data["texts.sha256"]
         found = {f"{d.name}.md": hashlib.sha256(d.text.encode()).hexdigest() for d in documents}
+        of_one_build = found.items() <= inputs["corpus"].items() and [counts[f] for f in VECTOR_FILES] == [
+            len(kind) for kind in (chunks, sentences, questions, open_questions)
+        ]
+        _check_positions(documents, chunks, sentences, questions, open_questions)
+        shapes = _bank_shapes(sentences, questions, open_questions)
+        dimension = int(inputs["model"]["dimension"])
+        if dimension < 1:
+            raise ValueError(f"vectors of width {dimension}")
+        model_name, made_with = str(manifest["model_name"]), dict(manifest["made_with"])
         synonyms = tuple(tuple(group) for group in rows["synonyms"])
-        expected_counts = [counts[file] for file in _VECTOR_FILES]
-        dimension = inputs["model"]["dimension"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise DamagedIndexError(
             f"{folder} does not hold what its manifest says: {error!r}. Run: b12qa build"
         ) from error
-    if not found.items() <= inputs["corpus"].items() or expected_counts != [
-        len(chunks),
-        len(sentences),
-        len(questions),
-        len(open_questions),
-    ]:
+    if not of_one_build or len(digests) != DIGEST_BYTES * sum(counts[file] for file in VECTOR_FILES):
         raise DamagedIndexError(f"{folder} mixes the files of two builds. Run: b12qa build")
-    _check_bank_models(models, sentences, questions, open_questions, folder)
-    vectors = [_vectors(data[file], counts[file], dimension, folder / file) for file in _VECTOR_FILES]
+    if taught.keys() != shapes.keys():
+        raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
+    vectors = [_vectors(data[file], counts[file], dimension, folder / file) for file in VECTOR_FILES]
     return Index(
         generation=name,
         inputs=inputs,
@@ -551,31 +475,63 @@ def _read_generation(folder: Path, name: str) -> Index:
         sentence_vectors=vectors[1],
         question_vectors=vectors[2],
         open_question_vectors=vectors[3],
-        bank_models=models,
+        bank_models={
+            number: BankModel(
+                _floats(taught[number], array_header(shape), shape, folder / bank_file(number)),
+                calibrations[number],
+            )
+            for number, shape in shapes.items()
+        },
+        text_digests=digests,
+        made_with=made_with,
+        rolled_back=rolled_back,
     )
 
 
-def _check_bank_models(
-    models: Mapping[int, BankModel],
+def _check_positions(
+    documents: Sequence[Document],
+    chunks: Sequence[Chunk],
     sentences: Sequence[Sentence],
     questions: Sequence[Question],
     open_questions: Sequence[OpenQuestion],
-    folder: Path,
 ) -> None:
-    """What a bank taught must fit the rows that it speaks of."""
+    """Rows must stand for something: a stretch of a text, a row of another list.
+
+    Raises:
+        ValueError: one does not.
+    """
+    spans = [(row.document, row.start, row.end) for row in chunks]
+    spans += [(row.document, row.start, row.end) for row in sentences]
+    _check_all_below((document for document, _, _ in spans), len(documents))
+    for document, start, end in spans:
+        if not 0 <= start < end <= len(documents[document].text):
+            raise ValueError(f"no text from {start} to {end}")
+    _check_all_below((sentence.chunk for sentence in sentences), len(chunks))
+    _check_all_below((question.sentence for question in questions), len(sentences))
+    _check_all_below((question.document for question in open_questions), len(documents))
+    sections = [(row.document, row.section) for row in chunks]
+    sections += [(row.document, row.section) for row in open_questions]
+    for document, section in sections:
+        _check_all_below([section], len(documents[document].sections))
+
+
+def _check_all_below(positions: Iterable[int], count: int) -> None:
+    for position in positions:
+        if not 0 <= position < count:
+            raise ValueError(f"no item {position} in a list of {count}")
+
+
+def _bank_shapes(
+    sentences: Sequence[Sentence], questions: Sequence[Question], open_questions: Sequence[OpenQuestion]
+) -> dict[int, tuple[int, int]]:
+    """The shape of what each bank taught, by position of its document."""
     own = Counter(sentence.document for sentence in sentences)
     answered = Counter(sentences[question.sentence].document for question in questions)
     left_open = Counter(question.document for question in open_questions)
-    if models.keys() != answered.keys():
-        raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
-    for number, model in models.items():
-        expected = (own[number] + answered[number] + left_open[number], own[number] + 1)
-        found = model.coefficients
-        if found.shape != expected or found.dtype != np.float32 or not np.isfinite(found).all():
-            raise DamagedIndexError(
-                f"Expected finite float32 of shape {expected} in {folder / _bank_file(number)}, "
-                f"got {found.dtype} of shape {found.shape}. Run: b12qa build"
-            )
+    return {
+        number: (own[number] + answered[number] + left_open[number], own[number] + 1)
+        for number in sorted(answered)
+    }
 
 
 def _verified_manifest(folder: Path, name: str) -> dict[str, Any]:
@@ -595,18 +551,40 @@ def _verified_manifest(folder: Path, name: str) -> dict[str, Any]:
             )
         if any("/" in file or "\\" in file or file.startswith(".") for file in manifest["files"]):
             raise DamagedIndexError(f"{folder / 'manifest.json'} names files elsewhere. Run: b12qa build")
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise DamagedIndexError(
             f"{folder / 'manifest.json'} is not a manifest: {error!r}. Run: b12qa build"
         ) from error
     return manifest
 
 
-def _verified_bytes(path: Path, facts: Mapping[str, Any]) -> bytes:
+def _verified_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
+    """All files of a generation, byte for byte as they were written."""
+    try:
+        expected = {file: (facts["bytes"], facts["sha256"]) for file, facts in manifest["files"].items()}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise DamagedIndexError(
+            f"{folder / 'manifest.json'} is not a manifest: {error!r}. Run: b12qa build"
+        ) from error
+    data = {file: _verified_bytes(folder / file, *facts) for file, facts in expected.items()}
+    surplus = sorted(_names_in(folder) - {*expected, "manifest.json", "manifest.sha256"})
+    if surplus:
+        raise DamagedIndexError(f"{folder / surplus[0]} does not belong to the index. Run: b12qa build")
+    return data
+
+
+def _verified_bytes(path: Path, size: int, sha256: str) -> bytes:
     data = _read(path)
-    if len(data) != facts["bytes"] or hashlib.sha256(data).hexdigest() != facts["sha256"]:
+    if len(data) != size or hashlib.sha256(data).hexdigest() != sha256:
         raise DamagedIndexError(f"{path} is damaged: it is not what was written. Run: b12qa build")
     return data
+
+
+def _names_in(folder: Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir()}
+    except OSError as error:
+        raise DamagedIndexError(f"{folder} cannot be read ({error.strerror}). Run: b12qa build") from error
 
 
 def _read(path: Path) -> bytes:
@@ -614,97 +592,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DamagedIndexError(f"{path} cannot be read ({error.strerror}). Run: b12qa build") from error
-
-
-def _report(index: Index, problems: tuple[Problem, ...], embedded: int) -> BuildReport:
-    return BuildReport(
-        generation=index.generation,
-        documents=len(index.documents),
-        sections=sum(len(document.sections) for document in index.documents),
-        chunks=len(index.chunks),
-        sentences=len(index.sentences),
-        questions=len(index.questions),
-        open_questions=len(index.open_questions),
-        problems=problems,
-        embedded=embedded,
-    )
-
-
-# Writing so that no reader ever sees half of it.
-
-
-def _sound_generation(index_dir: Path, name: str) -> Index | None:
-    """The generation if it is there and whole: the same inputs need no second build."""
-    if not (index_dir / name).is_dir():
-        return None
-    try:
-        return _read_generation(index_dir / name, name)
-    except (DamagedIndexError, StaleIndexError):
-        return None
-
-
-@contextmanager
-def _unfinished_folder(index_dir: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=index_dir))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_unfinished(index_dir: Path) -> None:
-    for path in index_dir.glob(f"{_UNFINISHED}*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file to the disk itself; a full disk must not pass unnoticed."""
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _make_current(index_dir: Path, name: str) -> None:
-    """Let CURRENT name a generation; if that cannot be made to last, it names the one before."""
-    current = index_dir / "CURRENT"
-    before = current.read_bytes() if current.exists() else None
-    _replace(current, f"{name}\n".encode())
-    try:
-        _sync_folder(index_dir)
-    except OSError:
-        if before is None:
-            current.unlink()
-        else:
-            _replace(current, before)
-        raise
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put a file in the place of another in one step."""
-    handle, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make renames in a folder survive a power loss, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -131,10 +131,10 @@ class Vocabulary:
             and _STEMMER.stemWord(word) not in known
         ]
 
-    @property
+    @cached_property
     def answered_stems(self) -> frozenset[str]:
         """The stems of the words of documents and of the questions that they answer."""
-        return _stems_of(self.document_words | self.answered_words)
+        return frozenset(_STEMMER.stemWords(sorted(self.document_words | self.answered_words)))
 
     def _replace_synonyms(self, question: str) -> str:
         for group in self.synonyms:
@@ -160,39 +160,26 @@ class Vocabulary:
         alike = [suggestion for suggestion in found if suggestion.term[0] == lower[0]]
         return alike[0].term if alike else word
 
-    @property
+    @cached_property
     def _known(self) -> frozenset[str]:
-        return _known_words(self)
+        """Words that need no correction. A bank may hold misspelt questions, seldom one twice."""
+        often = {word for word, count in self.counts.items() if count > 1}
+        return frozenset(english_ranks()) | self.document_words | often
 
-    @property
+    @cached_property
     def _speller(self) -> SymSpell:
-        return _speller(self)
+        """Finds the nearest word that the documents or the bank surely use.
 
-    def __hash__(self) -> int:
-        return id(self)
+        Source: SymSpell, symmetric delete spelling correction; optimal string alignment distance.
+        """
+        from symspellpy import SymSpell
 
-
-@cache
-def _known_words(vocabulary: Vocabulary) -> frozenset[str]:
-    """Words that need no correction. A bank may hold misspelt questions, but seldom the same one twice."""
-    often = {word for word, count in vocabulary.counts.items() if count > 1}
-    return frozenset(english_ranks()) | vocabulary.document_words | often
-
-
-@cache
-def _speller(vocabulary: Vocabulary) -> SymSpell:
-    """Finds the nearest word that the documents or the bank surely use.
-
-    Source: SymSpell, symmetric delete spelling correction; optimal string alignment distance.
-    """
-    from symspellpy import SymSpell
-
-    speller = SymSpell(max_dictionary_edit_distance=2)
-    for word, count in vocabulary.counts.items():
-        sure = word in vocabulary.document_words or word in english_ranks() or count > 2
-        if sure and word.isalpha():
-            speller.create_dictionary_entry(word, count + 1000 * (word in vocabulary.document_words))
-    return speller
+        speller = SymSpell(max_dictionary_edit_distance=2)
+        for word, count in self.counts.items():
+            sure = word in self.document_words or word in english_ranks() or count > 2
+            if sure and word.isalpha():
+                speller.create_dictionary_entry(word, count + 1000 * (word in self.document_words))
+        return speller
 
 
 @cache
@@ -200,8 +187,3 @@ def english_ranks() -> Mapping[str, int]:
     """82,000 English words, British and American, by frequency from 0; the list that symspellpy brings."""
     lines = (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_text("utf-8-sig").splitlines()
     return {line.split()[0]: rank for rank, line in enumerate(lines)}
-
-
-@cache
-def _stems_of(some_words: frozenset[str]) -> frozenset[str]:
-    return frozenset(_STEMMER.stemWords(sorted(some_words)))

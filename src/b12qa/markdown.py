@@ -62,6 +62,19 @@ _COMMENTS = re.compile(r"\s*(?:<!--(?!-?>)(?:(?!-->).)*-->\s*)+", re.DOTALL)
 _ESCAPED_PIPE = re.compile(r"\\\|")
 _ATX_MARK = re.compile(r"#+[ \t]*")
 _ATX_CLOSING = re.compile(r"(?:(?<=[ \t])|^)#+$")
+_FRONT_MATTER = re.compile(
+    r"""
+    \ufeff?
+    (?P<yaml>
+        ---[ \t]*                                   (?>\r\n|\r|\n)
+        (?:[ \t]*\#[^\r\n]*                         (?>\r\n|\r|\n))*+
+        (?=(?P<quote>["']?)[^\W\d][\w.-]*(?P=quote)[ \t]*:(?:[ \t]|[\r\n]))
+        (?:[^\r\n]*                                (?>\r\n|\r|\n))+?
+    )
+    (?:---|\.\.\.)[ \t]*                           (?:(?>\r\n|\r|\n)|\Z)
+    """,
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +89,31 @@ class ParsedMarkdown:
 def parse(text: str) -> ParsedMarkdown:
     """Find the sections, blocks and marks of a Markdown text.
 
-    Link reference definitions and HTML comments are no part of the body: CommonMark shows neither.
+    Front matter is no part of the body, and neither are link reference definitions and HTML comments,
+    which CommonMark does not show.
     Only headings outside lists and block quotes begin a section; the others are blocks.
 
     Source: CommonMark 0.31.2; GitHub Flavored Markdown, section 4.10, for tables.
     """
     return _Reader(text).read()
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMatter:
+    """Where the lines before the body stand."""
+
+    yaml: Span  # with the opening line, which YAML takes for the beginning of a document
+    end: int  # of the closing line; the body begins here
+
+
+def find_front_matter(text: str) -> FrontMatter | None:
+    """Find the YAML between a first line ``---`` and the next line ``---`` or ``...``.
+
+    A first line ``---`` may also be a thematic break. It opens front matter only if a key follows, with
+    nothing but comments in between, and if there is a closing line.
+    """
+    found = _FRONT_MATTER.match(text)
+    return None if found is None else FrontMatter(Span(*found.span("yaml")), found.end())
 
 
 def row_cells(text: str, start: int, end: int) -> tuple[Span, ...]:
@@ -208,9 +240,12 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        found = find_front_matter(text)
+        self.body = 0 if found is None else found.end
         # A byte order mark would hide a heading on the first line.
-        self.parsed = text.removeprefix("\ufeff")
-        self.line_starts = [len(text) - len(self.parsed), *_line_starts(text)[1:]]
+        first = self.body or len(text) - len(text.removeprefix("\ufeff"))
+        self.parsed = text[first:]
+        self.line_starts = [first, *(start for start in _line_starts(text) if start > first)]
         # The parser sees every line end as one character.
         self.parser_line_starts = _line_starts(_LINE_END.sub("\n", self.parsed))
         self.headings: list[tuple[int, int, str]] = []  # first character, level, title
@@ -397,7 +432,7 @@ class _Reader:
         end = len(self.text)
         starts = [start for start, _, _ in self.headings] + [end]
         if not self.headings or any(span.start < starts[0] for span, _, _ in self.blocks):
-            yield Section(0, starts[0], 0, ())
+            yield Section(self.body, starts[0], 0, ())
         path: list[tuple[int, str]] = []
         for (start, level, title), following in zip(self.headings, starts[1:], strict=True):
             path = [(outer, name) for outer, name in path if outer < level] + [(level, title)]

@@ -29,6 +29,7 @@ class QuestionBank:
     answered: tuple[Question, ...]
     open: tuple[OpenQuestion, ...]
     problems: tuple[Problem, ...]
+    hanging: tuple[Problem, ...]  # those of them that an edit left: a sentence or section is not there
 
 
 def bank_file(document_name: str) -> str:
@@ -52,6 +53,7 @@ def read_banks(corpus: Corpus, sentences: Sequence[Sentence]) -> QuestionBank:
     answered: list[Question] = []
     open_questions: list[OpenQuestion] = []
     problems: list[Problem] = []
+    hanging: list[Problem] = []
     rows_of = defaultdict(list)
     for row, sentence in enumerate(sentences):
         rows_of[sentence.document].append(row)
@@ -64,8 +66,9 @@ def read_banks(corpus: Corpus, sentences: Sequence[Sentence]) -> QuestionBank:
         reader.read(data)
         answered += reader.answered
         open_questions += reader.open
-        problems += sorted(reader.problems, key=lambda problem: problem.line)
-    return QuestionBank(tuple(answered), tuple(open_questions), tuple(problems))
+        problems += sorted([*reader.problems, *reader.hanging], key=lambda problem: problem.line)
+        hanging += reader.hanging
+    return QuestionBank(tuple(answered), tuple(open_questions), tuple(problems), tuple(hanging))
 
 
 def read_synonyms(corpus: Corpus) -> tuple[tuple[str, ...], ...]:
@@ -111,6 +114,7 @@ class _BankReader:
         self.answered: list[Question] = []
         self.open: list[OpenQuestion] = []
         self.problems: list[Problem] = []
+        self.hanging: list[Problem] = []  # not among the problems
 
     def read(self, data: bytes) -> None:
         parts = fields(compose(data, self.file), self.file, {"sentences", "open"})
@@ -130,7 +134,7 @@ class _BankReader:
         if row is None:
             count = "1 question hangs" if len(questions) == 1 else f"{len(questions)} questions hang"
             words = f"{count} in the air: the document has no sentence {short(sentence.text)!r}"
-            self._warn(sentence.line, words)
+            self.hanging.append(self._warning(sentence.line, words))
             return
         self.answered += [Question(question.text, row) for question in questions if self._is_new(question)]
 
@@ -138,9 +142,8 @@ class _BankReader:
         section = text_of(entry["section"], self.file)
         where = self.sections.get(section.text)
         if where is None:
-            self._warn(
-                section.line, f"open questions of a section that the document does not have: {section.text!r}"
-            )
+            words = f"open questions of a section that the document does not have: {section.text!r}"
+            self.hanging.append(self._warning(section.line, words))
             return
         for node in items(entry["questions"], self.file):
             asked = fields(node, self.file, {"question", "reason"}, required=True)
@@ -159,7 +162,10 @@ class _BankReader:
         return True
 
     def _warn(self, line: int, message: str) -> None:
-        self.problems.append(Problem(Severity.WARNING, self.file, line, message))
+        self.problems.append(self._warning(line, message))
+
+    def _warning(self, line: int, message: str) -> Problem:
+        return Problem(Severity.WARNING, self.file, line, message)
 
 
 def _normalized(text: str) -> str:

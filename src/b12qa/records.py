@@ -84,7 +84,7 @@ class Markup:
 class Section:
     """A heading and the text below it, up to the next heading of any level."""
 
-    start: int  # first character of the heading line; 0 for text before any heading
+    start: int  # first character of the heading line; of the body, for text before any heading
     end: int
     level: int  # 1 to 6; 0 for text before any heading
     path: tuple[str, ...]  # headings, outermost first; empty before any heading
@@ -102,16 +102,28 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What a document says of itself in its front matter; empty where it says nothing."""
+
+    title: str = ""
+    source: str = ""  # where it comes from, in words or as an address
+    reviewed: str = ""  # the day, YYYY-MM-DD
+    language: str = ""  # a tag as in HTML: "en", "pt-BR"
+    license: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One text as read, and where its parts are."""
 
     name: str  # file name without ".md"
-    title: str  # first heading, or the name
+    title: str  # of the front matter, or the first heading, or the name
     text: str  # never altered
     sha256: str  # of the file's bytes
     sections: tuple[Section, ...]
     blocks: tuple[Block, ...]
     markup: Markup
+    about: About = About()
 
 
 @dataclass(frozen=True, slots=True)

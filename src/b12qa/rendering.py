@@ -10,12 +10,15 @@ from __future__ import annotations
 import itertools
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from html import escape
 
 from b12qa import safety
 from b12qa.markdown import row_cells, visible_spans
 from b12qa.records import (
+    About,
     Answer,
     Block,
     BlockKind,
@@ -27,6 +30,7 @@ from b12qa.records import (
     Outcome,
     Passage,
     ScoredChunk,
+    SectionReference,
     Span,
 )
 
@@ -36,6 +40,11 @@ OUTCOME_WORDS = {
     Outcome.NOT_COVERED: "Not in the article",
     Outcome.URGENT: "Get help first",
 }
+# Not strftime's, which follow the language of the machine.
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 
 
 # A card stands at the top of an answer and the disclaimer at its end.
@@ -90,6 +99,8 @@ def passage_html(passage: Passage, *, links: bool = False) -> str:
     body = _table_html(passage) if passage.kind is BlockKind.TABLE_ROW else _paragraphs_html(passage)
     *outer, leaf = passage.section_path or (passage.title,)
     above = "".join(f"{escape(heading)} › " for heading in outer)
+    if not _names_document(passage.section_path, passage.title):
+        above = f"{escape(passage.title)} · {above}"
     where = f'<span class="where">{above}<span class="leaf">{escape(leaf)}</span></span>'
     if links:
         start = passage.highlights[0].start if passage.highlights else passage.start
@@ -100,8 +111,8 @@ def passage_html(passage: Passage, *, links: bool = False) -> str:
 def notice_html(notice: Notice, *, links: bool = False) -> str:
     """One of our notices; its class says which kind."""
     items = (
-        _link(section.document, section.start, section.path[-1]) if links else escape(section.path[-1])
-        for section in notice.sections
+        _link(section.document, section.start, name) if links else escape(name)
+        for section, name in zip(notice.sections, section_names(notice.sections), strict=True)
     )
     sections = "".join(f"<li>{item}</li>" for item in items)
     body = f"<p>{escape(notice.text)}</p>" + (f"<ul>{sections}</ul>" if sections else "")
@@ -115,7 +126,7 @@ def document_html(document: Document, sentences: Iterable[Span]) -> str:
         sentences: of this document, in reading order.
     """
     spans = tuple(sentences)
-    parts = ['<article class="b12qa document" lang="en">']
+    parts = [f'<article class="b12qa document" lang="{escape(document.about.language or "en")}">']
     blocks = {
         number: list(group) for number, group in itertools.groupby(document.blocks, lambda b: b.section)
     }
@@ -328,12 +339,44 @@ def passage_text(passage: Passage) -> str:
 
 def notice_text(notice: Notice) -> str:
     """A notice for a terminal."""
-    return "\n".join([notice.text, *(f"- {section.path[-1]}" for section in notice.sections)])
+    return "\n".join([notice.text, *(f"- {name}" for name in section_names(notice.sections))])
 
 
 def section_words(section_path: Sequence[str], title: str) -> str:
-    """The section path as one line; a text without headings is named by its title."""
-    return " › ".join(section_path) or title
+    """Document and section path as one line; a title that is the first heading is said once."""
+    path = " › ".join(section_path) or title
+    return path if _names_document(section_path, title) else f"{title} · {path}"
+
+
+def section_names(sections: Sequence[SectionReference]) -> list[str]:
+    """Each section by its heading, with those above it and then its document where others share it."""
+    names = [section.path[-1] for section in sections]
+    for longer in (
+        [" › ".join(section.path) for section in sections],
+        [f"{' › '.join(section.path)} ({section.document})" for section in sections],
+    ):
+        counts = Counter(names)
+        names = [long if counts[name] > 1 else name for name, long in zip(names, longer, strict=True)]
+    return names
+
+
+def about_words(about: About) -> str:
+    """What an article says of itself, and what it does not say, in one line."""
+    if not (about.source or about.reviewed or about.license):
+        return "This article gives no author, date or source."
+    source = f"Source: {about.source}" if about.source else "No source given"
+    reviewed = f"Reviewed: {_day(about.reviewed)}" if about.reviewed else "Not dated"
+    return " · ".join([source, reviewed, *([f"Licence: {about.license}"] if about.license else [])])
+
+
+def _day(iso: str) -> str:
+    day = date.fromisoformat(iso)
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def _names_document(section_path: Sequence[str], title: str) -> bool:
+    """Whether the words of a section path say which document it is in."""
+    return not section_path or section_path[0] == title
 
 
 def plain(excerpt: Excerpt) -> str:

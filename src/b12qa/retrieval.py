@@ -48,6 +48,7 @@ class Topics(NamedTuple):
     """Which stems tell the topics of some documents apart."""
 
     ubiquitous: frozenset[str]  # in more than a quarter of the passages: they name no topic among them
+    subjects: frozenset[str]  # those of them that a title names: what everything here is about
     known: frozenset[str]  # in any document, or in a question that one answers
 
 
@@ -183,7 +184,9 @@ class Retriever:
     @cached_property
     def topics(self) -> Topics:
         """Which words can name a topic here."""
-        return Topics(self._ubiquitous_terms, self.vocabulary.answered_stems)
+        titles = {term for document in self.index.documents for term in terms(document.title)}
+        ubiquitous = self._ubiquitous_terms
+        return Topics(ubiquitous, ubiquitous & titles, self.vocabulary.answered_stems)
 
     @cached_property
     def _ubiquitous_terms(self) -> frozenset[str]:

@@ -13,6 +13,9 @@ import yaml
 
 from b12qa.errors import YamlError
 
+# Nothing of ours is deeper than five; composing calls itself at every depth, until the process crashes.
+_MAX_DEPTH = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -30,11 +33,20 @@ def compose(data: bytes | str, file: str) -> yaml.Node | None:
     """
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        depth = 0
+        for event in yaml.parse(data, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise YamlError(file, line, f"lists or mappings more than {_MAX_DEPTH} deep in each other")
         return yaml.compose(data, Loader=loader)
     except yaml.reader.ReaderError as error:
         raise YamlError(file, _line_of_byte(data, error.position), f"not YAML ({error.reason})") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
+        if error.problem and "mapping values are not allowed" in error.problem:
+            # A second colon in a line is the mistake that people make, and the parser's words hide it.
+            raise YamlError(file, line, "not YAML: words with a colon in them need quotes") from error
         raise YamlError(file, line, f"not YAML ({error.problem})") from error
 
 

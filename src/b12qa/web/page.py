@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 from fastapi import FastAPI
@@ -12,17 +13,19 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from b12qa.answering import Assistant
+from b12qa.records import Document
 from b12qa.safety import DISCLAIMER
 from b12qa.web.guard import Guard
 from b12qa.web.replies import (
     MAX_QUESTION_CHARACTERS,
     Conversation,
-    Turn,
+    about_html,
     articles_html,
+    brought_to,
     example_questions,
     question_html,
-    refusal,
-    reply_to,
+    refused,
+    turn_for,
     untouched,
 )
 
@@ -32,6 +35,8 @@ WELCOME = (
     "Ask in your own words. You get the article’s own words back, each with the section it stands in, "
     "or a plain “the article does not say”."
 )
+# More would push the disclaimer off the first screen of a phone.
+MAX_TITLES = 4
 # The server keeps conversations in memory, so that a phone may sleep in between.
 MAX_TURNS = 50
 MAX_CONVERSATION_SECONDS = 60 * 60
@@ -50,11 +55,39 @@ _PRIVACY = (
 _FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 
 Message = Any  # Gradio takes dictionaries of its own kinds
-Shown = tuple[str, list[Message], Conversation]  # the box, the chat, and what is remembered of it
+Shown = tuple[str, list[Message], Conversation, Any, Any]  # the box, the chat, its memory, header, articles
 
 
-def build_app(assistant: Assistant) -> FastAPI:
-    """The chat as an ASGI application, without a server."""
+class Served(NamedTuple):
+    """What the page shows of one generation."""
+
+    assistant: Assistant
+    header: str  # HTML
+    articles: str  # HTML
+    welcome: Message
+
+    @property
+    def generation(self) -> str:
+        """Its name."""
+        return self.assistant.retriever.index.generation
+
+
+def served_by(assistant: Assistant) -> Served:
+    """Prepare the page for one generation."""
+    return Served(
+        assistant=assistant,
+        header=_header(assistant),
+        articles=untouched(articles_html(assistant)),
+        welcome=_welcome(example_questions(assistant)),
+    )
+
+
+def build_app(current: Callable[[], Served]) -> FastAPI:
+    """The chat as an ASGI application, without a server.
+
+    Args:
+        current: what to show now. It is asked again for every page and every question.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     # With a policy of ours, Gradio does not add its own, which lets every site in.
     app.add_middleware(CORSMiddleware, allow_origins=[])
@@ -62,7 +95,7 @@ def build_app(assistant: Assistant) -> FastAPI:
     app.add_middleware(Guard)
     gr.mount_gradio_app(
         app,
-        build_blocks(assistant),
+        build_blocks(current),
         path="/",
         theme=gr.themes.Base(font=_FONT, font_mono=("ui-monospace", "monospace")),
         head=_HEAD,
@@ -78,28 +111,46 @@ def build_app(assistant: Assistant) -> FastAPI:
     return app
 
 
-def build_blocks(assistant: Assistant) -> gr.Blocks:
+def build_blocks(current: Callable[[], Served]) -> gr.Blocks:
     """The components of the page and what happens when a question is asked."""
-    welcome = _welcome(example_questions(assistant))
+    at_first = current()
 
     def ask(question: str | None, so_far: Conversation, request: gr.Request) -> Shown:
+        served = current()
         question = (question or "").strip()
+        so_far = brought_to(served.generation, so_far)
         if not question:
-            return "", _messages(welcome, so_far), so_far
+            return shown(served, so_far)
         history = [turn.question for turn in so_far.turns if turn.question]
         if len(question) > MAX_QUESTION_CHARACTERS:
-            turn, left_in_the_box = Turn("", untouched(refusal(question, history))), question
+            turn, left_in_the_box = refused(question, history), question
         else:
-            turn, left_in_the_box = Turn(question, untouched(reply_to(assistant, question, history))), ""
-        conversation = Conversation(request.session_hash or "", (*so_far.turns, turn)[-MAX_TURNS:])
-        return left_in_the_box, _messages(welcome, conversation), conversation
+            turn, left_in_the_box = turn_for(served.assistant, question, history), ""
+        turns = (*so_far.turns, turn)[-MAX_TURNS:]
+        return shown(
+            served,
+            so_far._replace(session=request.session_hash or "", turns=turns),
+            left_in_the_box,
+        )
 
     def ask_example(so_far: Conversation, request: gr.Request, event: gr.EventData) -> Shown:
         return ask(str(event.value), so_far, request)
 
     def start_over(so_far: Conversation) -> Shown:
-        conversation = Conversation(so_far.session)
-        return "", _messages(welcome, conversation), conversation
+        served = current()
+        return shown(served, Conversation(served.generation, so_far.session))
+
+    def open_page(so_far: Conversation) -> Shown:
+        # The page was made when the server started; the index may have been built anew since.
+        served = current()
+        return shown(served, brought_to(served.generation, so_far))
+
+    def shown(served: Served, conversation: Conversation, left_in_the_box: str = "") -> Shown:
+        messages = _messages(served.welcome, conversation)
+        if conversation.generation == conversation.page_shows:
+            return left_in_the_box, messages, conversation, gr.skip(), gr.skip()
+        conversation = conversation._replace(page_shows=conversation.generation)
+        return left_in_the_box, messages, conversation, served.header, served.articles
 
     def forget(conversation: Conversation) -> None:
         # Gradio drops only this value by itself, and keeps what the components of the page showed.
@@ -107,12 +158,16 @@ def build_blocks(assistant: Assistant) -> gr.Blocks:
 
     blocks = gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False)
     with blocks:
-        gr.Markdown(_header(assistant), elem_id="top", latex_delimiters=[])
-        conversation = gr.State(Conversation(), time_to_live=MAX_CONVERSATION_SECONDS, delete_callback=forget)
+        header = gr.Markdown(at_first.header, elem_id="top", latex_delimiters=[])
+        conversation = gr.State(
+            Conversation(at_first.generation, page_shows=at_first.generation),
+            time_to_live=MAX_CONVERSATION_SECONDS,
+            delete_callback=forget,
+        )
         with gr.Row(elem_id="columns"):
             with gr.Column(elem_id="chat", min_width=280):
                 chat = gr.Chatbot(
-                    _messages(welcome, Conversation()),
+                    [at_first.welcome],
                     label="Conversation",
                     show_label=False,
                     elem_id="conversation",
@@ -139,15 +194,18 @@ def build_blocks(assistant: Assistant) -> gr.Blocks:
                     gr.Markdown(_PRIVACY)
                     again = gr.Button("Start over", elem_id="again", size="sm", min_width=90)
             with gr.Column(elem_id="reading", min_width=280):
-                gr.Markdown(untouched(articles_html(assistant)), elem_id="articles", latex_delimiters=[])
+                articles = gr.Markdown(at_first.articles, elem_id="articles", latex_delimiters=[])
 
-        outputs = [question, chat, conversation]
+        outputs = [question, chat, conversation, header, articles]
         for event, function, inputs in (
             (question.submit, ask, [question, conversation]),
             (chat.option_select, ask_example, [conversation]),
             (again.click, start_over, [conversation]),
         ):
             event(function, inputs, outputs, api_visibility="private", show_progress="hidden")
+        blocks.load(
+            open_page, [conversation], outputs, api_visibility="private", show_progress="hidden", queue=False
+        )
     blocks.queue(
         default_concurrency_limit=MAX_CONCURRENT_QUESTIONS, max_size=MAX_WAITING_QUESTIONS, api_open=False
     )
@@ -155,11 +213,19 @@ def build_blocks(assistant: Assistant) -> gr.Blocks:
 
 
 def _header(assistant: Assistant) -> str:
-    titles = " · ".join(escape(document.title) for document in assistant.documents)
     return untouched(
-        f'<header class="b12qa" lang="en"><h1>{TITLE}</h1><p class="titles">{titles}</p>'
+        f'<header class="b12qa" lang="en"><h1>{TITLE}</h1>{_introduction(assistant.documents)}'
         f'<p class="disclaimer">{escape(DISCLAIMER)}</p></header>'
     )
+
+
+def _introduction(documents: Sequence[Document]) -> str:
+    """The titles; several articles are introduced one by one in the panel beside the conversation."""
+    titles = [escape(document.title) for document in documents[:MAX_TITLES]]
+    if len(documents) > MAX_TITLES:
+        titles.append(f"and {len(documents) - MAX_TITLES:,} more")
+    about = about_html(documents[0]) if len(documents) == 1 else ""
+    return f'<p class="titles">{" · ".join(titles)}</p>{about}'
 
 
 def _welcome(examples: list[str]) -> Message:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections import defaultdict
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
 from b12qa import rendering, safety
 from b12qa.answering import Assistant
-from b12qa.records import Outcome, Span
+from b12qa.records import CareCard, Document, Outcome, Span
 
 MAX_QUESTION_CHARACTERS = 500
 MAX_EXAMPLES = 5
@@ -21,6 +22,8 @@ FAULT_WORDS = (
     "Something went wrong on our side, so there is no answer. This says nothing about your question or "
     "about the article. Please ask again, or read the article on this page."
 )
+
+REBUILT_WORDS = "The article was updated. The answers above quote it as it was before."
 
 # Gradio takes HTML for Markdown, and straightens its tabs and line ends. A character reference is
 # neither a mark nor a blank, and a browser shows the character that it stands for.
@@ -34,45 +37,63 @@ class Turn(NamedTuple):
 
     question: str  # empty when it was refused
     reply: str  # HTML
+    unlinked: str  # the same without links into the article
 
 
 class Conversation(NamedTuple):
     """What one open page asked and was told. It lives in the server's memory only."""
 
+    generation: str  # that answered last
     session: str = ""  # Gradio's name for the open page
     turns: tuple[Turn, ...] = ()
+    page_shows: str = ""  # the generation whose articles stand beside the conversation
 
 
-def reply_to(assistant: Assistant, question: str, history: Sequence[str]) -> str:
-    """Answer a question as HTML; a fault becomes one plain sentence.
+def turn_for(assistant: Assistant, question: str, history: Sequence[str]) -> Turn:
+    """Answer a question; a fault becomes one plain sentence.
 
     Args:
         history: the user's earlier questions, oldest first.
     """
     try:
         answer = assistant.ask(question, history)
-        return rendering.answer_html(answer, links=True)
+        linked, unlinked = (untouched(rendering.answer_html(answer, links=links)) for links in (True, False))
+        return Turn(question, linked, unlinked)
     except Exception as error:
         # The message of an error might repeat the question, so only its kind and place are logged.
         place = traceback.extract_tb(error.__traceback__)[-1]
         _log.error("No answer: %s in %s, line %s", type(error).__name__, place.name, place.lineno)
-        return _our_words("fault", "No answer", FAULT_WORDS, question, history)
+        return _our_turn(question, "fault", "No answer", FAULT_WORDS, _card_after_a_fault(question, history))
 
 
-def refusal(question: str, history: Sequence[str] = ()) -> str:
+def refused(question: str, history: Sequence[str] = ()) -> Turn:
     """What the page shows for a question that is too long to be searched; red flags are met all the same.
 
     Args:
-        history: as in `reply_to`.
+        history: as in `turn_for`.
     """
-    return _our_words(
+    return _our_turn(
+        "",
         "refused",
         "Too long",
         f"Please ask in at most {MAX_QUESTION_CHARACTERS} characters; yours has {len(question):,}. "
         "It is still in the box, so that you can shorten it.",
-        question,
-        history,
+        safety.care_card(question, history),
     )
+
+
+def brought_to(generation: str, conversation: Conversation) -> Conversation:
+    """A conversation that goes on after the index was built anew.
+
+    Earlier answers lose their links: what they quote may stand elsewhere now, or nowhere.
+    """
+    if conversation.generation == generation:
+        return conversation
+    turns = tuple(turn._replace(reply=turn.unlinked) for turn in conversation.turns)
+    if turns:
+        said = f'<div class="b12qa rebuilt" lang="en"><p>{REBUILT_WORDS}</p></div>'
+        turns = (*turns, Turn("", untouched(said), untouched(said)))
+    return conversation._replace(generation=generation, turns=turns)
 
 
 def question_html(question: str) -> str:
@@ -83,13 +104,22 @@ def question_html(question: str) -> str:
 def articles_html(assistant: Assistant) -> str:
     """All documents, with an id at each sentence."""
     index = assistant.retriever.index
+    spans: dict[int, list[Span]] = defaultdict(list)
+    for sentence in index.sentences:
+        spans[sentence.document].append(Span(sentence.start, sentence.end))
     documents = []
     for number, document in enumerate(index.documents):
-        spans = [Span(s.start, s.end) for s in index.sentences if s.document == number]
         if len(index.documents) > 1:
-            documents.append(f'<p class="file">{escape(document.name)}</p>')
-        documents.append(rendering.document_html(document, spans))
+            if document.sections[0].path != (document.title,):
+                documents.append(f'<p class="title">{escape(document.title)}</p>')
+            documents.append(about_html(document))
+        documents.append(rendering.document_html(document, spans[number]))
     return "".join(documents)
+
+
+def about_html(document: Document) -> str:
+    """What an article says of itself, for the place where it is introduced."""
+    return f'<p class="about">{escape(rendering.about_words(document.about))}</p>'
 
 
 def example_questions(assistant: Assistant) -> list[str]:
@@ -113,11 +143,18 @@ def untouched(html: str) -> str:
     return html.translate(_AS_REFERENCES)
 
 
-def _our_words(kind: str, label: str, words: str, question: str, history: Sequence[str]) -> str:
-    card = safety.care_card(question, history)
+def _card_after_a_fault(question: str, history: Sequence[str]) -> CareCard | None:
+    try:
+        return safety.care_card(question, history)
+    except Exception:
+        return None  # the rules may be what failed
+
+
+def _our_turn(question: str, kind: str, label: str, words: str, card: CareCard | None) -> Turn:
     care = "" if card is None else rendering.care_html(card)
-    return (
+    html = untouched(
         f'<div class="b12qa answer {kind}" lang="en">{care}<p class="outcome">{escape(label)}</p>'
         f'<div class="notice outcome"><p>{escape(words)}</p></div>'
         f"{rendering.notice_html(safety.disclaimer())}</div>"
     )
+    return Turn(question, html, html)

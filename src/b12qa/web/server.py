@@ -47,9 +47,11 @@ def serve(
     with suppress(KeyboardInterrupt), _listening(host, port) as listener:
         # Loading takes seconds; a taken port is reported before.
         from b12qa.answering import Assistant
+        from b12qa.web.live import LiveAssistant
         from b12qa.web.page import build_app
 
         assistant = Assistant.load(index, corpus=corpus, model=model, build=build)
+        live = LiveAssistant(assistant, Path(index), lambda words: print(words, flush=True))
         address = _address(host, listener.getsockname()[1])
 
         def ready() -> None:
@@ -58,7 +60,7 @@ def serve(
                 threading.Thread(target=_open, args=[address], daemon=True).start()
 
         settings = uvicorn.Config(
-            build_app(assistant),
+            build_app(live),
             access_log=False,  # a question must not end up in a log
             log_config=None,
             log_level="critical",
@@ -66,6 +68,7 @@ def serve(
             limit_concurrency=_MAX_CONNECTIONS,
             timeout_graceful_shutdown=_SECONDS_TO_FINISH,
         )
+        live.watch()
         _Server(settings, ready).run(sockets=[listener])
 
 

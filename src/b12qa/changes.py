@@ -1,0 +1,143 @@
+"""What an edit did to the passages of a corpus, section by section."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+from b12qa.records import Chunk, Document
+
+# Two passages that share this much of their words, in order, are versions of one.
+ALIKE = 0.5
+# An edit seldom carries a passage further than this within its section.
+NEIGHBOURS = 8
+
+Place = tuple[str, tuple[str, ...]]  # a document's name and a section's path
+
+
+@dataclass(frozen=True, slots=True)
+class SectionChanges:
+    """How many passages of a section an edit touched."""
+
+    document: str
+    section_path: tuple[str, ...]
+    added: int = 0
+    changed: int = 0  # another wording, or another text in the same place
+    moved: int = 0  # word for word from another section
+    removed: int = 0
+    unchanged: int = 0
+
+    @property
+    def any(self) -> bool:
+        """Whether the section is not as it was."""
+        return bool(self.added or self.changed or self.moved or self.removed)
+
+    def __str__(self) -> str:
+        counts = {name: getattr(self, name) for name in ("added", "changed", "moved", "removed", "unchanged")}
+        return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+class _Passage(NamedTuple):
+    place: Place
+    position: int  # among the passages of its section
+    text: str
+
+
+def section_changes(
+    documents_before: Sequence[Document],
+    chunks_before: Sequence[Chunk],
+    documents: Sequence[Document],
+    chunks: Sequence[Chunk],
+) -> tuple[SectionChanges, ...]:
+    """Compare two sets of passages: the sections in reading order, then those that are gone."""
+    before, after = list(_passages(documents_before, chunks_before)), list(_passages(documents, chunks))
+    counts: dict[Place, Counter[str]] = {passage.place: Counter() for passage in (*after, *before)}
+    before, after, unchanged = _paired(before, after, lambda passage: (passage.place, passage.text))
+    before, after, moved = _paired(before, after, lambda passage: passage.text)
+    for kind, passages in (("unchanged", unchanged), ("moved", moved)):
+        for passage in passages:
+            counts[passage.place][kind] += 1
+    old, new = _by_place(before), _by_place(after)
+    for place, count in counts.items():
+        changed = _count_changed(old[place], new[place])
+        count.update(changed=changed, removed=len(old[place]) - changed, added=len(new[place]) - changed)
+    return tuple(
+        SectionChanges(
+            document,
+            path,
+            added=count["added"],
+            changed=count["changed"],
+            moved=count["moved"],
+            removed=count["removed"],
+            unchanged=count["unchanged"],
+        )
+        for (document, path), count in counts.items()
+    )
+
+
+def _passages(documents: Sequence[Document], chunks: Sequence[Chunk]) -> Iterator[_Passage]:
+    positions: Counter[Place] = Counter()
+    for chunk in chunks:
+        document = documents[chunk.document]
+        place = (document.name, document.sections[chunk.section].path)
+        yield _Passage(place, positions[place], document.text[chunk.start : chunk.end])
+        positions[place] += 1
+
+
+def _paired(
+    before: Sequence[_Passage], after: Sequence[_Passage], key: Callable[[_Passage], Hashable]
+) -> tuple[list[_Passage], list[_Passage], list[_Passage]]:
+    """What has no partner before, what has none after, and what has one after."""
+    waiting: dict[Hashable, list[_Passage]] = defaultdict(list)
+    for passage in reversed(before):
+        waiting[key(passage)].append(passage)
+    alone: list[_Passage] = []
+    paired: list[_Passage] = []
+    for passage in after:
+        partners = waiting[key(passage)]
+        (paired if partners else alone).append(passage)
+        if partners:
+            partners.pop()
+    left = Counter(key(passage) for partners in waiting.values() for passage in partners)
+    return [passage for passage in before if _take(left, key(passage))], alone, paired
+
+
+def _take(left: Counter[Hashable], key: Hashable) -> bool:
+    left[key] -= 1
+    return left[key] >= 0
+
+
+def _by_place(passages: Sequence[_Passage]) -> dict[Place, list[_Passage]]:
+    found: dict[Place, list[_Passage]] = defaultdict(list)
+    for passage in passages:
+        found[passage.place].append(passage)
+    return found
+
+
+def _count_changed(before: Sequence[_Passage], after: Sequence[_Passage]) -> int:
+    """How many passages of a section are versions of old ones: alike, or else in the same place."""
+    left = {passage.position: passage for passage in before}
+    others = []
+    for passage in after:
+        alike = _most_alike(passage, left.values())
+        if alike is None:
+            others.append(passage)
+        else:
+            del left[alike.position]
+    return len(before) - len(left) + sum(passage.position in left for passage in others)
+
+
+def _most_alike(passage: _Passage, candidates: Iterable[_Passage]) -> _Passage | None:
+    near = heapq.nsmallest(NEIGHBOURS, candidates, key=lambda other: abs(other.position - passage.position))
+    likeness = {other: _likeness(passage.text, other.text) for other in near}
+    best = max(near, key=likeness.__getitem__, default=None)
+    return best if best is not None and likeness[best] >= ALIKE else None
+
+
+def _likeness(text: str, other: str) -> float:
+    """The share of words that two texts have in common, in order, 0 to 1."""
+    return SequenceMatcher(None, text.split(), other.split(), autojunk=False).ratio()

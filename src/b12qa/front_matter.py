@@ -1,0 +1,86 @@
+"""Front matter → what a document says of itself.
+
+It is YAML between two lines ``---`` at the very start of the file::
+
+    ---
+    title: Looking after a bicycle
+    source: Handbook of the bicycle workshop, second edition
+    reviewed: 2025-03-01
+    language: en
+    license: CC BY 4.0
+    ---
+
+Every key is optional. ``draft: true`` keeps a document out of the index.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+
+import yaml
+
+from b12qa.errors import YamlError
+from b12qa.markdown import find_front_matter
+from b12qa.records import About
+from b12qa.strict_yaml import Line, compose, entries, kind_of, text_of
+
+KEYS = (*(field.name for field in fields(About)), "draft")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMatter:
+    """The front matter of one document."""
+
+    about: About
+    draft: bool  # not to be indexed until an editor has read it
+    lines: Mapping[str, int]  # where each key stands, from 1; also keys that are not in `KEYS`
+
+
+def read_front_matter(text: str, file: str) -> FrontMatter:
+    """Read the front matter of a document; without one, there is nothing that it says of itself.
+
+    Raises:
+        YamlError: it is no YAML, or a value is not of its kind.
+    """
+    found = find_front_matter(text)
+    if found is None:
+        return FrontMatter(About(), False, {})
+    node = compose(text[slice(*found.yaml)], file)
+    if not isinstance(node, yaml.MappingNode):
+        raise YamlError(file, 2, f"expected lines such as 'title: words' here, got {kind_of(node)}")
+    values = entries(node, file)
+    known = {key.text: text_of(value, file) for key, value in values.items() if key.text in KEYS}
+    draft = "draft" in known and _truth(known.pop("draft"), file)
+    if "reviewed" in known:
+        _check_day(known["reviewed"], file)
+    if "language" in known:
+        _check_language(known["language"], file)
+    about = About(**{key: value.text for key, value in known.items()})
+    return FrontMatter(about, draft, {key.text: key.line for key in values})
+
+
+def _truth(value: Line, file: str) -> bool:
+    if value.text not in ("true", "false"):
+        raise YamlError(file, value.line, f"expected draft to be true or false, got {value.text!r}")
+    return value.text == "true"
+
+
+def _check_day(value: Line, file: str) -> None:
+    try:
+        if not _DAY.fullmatch(value.text):
+            raise ValueError
+        date.fromisoformat(value.text)
+    except ValueError:
+        message = f"expected reviewed to be a day such as 2025-03-01, got {value.text!r}"
+        raise YamlError(file, value.line, message) from None
+
+
+def _check_language(value: Line, file: str) -> None:
+    if not _LANGUAGE.fullmatch(value.text):
+        message = f"expected language to be a tag such as en or pt-BR, got {value.text!r}"
+        raise YamlError(file, value.line, message)

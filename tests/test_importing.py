@@ -1,0 +1,316 @@
+"""A Word, web or PDF file → a draft in the corpus folder."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from office_files import docx, paragraph, pdf, table
+from typer.testing import CliRunner
+
+from b12qa import importing
+from b12qa.cli import app
+from b12qa.corpus import check_source, read_corpus, read_source
+from b12qa.errors import ConversionError, EmptyCorpusError
+from b12qa.importing import convert, import_file
+
+WORD = docx(
+    paragraph("Tea &amp; cake", "Title")
+    + paragraph("Kinds", "H1")
+    + paragraph("Tea is **a drink**. It holds 10^6^ parts_of_it * 2.")
+    + paragraph("Among them:")
+    + paragraph("green tea", numbering=1)
+    + paragraph("**black** tea", numbering=1)
+    + paragraph("boil", numbering=2)
+    + paragraph("wait", numbering=2)
+    + paragraph("Caffeine", "H2")
+    + table([("Tea", "Caffeine"), ("green", "20 mg | less"), ("black", "40 mg")])
+    + paragraph("")
+    + paragraph("The end.")
+)
+WORD_AS_MARKDOWN = r"""# Tea & cake
+
+## Kinds
+
+Tea is **a drink**. It holds 10⁶ parts_of_it * 2.
+
+Among them:
+
+- green tea
+- **black** tea
+
+1. boil
+2. wait
+
+### Caffeine
+
+| Tea | Caffeine |
+| --- | --- |
+| green | 20 mg \| less |
+| black | 40 mg |
+
+The end.
+"""
+
+PAGE = """<!doctype html><html><head><meta charset="iso-8859-1"><title>T</title><style>p {}</style></head>
+<body><nav><a href="/">Home</a></nav>
+<main><h1>Tea</h1><script>alert(1)</script>
+<p>Café is
+   not <b>tea</b>, see <a href="http://elsewhere.example/a b">there</a> and <a href="#x">below</a>.<br>
+New line.<!-- a comment -->
+<img src="http://elsewhere.example/p.png" alt="picture"></p>
+<ul><li>one<ul><li>inner</li></ul></li><li><p>two</p></li></ul>
+<table><tr><td>a</td><td><p>1</p><p>2</p></td></tr><tr><td>b
+c</td><td>3</td></tr></table>
+<p>B<sub>12</sub>, 10<sup>6</sup> &lt; 5</p><pre>
+kept
+  as it is</pre></main><footer>Imprint</footer></body></html>"""
+PAGE_AS_MARKDOWN = """# Tea
+
+Café is not **tea**, see [there](http://elsewhere.example/a%20b) and below.␣␣
+New line.
+
+- one
+  - inner
+- two
+
+| a | 1 2 |
+| --- | --- |
+| b c | 3 |
+
+B12, 10⁶ < 5
+
+```
+kept
+  as it is
+```
+""".replace("␣", " ")
+
+PRINTED = pdf(
+    [
+        [
+            (8, 385, "The tea book"),
+            (20, 350, "Tea"),
+            (11, 320, "Tea is a drink that is made from the leaves of a"),
+            (11, 307, "shrub. It has 40 mg of caf-"),
+            (11, 294, "feine; caffeine wakes. It is low-"),
+            (11, 281, "fat."),
+            (14, 250, "Kinds"),
+            (11, 230, "• green tea"),
+            (11, 217, "• black tea, which is"),
+            (11, 204, "fermented"),
+            (11, 191, "1. boil"),
+            (11, 160, "A sentence that runs on over the"),
+            (8, 15, "1"),
+        ],
+        [
+            (8, 385, "The tea book"),
+            (11, 350, "end of the page. Wait 3 minutes."),
+            (8, 15, "Page 2 of 2"),
+        ],
+    ]
+)
+PRINTED_AS_MARKDOWN = """# Tea
+
+Tea is a drink that is made from the leaves of a shrub. It has 40 mg of caffeine; caffeine wakes. It is low-fat.
+
+## Kinds
+
+- green tea
+- black tea, which is fermented
+
+1. boil
+
+A sentence that runs on over the end of the page. Wait 3 minutes.
+"""  # noqa: E501
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise AssertionError("a connection was wanted")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def written(folder: Path, name: str, data: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("tea.docx", WORD, WORD_AS_MARKDOWN),
+        ("tea.HTM", PAGE.encode("latin-1"), PAGE_AS_MARKDOWN),
+        ("tea.pdf", PRINTED, PRINTED_AS_MARKDOWN),
+    ],
+)
+def test_a_file_becomes_markdown_as_an_editor_would_write_it(
+    tmp_path: Path, name: str, data: bytes, expected: str
+) -> None:
+    assert convert(written(tmp_path, name, data)) == expected
+
+
+def test_headings_of_a_word_file_without_a_title_keep_their_levels(tmp_path: Path) -> None:
+    data = docx(paragraph("Tea", "H1") + paragraph("Kinds", "H2") + paragraph("Green."))
+    assert convert(written(tmp_path, "tea.docx", data)) == "# Tea\n\n## Kinds\n\nGreen.\n"
+
+
+def test_a_hyphen_at_the_end_of_a_line_stays_unless_the_whole_word_stands_elsewhere(tmp_path: Path) -> None:
+    lines = ["Take a low-", "dose of vita-", "min B12-", "rich food: a vitamin."]
+    page = [(11.0, 300.0 - 13 * i, line) for i, line in enumerate(lines)]
+    text = convert(written(tmp_path, "a.pdf", pdf([page])))
+    assert text == "Take a low-dose of vitamin B12-rich food: a vitamin.\n"
+
+
+def test_a_range_of_numbers_over_the_end_of_a_line_stays_a_range(tmp_path: Path) -> None:
+    page = [
+        (11.0, 300.0, "Wait 24 hours. Take it for 2-"),
+        (11.0, 287.0, "4 weeks, up to B1-"),
+        (11.0, 274.0, "2."),
+    ]
+    text = convert(written(tmp_path, "a.pdf", pdf([page])))
+    assert text == "Wait 24 hours. Take it for 2-4 weeks, up to B1-2.\n"
+
+
+def test_a_hyphen_that_is_there_only_at_the_end_of_a_line_goes() -> None:
+    assert importing._joined(["one vita\xad", "min or", "more"], Counter()) == "one vitamin or more"
+
+
+def test_a_page_number_inside_the_text_is_no_page_number(tmp_path: Path) -> None:
+    page = [(11.0, 300.0, "How many cups?"), (11.0, 200.0, "12"), (8.0, 10.0, "7")]
+    assert convert(written(tmp_path, "a.pdf", pdf([page]))) == "How many cups?\n\n12\n"
+
+
+def test_the_draft_says_where_it_comes_from_and_is_not_indexed_until_it_has_been_read(
+    tmp_path: Path, corpus: Path
+) -> None:
+    target = import_file(written(tmp_path, "Tea: a Guide (2).docx", WORD), corpus)
+    assert target == corpus / "tea-a-guide-2.md"
+    front = "---\ntitle: Tea & cake\nsource: 'Tea: a Guide (2).docx'\ndraft: true\n---\n\n"
+    assert target.read_bytes().decode() == front + WORD_AS_MARKDOWN
+    with pytest.raises(EmptyCorpusError, match="nothing but drafts"):
+        read_corpus(corpus)
+    target.write_text(target.read_text("utf-8").replace("draft: true\n", ""), "utf-8")
+    (document,) = read_corpus(corpus).documents
+    assert (document.title, document.about.source) == ("Tea & cake", "Tea: a Guide (2).docx")
+    assert check_source(read_source(target)) == []
+
+
+def test_a_file_without_a_heading_is_called_by_its_name(tmp_path: Path, corpus: Path) -> None:
+    target = import_file(written(tmp_path, "Green tea.html", b"<p>It is mild.</p>"), corpus, "mild")
+    assert target == corpus / "mild.md"
+    assert (
+        target.read_text()
+        == "---\ntitle: Green tea\nsource: Green tea.html\ndraft: true\n---\n\nIt is mild.\n"
+    )
+
+
+def test_a_document_is_replaced_only_when_that_is_wanted(tmp_path: Path, corpus: Path) -> None:
+    source = written(tmp_path, "tea.html", b"<p>New.</p>")
+    old = written(corpus, "tea.md", b"Old.")
+    with pytest.raises(
+        ConversionError, match=r"tea\.md is there already\. Choose another --name, or replace"
+    ):
+        import_file(source, corpus)
+    assert old.read_bytes() == b"Old."
+    import_file(source, corpus, force=True)
+    assert b"New." in old.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["", "../tea", "a/b", ".tea", "README", "a b", "a\n"])
+def test_a_name_that_is_none_is_refused(tmp_path: Path, corpus: Path, name: str) -> None:
+    with pytest.raises(ConversionError, match=r"Expected a name of letters, .*Choose one: --name NAME"):
+        import_file(written(tmp_path, "tea.html", b"<p>New.</p>"), corpus, name)
+    assert list(corpus.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("tea.doc", b"", r"Expected a file of a kind .*\(\.docx, \.html, \.htm, \.pdf\), got tea\.doc\."),
+        ("tea", b"", r"got tea\. Save it as one of them"),
+        ("tea.docx", b"<p>no zip", r"tea\.docx cannot be read as \.docx \(.*zip.*\)\. It is damaged"),
+        ("tea.pdf", b"%PDF-1.4\n", r"tea\.pdf cannot be read as \.pdf \(.*\)\. It is damaged"),
+        ("tea.pdf", pdf([[]]), r"tea\.pdf holds no text that can be read\. A scanned page is .*\(OCR\)"),
+        ("tea.html", b"<title>Tea</title><script>1</script>", r"tea\.html holds no text"),
+        ("tea.docx", docx(paragraph("")), r"tea\.docx holds no text"),
+        (
+            "tea.pdf",
+            pdf(
+                [[(11, 300, "Secret")]],
+                "/ID [<00><00>] /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 "
+                f"/O <{'00' * 32}> /U <{'11' * 32}> >>",
+            ),
+            r"tea\.pdf is protected by a password\. Save it without one, and import that\.",
+        ),
+    ],
+    ids=["old Word", "no suffix", "no zip", "cut off", "scanned", "empty page", "empty Word", "encrypted"],
+)  # fmt: skip
+def test_what_cannot_be_converted_is_refused_and_nothing_is_written(
+    tmp_path: Path, corpus: Path, name: str, data: bytes, message: str
+) -> None:
+    with pytest.raises(ConversionError, match=message):
+        import_file(written(tmp_path, name, data), corpus)
+    assert list(corpus.iterdir()) == []
+
+
+def test_an_address_is_no_file_on_this_machine(corpus: Path) -> None:
+    with pytest.raises(ConversionError, match=r"found none\. Name one on this machine"):
+        import_file(Path("https://elsewhere.example/tea.pdf"), corpus)
+
+
+def test_a_missing_corpus_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match=r"Expected a folder of documents at .*missing, found none\."):
+        import_file(written(tmp_path, "tea.html", b"<p>Tea.</p>"), tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "module"),
+    [("a.docx", WORD, "mammoth"), ("a.html", PAGE.encode(), "markdownify"), ("a.pdf", PRINTED, "pdfminer")],
+)
+def test_without_the_extra_the_command_that_installs_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, module: str
+) -> None:
+    for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConversionError, match=r"Run: pip install 'b12qa\[import\]'"):
+        convert(written(tmp_path, name, data))
+
+
+def test_the_converters_are_loaded_only_when_they_are_needed() -> None:
+    code = (
+        "import sys, b12qa.cli, b12qa.importing; print({'mammoth', 'bs4', 'pdfminer'} & sys.modules.keys())"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout == "set()\n"
+
+
+def test_the_command_says_what_to_do_next(tmp_path: Path, corpus: Path) -> None:
+    source = written(tmp_path, "tea.pdf", PRINTED)
+    arguments = ["import", str(source), "--corpus", str(corpus), "--name", "printed"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    assert result.stdout == (
+        f"Wrote {corpus / 'printed.md'}, a draft. Read it beside tea.pdf, tables above all, "
+        "and mend it; take the line 'draft: true' out, then run: b12qa build\n"
+    )
+    again = CliRunner().invoke(app, arguments)
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert again.stderr.startswith(f"b12qa: {corpus / 'printed.md'} is there already.")
+    assert CliRunner().invoke(app, [*arguments, "--force"]).exit_code == 0

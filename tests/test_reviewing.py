@@ -1,0 +1,197 @@
+"""What an edit does to the answers, on a document that one can keep in the head."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from conftest import SMALL_TEXT, HashingEncoder
+
+from b12qa.answering import Assistant
+from b12qa.building import build_index
+from b12qa.corpus import read_corpus
+from b12qa.embedding import FloatMatrix
+from b12qa.evaluation import QuestionRow
+from b12qa.index import open_index
+from b12qa.questions import read_banks
+from b12qa.records import Outcome
+from b12qa.retrieval import Retriever
+from b12qa.reviewing import Change, Expected, Review, Reviewed, Seen, review, summary
+
+BANK = """\
+sentences:
+- sentence: Wait 3 minutes.
+  questions:
+  - wait minutes tea
+  - minutes wait
+- sentence: Use water at 90.5 degrees.
+  questions:
+  - water degrees tea
+  - degrees water
+open:
+- section: Brewing
+  questions:
+  - question: sugar spoons sweet
+    reason: does not mention sugar
+"""
+ROWS = (
+    QuestionRow("e1", "answerable", "How long should I wait?", gold=(("Wait 3 minutes.",),)),
+    QuestionRow("e2", "answerable", "Which kinds are there?", gold=(("green tea",), ("**black** tea",))),
+    QuestionRow("e3", "unanswerable_far", "Who won the match?"),
+    QuestionRow("e4", "urgent", "I have chest pain"),
+)
+
+
+class CountingEncoder(HashingEncoder):
+    """Remembers what it was asked to embed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> FloatMatrix:
+        self.texts += texts
+        return super().encode(texts)
+
+
+def reviewed(folder: Path, text: str, questions: str = BANK, before: str = SMALL_TEXT) -> Review:
+    """Build a document, edit it, and review the edit."""
+    corpus, index = folder / "corpus", folder / "index"
+    corpus.mkdir()
+    encoder, generations = HashingEncoder(), []
+    for words, asked in ((before, BANK), (text, questions)):
+        (corpus / "tea.md").write_text(words)
+        (corpus / "tea.questions.yaml").write_text(asked)
+        sources = read_corpus(corpus)
+        build_index(sources, encoder, index)
+        generations.append(Retriever(open_index(index), encoder))
+    bank = read_banks(sources, generations[-1].index.sentences)
+    return review(generations[0], generations[1], ROWS, bank.hanging)
+
+
+def by_question(found: Review) -> dict[str, Reviewed]:
+    return {reviewed.question: reviewed for reviewed in found.touched}
+
+
+def test_same_generation_changes_nothing(tmp_path: Path) -> None:
+    found = reviewed(tmp_path, SMALL_TEXT)
+    assert found.before == found.after
+    assert found.touched == ()
+    assert found.lost == 0
+    assert found.asked == 5 + 3  # the bank, and the evaluation questions but the urgent one
+    assert "No answer changes." in summary(found)
+
+
+def test_edited_sentence_is_the_same_passage_edited(tmp_path: Path) -> None:
+    edited = SMALL_TEXT.replace("Wait 3 minutes.", "Wait 4 minutes.")
+    found = reviewed(tmp_path, edited, BANK.replace("Wait 3", "Wait 4"))
+    touched = by_question(found)["wait minutes tea"]
+    assert touched.change is Change.WORDING
+    assert "Wait 3 minutes." in touched.before.passage
+    assert "Wait 4 minutes." in touched.after.passage
+    assert touched.after.section_path == ("Tea", "Brewing")
+    assert found.lost == 0
+    assert found.hanging == ()
+    assert found.hanging_evidence == ("e1",)
+    words = summary(found)
+    assert "before: … at 90.5 degrees. Wait 3 minutes." in words.replace("Use water", "…", 1)
+    assert "Evaluation questions whose gold sentence is gone: e1" in words
+
+
+def test_bank_questions_of_an_edited_sentence_hang_in_the_air(tmp_path: Path) -> None:
+    found = reviewed(tmp_path, SMALL_TEXT.replace("Wait 3 minutes.", "Wait 4 minutes."))
+    (problem,) = found.hanging
+    assert problem.file == "tea.questions.yaml"
+    assert problem.line == 2
+    assert found.reworded == (("Wait 3 minutes.", "Wait 4 minutes."),)
+    words = summary(found)
+    assert "Left hanging by the edit (1):" in words
+    assert "let the bank say:                   Wait 4 minutes." in words
+
+
+def test_removed_section_loses_its_answers(tmp_path: Path) -> None:
+    found = reviewed(tmp_path, SMALL_TEXT.split("## Brewing")[0])
+    touched = by_question(found)
+    assert touched["wait minutes tea"].change is Change.LOST
+    assert touched["wait minutes tea"].before.sentence == "Wait 3 minutes."
+    assert found.lost >= 2
+    assert [r.change for r in found.touched] == sorted(
+        (r.change for r in found.touched), key=list(Change).index
+    )
+    assert "wait minutes tea\n      before: answered: Wait 3 minutes. [Tea > Brewing]" in summary(found)
+
+
+def test_added_section_gains_what_it_answers(tmp_path: Path) -> None:
+    found = reviewed(tmp_path, SMALL_TEXT, before=SMALL_TEXT.split("## Brewing")[0])
+    assert by_question(found)["wait minutes tea"].change is Change.GAINED
+    assert found.lost == 0
+
+
+def test_moved_passage_is_the_same_passage(tmp_path: Path) -> None:
+    head, brewing = SMALL_TEXT.split("## Brewing")
+    moved = head.replace("## Kinds", f"## Brewing{brewing}\n## Kinds")
+    assert Change.PASSAGE not in {r.change for r in reviewed(tmp_path, moved).touched}
+
+
+def test_open_question_that_is_answered_now_is_lost(tmp_path: Path) -> None:
+    bank = BANK.split("open:", maxsplit=1)[0].replace(
+        "- water degrees tea", "- sugar spoons sweet\n  - sugar sweet"
+    )
+    found = reviewed(tmp_path, SMALL_TEXT, bank)
+    touched = by_question(found)["sugar spoons sweet"]
+    # The later bank says that it is answered, so it is judged as an answered question.
+    assert touched.answerable
+    assert touched.change is Change.GAINED
+
+
+def test_bank_is_embedded_once_for_both_generations(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "tea.md").write_text(SMALL_TEXT)
+    (corpus / "tea.questions.yaml").write_text(BANK)
+    encoder = CountingEncoder()
+    build_index(read_corpus(corpus), encoder, tmp_path / "index")
+    retriever = Retriever(open_index(tmp_path / "index"), encoder)
+    encoder.texts.clear()
+    review(retriever, retriever, ROWS, ())
+    assert "wait minutes tea" not in encoder.texts
+    assert len(encoder.texts) == len(set(encoder.texts))
+    assert any("long" in text for text in encoder.texts)
+
+
+def test_review_as_json_holds_everything(tmp_path: Path) -> None:
+    found = reviewed(tmp_path, SMALL_TEXT.split("## Brewing")[0])
+    record = json.loads(found.to_json())
+    assert record["lost"] == found.lost
+    assert len(record["touched"]) == len(found.touched)
+    assert record["touched"][0]["change"] == "lost"
+
+
+def test_long_lists_are_cut_and_say_so() -> None:
+    seen = Seen(Outcome.NOT_COVERED, (), "", "")
+    lost = tuple(Reviewed(f"q{n}", "e1", (), True, Change.LOST, seen, seen) for n in range(5))
+    words = summary(Review("a", "b", 5, lost, (), (), ()), most=2)
+    assert "5 questions are no longer treated rightly:" in words
+    assert "q1 (e1)" in words
+    assert "q2" not in words
+    assert "… and 3 more" in words
+
+
+def test_progress_is_told_for_every_question(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "tea.md").write_text(SMALL_TEXT)
+    build_index(read_corpus(corpus), HashingEncoder(), tmp_path / "index")
+    retriever = Retriever(open_index(tmp_path / "index"), HashingEncoder())
+    told: list[tuple[int, int]] = []
+    review(retriever, retriever, ROWS, (), lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_assistants_of_a_review_answer_as_in_the_chat(tmp_path: Path) -> None:
+    found = reviewed(tmp_path, SMALL_TEXT.split("## Brewing")[0])
+    expected = Expected("wait minutes tea", "bank")
+    index = open_index(tmp_path / "index")
+    answer = Assistant(Retriever(index, HashingEncoder())).ask(expected.question)
+    assert by_question(found)[expected.question].after.outcome is answer.outcome

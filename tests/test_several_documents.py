@@ -1,0 +1,169 @@
+"""Three documents with banks and synonyms of their own, which share headings and sentences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import HashingEncoder
+
+from b12qa import rendering
+from b12qa.answering import Assistant
+from b12qa.building import build_index
+from b12qa.checking import check_corpus
+from b12qa.corpus import read_corpus, read_sources
+from b12qa.index import open_index
+from b12qa.records import Document, Outcome
+from b12qa.retrieval import Retriever
+
+FILES = {
+    "coffee.md": """---
+title: All about coffee
+source: The coffee book
+license: CC0
+---
+# Coffee
+
+Roasted beans smell of caramel.
+
+## Brewing
+
+Boil water in a kettle. Wait three minutes.
+""",
+    "mate.md": """# Mate
+
+Mate is drunk from a gourd through a metal straw.
+""",
+    "tea.md": """---
+title: All about tea
+source: The tea book, where gourds and caramel are never mentioned
+reviewed: 2025-03-01
+---
+# Tea
+
+Green leaves are dried in a pan.
+
+## Brewing
+
+Cool water in a pot. Wait three minutes.
+""",
+    "coffee.questions.yaml": """sentences:
+  - sentence: Roasted beans smell of caramel.
+    questions: [what scent does espresso have?]
+  - sentence: Wait three minutes.
+    questions: [how long should espresso steep?]
+open:
+  - section: Brewing
+    questions:
+      - question: which espresso machine is best?
+        reason: does not name an espresso machine
+""",
+    "tea.questions.yaml": """sentences:
+  - sentence: Green leaves are dried in a pan.
+    questions: [how is sencha made?]
+  - sentence: Wait three minutes.
+    questions: [how long should sencha steep?]
+""",
+    "coffee.synonyms.yaml": "- [beans, arabica]\n",
+    "tea.synonyms.yaml": "- [leaves, oolong]\n",
+}
+
+
+@pytest.fixture(scope="module")
+def corpus_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drinks")
+    for name, text in FILES.items():
+        (folder / name).write_bytes(text.encode())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def assistant(corpus_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Assistant:
+    index, encoder = tmp_path_factory.mktemp("index"), HashingEncoder(dimension=1024)
+    build_index(read_corpus(corpus_dir), encoder, index)
+    return Assistant(Retriever(open_index(index), encoder))
+
+
+def named(assistant: Assistant, name: str) -> Document:
+    return next(document for document in assistant.documents if document.name == name)
+
+
+def test_what_documents_say_of_themselves_comes_back_from_the_index(
+    assistant: Assistant, corpus_dir: Path
+) -> None:
+    assert assistant.documents == read_corpus(corpus_dir).documents
+    assert [document.title for document in assistant.documents] == [
+        "All about coffee",
+        "Mate",
+        "All about tea",
+    ]
+    assert named(assistant, "tea").about.reviewed == "2025-03-01"
+
+
+def test_front_matter_is_in_the_text_and_in_no_passage(assistant: Assistant) -> None:
+    index = assistant.retriever.index
+    for document in assistant.documents:
+        assert document.text.encode() == FILES[f"{document.name}.md"].encode()
+    spans = [(row.document, row.start) for row in index.chunks]
+    spans += [(row.document, row.start) for row in index.sentences]
+    for number, start in spans:
+        text = index.documents[number].text
+        assert start > text.index("# ")
+    assert "book" not in assistant.search("The tea book, never mentioned")[0].text
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "path", "highlighted"),
+    [
+        ("how is sencha made?", "tea", ("Tea",), "Green leaves are dried in a pan."),
+        ("what scent does espresso have?", "coffee", ("Coffee",), "Roasted beans smell of caramel."),
+        ("drunk from a gourd?", "mate", ("Mate",), "Mate is drunk from a gourd through a metal straw."),
+        ("how long should sencha steep?", "tea", ("Tea", "Brewing"), "Wait three minutes."),
+        ("how long should espresso steep?", "coffee", ("Coffee", "Brewing"), "Wait three minutes."),
+        ("oolong", "tea", ("Tea",), "Green leaves are dried in a pan."),
+        ("arabica", "coffee", ("Coffee",), "Roasted beans smell of caramel."),
+    ],
+)
+def test_a_citation_names_the_document_that_its_words_stand_in(
+    assistant: Assistant, question: str, name: str, path: tuple[str, ...], highlighted: str
+) -> None:
+    first, document = assistant.search(question)[0], named(assistant, name)
+    assert (first.document, first.title, first.section_path) == (name, document.title, path)
+    (highlight,) = first.highlights
+    assert document.text[slice(*highlight)] == highlighted
+    assert document.text[first.start : first.end] == first.text
+    where = "Mate" if name == "mate" else f"All about {name} · {' › '.join(path)}"
+    assert rendering.passage_text(first).endswith(f"({where})")
+
+
+def test_one_sentence_in_two_documents_is_cited_from_both(assistant: Assistant) -> None:
+    found = [
+        (result.document, named(assistant, result.document).text[slice(*result.highlights[0])])
+        for result in assistant.search("wait three minutes", top_k=2)
+    ]
+    assert sorted(found) == [("coffee", "Wait three minutes."), ("tea", "Wait three minutes.")]
+
+
+def test_the_json_of_an_answer_names_document_and_title(assistant: Assistant) -> None:
+    answer = assistant.ask("Green leaves are dried in a pan.")
+    assert answer.outcome in (Outcome.ANSWERED, Outcome.RELATED)
+    quote = json.loads(json.dumps(answer.to_dict()))["quotes"][0]
+    assert (quote["document"], quote["title"]) == ("tea", "All about tea")
+
+
+def test_check_has_nothing_to_say_about_headings_that_two_documents_share(corpus_dir: Path) -> None:
+    found = [str(problem) for problem in check_corpus(read_sources(corpus_dir))]
+    assert found
+    assert all(": warning: no question for the sentence " in problem for problem in found)
+
+
+def test_check_names_documents_that_citations_cannot_tell_apart(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.md").write_text("# Tea\n\nGreen.\n")
+    (tmp_path / "c.md").write_text("---\ntitle: Tea\ndraft: true\n---\nGreen.\n")
+    found = [str(problem) for problem in check_corpus(read_sources(tmp_path))]
+    assert found == [
+        "c.md:3: warning: a draft, left out of the index: read it, then take this line out",
+        "b.md:1: warning: the title 'Tea' is also that of a.md: a reader cannot tell them apart",
+    ]
