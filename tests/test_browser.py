@@ -6,18 +6,22 @@ import re
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
-from conftest import HashingEncoder, serving
+from conftest import SMALL_TEXT, HashingEncoder, serving
+from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from b12qa import answering, rendering
 from b12qa.answering import Assistant
+from b12qa.building import build_index
+from b12qa.corpus import read_corpus
+from b12qa.index import open_index
 from b12qa.records import (
     Answer,
     BlockKind,
@@ -30,9 +34,12 @@ from b12qa.records import (
     Passage,
     Sentence,
 )
+from b12qa.retrieval import Retriever
 from b12qa.safety import DISCLAIMER, LEVEL_WORDS, disclaimer
 from b12qa.web import replies
+from b12qa.web.live import LiveAssistant
 from b12qa.web.page import build_app
+from b12qa.web.replies import REBUILT_WORDS
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -59,16 +66,16 @@ pytestmark = [
 # A server, a browser, and a person who uses them.
 
 
+def served(assistant: Assistant) -> AbstractContextManager[str]:
+    """The address of a chat that runs while the block does."""
+    return listening(build_app(serving(assistant)))
+
+
 @contextmanager
-def served(assistant: Assistant) -> Iterator[str]:
-    """The address of a server that runs while the block does."""
+def listening(app: FastAPI) -> Iterator[str]:
+    """The address of an app that runs while the block does."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        build_app(serving(assistant)),
-        access_log=False,
-        log_level="critical",
-        timeout_graceful_shutdown=1,
-    )
+    config = uvicorn.Config(app, access_log=False, log_level="critical", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
@@ -598,3 +605,38 @@ def test_care_card_is_announced_and_can_be_read(browser: Browser, scripted_addre
             ]
             assert level is CareLevel.SOON or sizes[0] > sizes[1]
             assert answer.locator("figure.quote").count() == 0 or level is CareLevel.SOON
+
+
+# While the index is rebuilt.
+
+
+def test_open_page_goes_on_with_a_new_generation(browser: Browser, tmp_path: Path) -> None:
+    corpus, index, encoder = tmp_path / "corpus", tmp_path / "index", HashingEncoder()
+    corpus.mkdir()
+
+    def build(text: str) -> Assistant:
+        (corpus / "tea.md").write_text(text)
+        build_index(read_corpus(corpus), encoder, index)
+        return Assistant(Retriever(open_index(index), encoder))
+
+    live = LiveAssistant(build(SMALL_TEXT), index, lambda words: None)
+    with listening(build_app(live)) as address, visit(browser, address) as chat:
+        old = chat.ask("wait 3 minutes")
+        expect(old).to_contain_text("Wait 3 minutes.")
+        expect(old.locator("a")).not_to_have_count(0)
+        build(SMALL_TEXT.replace("Wait 3 minutes.", "Wait 4 minutes."))
+        live.look()
+
+        new = chat.ask("wait minutes")
+        expect(new).to_contain_text("Wait 4 minutes.")
+        expect(chat.page.locator("#articles")).to_contain_text("Wait 4 minutes.")
+        expect(chat.page.locator("#articles")).not_to_contain_text("Wait 3 minutes.")
+        # The old answer stands as it was given, but no longer leads anywhere.
+        expect(chat.answers.first).to_contain_text("Wait 3 minutes.")
+        expect(chat.answers.first.locator("a")).to_have_count(0)
+        expect(chat.page.locator("#conversation .b12qa.rebuilt")).to_have_text(REBUILT_WORDS)
+        new.locator("a").first.click()
+        expect(chat.page.locator("#articles .opened")).to_contain_text("Wait 4 minutes.")
+        with visit(browser, address) as later:
+            expect(later.page.locator("#articles")).to_contain_text("Wait 4 minutes.")
+            assert later.page.locator("#conversation .b12qa.rebuilt").count() == 0

@@ -204,7 +204,12 @@ def build_blocks(current: Callable[[], Served]) -> gr.Blocks:
         ):
             event(function, inputs, outputs, api_visibility="private", show_progress="hidden")
         blocks.load(
-            open_page, [conversation], outputs, api_visibility="private", show_progress="hidden", queue=False
+            open_page,
+            [conversation],
+            outputs,
+            api_visibility="private",
+            show_progress="hidden",
+            concurrency_limit=None,  # it takes no time, and waits for no question
         )
     blocks.queue(
         default_concurrency_limit=MAX_CONCURRENT_QUESTIONS, max_size=MAX_WAITING_QUESTIONS, api_open=False
