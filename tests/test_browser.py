@@ -25,6 +25,7 @@ from b12qa.index import open_index
 from b12qa.records import (
     Answer,
     BlockKind,
+    CareLevel,
     Document,
     Excerpt,
     Notice,
@@ -34,7 +35,7 @@ from b12qa.records import (
     Sentence,
 )
 from b12qa.retrieval import Retriever
-from b12qa.safety import DISCLAIMER, disclaimer
+from b12qa.safety import DISCLAIMER, LEVEL_WORDS, disclaimer
 from b12qa.web import replies
 from b12qa.web.live import LiveAssistant
 from b12qa.web.page import build_app
@@ -579,6 +580,31 @@ def test_everything_can_be_read_in_light_and_dark(
         paper = chat.page.locator(".gradio-container").evaluate("e => getComputedStyle(e).backgroundColor")
         brightness = sum(int(part) for part in re.findall(r"\d+", paper)[:3])
         assert (brightness < 200) is (scheme == "dark")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_care_card_is_announced_and_can_be_read(browser: Browser, scripted_address: str, scheme: str) -> None:
+    cards = {
+        "the ulcer on my ankle won't heal": CareLevel.SOON,
+        "I have chest pain": CareLevel.EMERGENCY,
+        "my left calf is swollen and hot": CareLevel.URGENT,
+        "I have chest pain " + "y" * 500: CareLevel.EMERGENCY,
+    }
+    with visit(browser, scripted_address, color_scheme=scheme) as chat:
+        for question, level in cards.items():
+            answer = chat.ask(question)
+            card = answer.locator(f"section.care.{level}")
+            expect(card.get_by_role("alert")).to_be_visible()
+            expect(card.get_by_role("heading")).to_be_visible()
+            expect(card.locator(".level")).to_have_text(LEVEL_WORDS[level])
+            for selector in (".level", "h2", "div > p:not(.level)", "li >> nth=1"):
+                assert card.locator(selector).evaluate(CONTRAST) >= 4.5
+            sizes = [
+                place.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+                for place in (card.locator("h2"), answer.locator("p.outcome"))
+            ]
+            assert level is CareLevel.SOON or sizes[0] > sizes[1]
+            assert answer.locator("figure.quote").count() == 0 or level is CareLevel.SOON
 
 
 # While the index is rebuilt.

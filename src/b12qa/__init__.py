@@ -21,6 +21,9 @@ from b12qa.errors import (
 )
 from b12qa.records import (
     Answer,
+    CareCard,
+    CareLevel,
+    HelpLine,
     Notice,
     NoticeKind,
     Outcome,
@@ -42,10 +45,13 @@ __all__ = [
     "Assistant",
     "B12qaError",
     "BuildLockedError",
+    "CareCard",
+    "CareLevel",
     "ConversionError",
     "CorpusError",
     "DamagedIndexError",
     "EmptyCorpusError",
+    "HelpLine",
     "IndexUnusableError",
     "MissingIndexError",
     "ModelError",

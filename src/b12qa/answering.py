@@ -101,6 +101,8 @@ class Assistant:
     def ask(self, question: str, history: Sequence[str] = (), max_quotes: int = MAX_QUOTES) -> Answer:
         """Answer a question with the document's own words, or say that it does not answer.
 
+        Red flags come first: with an emergency or urgent one, nothing is searched and nothing quoted.
+
         Args:
             question: as typed, of any length.
             history: the user's earlier questions, oldest first.
@@ -114,15 +116,25 @@ class Assistant:
             raise QueryError(f"Expected at least 1 for max_quotes, got {max_quotes}.")
         # A terminal passes bytes that are no UTF-8 on as half characters, which nothing can write out.
         question = question.encode("utf-8", "replace").decode("utf-8")
+        card = safety.care_card(question, history)
+        care = [] if card is None else [safety.care_notice(card)]
+        if card is not None and card.level in safety.BEFORE_ANY_QUOTE:
+            return Answer(question, "", Outcome.URGENT, 0.0, (), (*care, safety.disclaimer()), card)
+        about = safety.about_reply(question)
+        if about is not None:
+            notices = [*care, about, safety.disclaimer()]
+            return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card)
         query = self._query(question, history)
         if not any(character.isalnum() for character in question):
             words = Notice(NoticeKind.OUTCOME, "Please type a question in words.")
-            return Answer(question, query.text, Outcome.NOT_COVERED, 0.0, (), (words, safety.disclaimer()))
+            notices = [*care, words, safety.disclaimer()]
+            return Answer(question, query.text, Outcome.NOT_COVERED, 0.0, (), tuple(notices), card)
         ranking, parts = self._rank(query)
         wanted = min(max(MAX_QUOTES, max_quotes), len(self.retriever.index.chunks))
         results = self.retriever.results(ranking, wanted)
         outcome = _outcome(ranking.confidence)
         notices = [
+            *care,
             *self._outcome_notices(outcome, query, ranking),
             *_absent_parts(outcome, query, parts),
             *_searched_for(query),
@@ -136,6 +148,7 @@ class Assistant:
             confidence=ranking.confidence,
             quotes=self._quotes(outcome, results, max_quotes),
             notices=tuple(notices),
+            care_card=card,
         )
 
     def _query(self, question: str, history: Sequence[str]) -> Query:

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import HEAVY
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
+from rich.panel import Panel
 from rich.progress import Progress
 from rich.text import Text
 
-from b12qa import __version__, rendering
+from b12qa import __version__, rendering, safety
 from b12qa.errors import B12qaError, MissingIndexError, QueryError, StaleIndexError
-from b12qa.records import Answer, Excerpt, Notice, NoticeKind, Outcome, Passage, Span
+from b12qa.records import Answer, CareCard, CareLevel, Excerpt, Notice, NoticeKind, Outcome, Passage, Span
 
 if TYPE_CHECKING:
     from b12qa.answering import Assistant
@@ -259,7 +261,7 @@ def ask(
     ] = None,
 ) -> None:
     """Ask one question."""
-    with _reported_errors():
+    with _reported_errors(), _care_first(question, history or (), errors if as_json else console):
         assistant = _load(index, corpus, model)
         answer = assistant.ask(question, history or (), max_quotes=top_k)
         if as_json:
@@ -391,6 +393,19 @@ def _reported_errors() -> Iterator[None]:
     except (B12qaError, OSError) as error:
         errors.print(f"b12qa: {error}", soft_wrap=True, markup=False)
         raise typer.Exit(2) from error
+
+
+@contextmanager
+def _care_first(question: str, history: Sequence[str], to: Console) -> Iterator[None]:
+    """Show the card for a red flag even if there is no answer."""
+    try:
+        yield
+    except Exception:
+        with suppress(Exception):  # the rules may be what failed; the first error is the one to report
+            card = safety.care_card(question, history)
+            if card is not None:
+                to.print(Group(_card(card), _notice(safety.disclaimer())))
+        raise
 
 
 def _folder(index: Path, corpus: Path | None) -> Path:
@@ -542,14 +557,23 @@ _OUTCOME_STYLES = {
 }
 
 
+_CARE_STYLES = {CareLevel.EMERGENCY: "bold red", CareLevel.URGENT: "red", CareLevel.SOON: "yellow"}
+
+
 def _answer(answer: Answer) -> RenderableType:
-    parts: list[RenderableType] = [
-        Text(rendering.OUTCOME_WORDS[answer.outcome], style=_OUTCOME_STYLES[answer.outcome])
-    ]
-    parts += [_notice(n) for n in answer.notices if n.kind is not NoticeKind.DISCLAIMER]
+    label = Text(rendering.OUTCOME_WORDS[answer.outcome], style=_OUTCOME_STYLES[answer.outcome])
+    card = [] if answer.care_card is None else [_card(answer.care_card)]
+    parts: list[RenderableType] = [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
+    parts += [_notice(n) for n in answer.notices if n.kind not in (NoticeKind.CARE, NoticeKind.DISCLAIMER)]
     parts += [_passage(quote) for quote in answer.quotes]
     parts += [_notice(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
+
+
+def _card(card: CareCard) -> Panel:
+    title, *body = safety.care_notice(card).text.split("\n")
+    words = Text("\n").join([Text(body[0], style="bold"), *map(Text, body[1:])])
+    return Panel(words, title=Text(title), title_align="left", box=HEAVY, style=_CARE_STYLES[card.level])
 
 
 def _passage(passage: Passage) -> RenderableType:

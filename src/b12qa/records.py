@@ -39,9 +39,19 @@ class Outcome(StrEnum):
     URGENT = "urgent"
 
 
+class CareLevel(StrEnum):
+    """How soon somebody needs help, the most severe first."""
+
+    EMERGENCY = "emergency"
+    URGENT = "urgent"
+    SOON = "soon"
+
+
 class NoticeKind(StrEnum):
     """Whose words a notice holds, so that a surface can tell them apart."""
 
+    CARE = "care"
+    ABOUT = "about"
     OUTCOME = "outcome"
     MISSING = "missing"
     NEAREST_SECTIONS = "nearest_sections"
@@ -241,15 +251,37 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class HelpLine:
+    """Somebody to call."""
+
+    name: str  # "emergency", "advice", "crisis", "poison"
+    number: str  # in words where no number is sure: "your local emergency number"
+
+
+@dataclass(frozen=True, slots=True)
+class CareCard:
+    """What to do first about a red flag in a message."""
+
+    level: CareLevel
+    concept: str  # id in `red-flags.yaml`
+    title: str
+    text: str
+    steps: tuple[str, ...]  # what to do, the most pressing first
+    numbers: tuple[HelpLine, ...]  # those that the steps name
+    source: str  # organisation and title behind the rules
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What every surface shows for a question."""
 
     question: str  # as typed
-    query: str  # what was searched
+    query: str  # what was searched; empty when nothing was
     outcome: Outcome
     confidence: float  # probability that the quotes answer the question, 0 to 1
     quotes: tuple[Quote, ...]  # best first; empty when nothing may be quoted
     notices: tuple[Notice, ...]
+    care_card: CareCard | None = None  # its words are also the first of the notices
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain lists and dictionaries, ready for JSON."""

@@ -15,12 +15,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from html import escape
 
+from b12qa import safety
 from b12qa.markdown import row_cells, visible_spans
 from b12qa.records import (
     About,
     Answer,
     Block,
     BlockKind,
+    CareCard,
     Document,
     Excerpt,
     Notice,
@@ -45,6 +47,10 @@ MONTHS = (
 )  # fmt: skip
 
 
+# A card stands at the top of an answer and the disclaimer at its end.
+_APART = (NoticeKind.CARE, NoticeKind.DISCLAIMER)
+
+
 def section_anchor(document: str, start: int) -> str:
     """The id of a place in a rendered document."""
     return f"{document}-{start}"
@@ -60,12 +66,26 @@ def answer_html(answer: Answer, *, links: bool = False) -> str:
         links: whether `document_html` stands on the same page, so that quotes and sections can open it.
     """
     parts = [f'<div class="b12qa answer {answer.outcome}" lang="en">']
-    parts.append(f'<p class="outcome">{escape(OUTCOME_WORDS[answer.outcome])}</p>')
-    parts += [notice_html(n, links=links) for n in answer.notices if n.kind is not NoticeKind.DISCLAIMER]
+    card = [] if answer.care_card is None else [care_html(answer.care_card)]
+    label = f'<p class="outcome">{escape(OUTCOME_WORDS[answer.outcome])}</p>'
+    # The label of an urgent answer is the card's own; any other one is about the article.
+    parts += [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
+    parts += [notice_html(n, links=links) for n in answer.notices if n.kind not in _APART]
     parts += [passage_html(quote, links=links) for quote in answer.quotes]
     parts += [notice_html(n, links=links) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
     parts.append("</div>")
     return "".join(parts)
+
+
+def care_html(card: CareCard) -> str:
+    """A care card as a region of its own, which a screen reader says at once."""
+    steps = "".join(f"<li>{escape(step)}</li>" for step in card.steps)
+    level = escape(safety.LEVEL_WORDS[card.level])
+    return (
+        f'<section class="care {card.level}" aria-label="{level}"><div role="alert">'
+        f'<p class="level">{level}</p><h2>{escape(card.title)}</h2>'
+        f"<p>{escape(card.text)}</p><ul>{steps}</ul></div></section>"
+    )
 
 
 def results_html(results: Sequence[ScoredChunk]) -> str:
@@ -297,8 +317,9 @@ def _link(document: str, start: int, words: str) -> str:
 
 def answer_text(answer: Answer) -> str:
     """An answer for a terminal without colours."""
-    parts = [OUTCOME_WORDS[answer.outcome]]
-    parts += [notice_text(n) for n in answer.notices if n.kind is not NoticeKind.DISCLAIMER]
+    parts = [notice_text(n) for n in answer.notices if n.kind is NoticeKind.CARE]
+    parts.insert(0 if answer.outcome is Outcome.URGENT else len(parts), OUTCOME_WORDS[answer.outcome])
+    parts += [notice_text(n) for n in answer.notices if n.kind not in _APART]
     parts += [passage_text(quote) for quote in answer.quotes]
     parts += [notice_text(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
     return "\n\n".join(parts)

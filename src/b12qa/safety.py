@@ -1,16 +1,145 @@
-"""What frames every answer."""
+"""What frames every answer: care cards for red flags, the disclaimer, and who is speaking.
+
+All of it works without an index and without a model, so that a card is shown even where they fail.
+"""
 
 from __future__ import annotations
 
-from b12qa.records import Notice, NoticeKind
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
 
-DISCLAIMER = (
-    "This is a machine that quotes one article. It is not medical advice and not a diagnosis, and nobody "
-    "here has checked your health. Ask a pharmacist or a doctor before you act on it. "
-    "In an emergency, call your local emergency number."
+import yaml
+
+from b12qa.errors import QueryError, YamlError
+from b12qa.records import CareCard, CareLevel, HelpLine, Notice, NoticeKind
+from b12qa.strict_yaml import compose, entries, fields, line_of, text_of
+
+if TYPE_CHECKING:
+    from b12qa.redflags import Concept, RedFlags
+
+REGION_VARIABLE = "B12QA_REGION"
+REGIONS_FILE = "regions.yaml"
+DEFAULT_REGION = "default"
+LINES = ("emergency", "advice", "crisis", "poison")
+
+WHAT_THIS_IS = "This is a machine that quotes one article."
+WHAT_IT_IS_NOT = "It is not a person. It gives no advice and no diagnosis, and it does not know your health."
+WHAT_TO_DO = (
+    "Ask a pharmacist or a doctor before you act on it. In an emergency, call your local emergency number."
 )
+DISCLAIMER = f"{WHAT_THIS_IS} {WHAT_IT_IS_NOT} {WHAT_TO_DO}"
+ABOUT = (
+    "No. This is a machine, not a person, and not a doctor or a nurse. It writes no text of its own about "
+    "your health. It looks for the parts of one article that fit your question, and shows them word for "
+    "word. It can miss things. For advice, ask a pharmacist or a doctor."
+)
+
+LEVEL_WORDS = {
+    CareLevel.EMERGENCY: "Emergency: get help now",
+    CareLevel.URGENT: "Urgent: get help today",
+    CareLevel.SOON: "Not an emergency: see someone soon",
+}
+# With these, nothing is searched and nothing quoted.
+BEFORE_ANY_QUOTE = (CareLevel.EMERGENCY, CareLevel.URGENT)
 
 
 def disclaimer() -> Notice:
     """The notice that every answer carries, whatever its outcome."""
     return Notice(NoticeKind.DISCLAIMER, DISCLAIMER)
+
+
+def care_card(question: str, history: Sequence[str] = (), region: str | None = None) -> CareCard | None:
+    """The card for the most severe red flag in a message, or none.
+
+    Args:
+        question: as typed, of any length; all of it is read.
+        history: the user's earlier questions, oldest first.
+        region: a region of `regions.yaml`; by default the environment variable B12QA_REGION, or none.
+
+    Raises:
+        QueryError: there is no such region. A wrong environment variable counts as none: it must not
+            keep a card from being shown, and `b12qa chat` refuses to start with it.
+    """
+    concept = _red_flags().find(question, history)
+    if concept is None:
+        return None
+    try:
+        lines = help_lines(region)
+    except QueryError:
+        if region is not None:
+            raise
+        lines = help_lines(DEFAULT_REGION)
+    return _card(concept, lines)
+
+
+def care_notice(card: CareCard) -> Notice:
+    """A card as plain text."""
+    steps = "\n".join(f"- {step}" for step in card.steps)
+    return Notice(NoticeKind.CARE, f"{LEVEL_WORDS[card.level]}\n{card.title}\n{card.text}\n{steps}")
+
+
+def about_reply(question: str) -> Notice | None:
+    """The honest reply to "are you a doctor?", or none if that is not what is asked."""
+    return Notice(NoticeKind.ABOUT, ABOUT) if _red_flags().asks_who(question) else None
+
+
+def help_lines(region: str | None = None) -> Mapping[str, HelpLine]:
+    """Whom to call, by the name of the line. Argument as in `care_card`."""
+    wanted = region or os.environ.get(REGION_VARIABLE) or DEFAULT_REGION
+    regions = load_regions()
+    found = {name.casefold(): name for name in regions}.get(wanted.strip().casefold())
+    if found is None:
+        raise QueryError(
+            f"Expected one of {', '.join(sorted(regions))} as region, got {wanted!r}. "
+            f"Set {REGION_VARIABLE} to one of them, or leave it out."
+        )
+    return regions[found]
+
+
+@cache
+def load_regions() -> Mapping[str, Mapping[str, HelpLine]]:
+    """The regions that come with the package."""
+    return read_regions((files("b12qa") / "data" / REGIONS_FILE).read_bytes(), REGIONS_FILE)
+
+
+def read_regions(data: bytes, file: str) -> Mapping[str, Mapping[str, HelpLine]]:
+    """Read whom to call, by region and line.
+
+    Raises:
+        YamlError: the file is not of the form that its head explains.
+    """
+    node = compose(data, file)
+    if not isinstance(node, yaml.MappingNode):
+        raise YamlError(file, 1, "expected regions by name here")
+    regions = {}
+    for name, value in entries(node, file).items():
+        parts = fields(value, file, {"name", *LINES}, required=True)
+        regions[name.text] = {line: HelpLine(line, text_of(parts[line], file).text) for line in LINES}
+    if DEFAULT_REGION not in regions:
+        raise YamlError(file, line_of(node), f"no region is named {DEFAULT_REGION!r}", "Add it.")
+    return regions
+
+
+def _red_flags() -> RedFlags:
+    # The rules bring the list of English words along; a command that needs none should start at once.
+    from b12qa.redflags import load_red_flags
+
+    return load_red_flags()
+
+
+def _card(concept: Concept, lines: Mapping[str, HelpLine]) -> CareCard:
+    words = {name: line.number for name, line in lines.items()}
+    return CareCard(
+        level=concept.level,
+        concept=concept.id,
+        title=concept.title,
+        text=concept.text,
+        steps=tuple(step.format_map(words) for step in concept.steps),
+        numbers=tuple(
+            line for name, line in lines.items() if any(f"{{{name}}}" in step for step in concept.steps)
+        ),
+        source="; ".join(concept.sources),
+    )

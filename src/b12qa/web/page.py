@@ -121,10 +121,10 @@ def build_blocks(current: Callable[[], Served]) -> gr.Blocks:
         so_far = brought_to(served.generation, so_far)
         if not question:
             return shown(served, so_far)
+        history = [turn.question for turn in so_far.turns if turn.question]
         if len(question) > MAX_QUESTION_CHARACTERS:
-            turn, left_in_the_box = refused(question), question
+            turn, left_in_the_box = refused(question, history), question
         else:
-            history = [turn.question for turn in so_far.turns if turn.question]
             turn, left_in_the_box = turn_for(served.assistant, question, history), ""
         turns = (*so_far.turns, turn)[-MAX_TURNS:]
         return shown(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from b12qa import rendering, safety
 from b12qa.answering import Assistant
-from b12qa.records import Document, Outcome, Span
+from b12qa.records import CareCard, Document, Outcome, Span
 
 MAX_QUESTION_CHARACTERS = 500
 MAX_EXAMPLES = 5
@@ -63,17 +63,22 @@ def turn_for(assistant: Assistant, question: str, history: Sequence[str]) -> Tur
         # The message of an error might repeat the question, so only its kind and place are logged.
         place = traceback.extract_tb(error.__traceback__)[-1]
         _log.error("No answer: %s in %s, line %s", type(error).__name__, place.name, place.lineno)
-        return _our_turn(question, "fault", "No answer", FAULT_WORDS)
+        return _our_turn(question, "fault", "No answer", FAULT_WORDS, _card_after_a_fault(question, history))
 
 
-def refused(question: str) -> Turn:
-    """What the page shows for a question that is too long to be read whole."""
+def refused(question: str, history: Sequence[str] = ()) -> Turn:
+    """What the page shows for a question that is too long to be searched; red flags are met all the same.
+
+    Args:
+        history: as in `turn_for`.
+    """
     return _our_turn(
         "",
         "refused",
         "Too long",
         f"Please ask in at most {MAX_QUESTION_CHARACTERS} characters; yours has {len(question):,}. "
         "It is still in the box, so that you can shorten it.",
+        safety.care_card(question, history),
     )
 
 
@@ -138,9 +143,17 @@ def untouched(html: str) -> str:
     return html.translate(_AS_REFERENCES)
 
 
-def _our_turn(question: str, kind: str, label: str, words: str) -> Turn:
+def _card_after_a_fault(question: str, history: Sequence[str]) -> CareCard | None:
+    try:
+        return safety.care_card(question, history)
+    except Exception:
+        return None  # the rules may be what failed
+
+
+def _our_turn(question: str, kind: str, label: str, words: str, card: CareCard | None) -> Turn:
+    care = "" if card is None else rendering.care_html(card)
     html = untouched(
-        f'<div class="b12qa answer {kind}" lang="en"><p class="outcome">{escape(label)}</p>'
+        f'<div class="b12qa answer {kind}" lang="en">{care}<p class="outcome">{escape(label)}</p>'
         f'<div class="notice outcome"><p>{escape(words)}</p></div>'
         f"{rendering.notice_html(safety.disclaimer())}</div>"
     )

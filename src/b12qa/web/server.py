@@ -13,6 +13,7 @@ from pathlib import Path
 
 import uvicorn
 
+from b12qa import safety
 from b12qa.errors import B12qaError
 
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (the address to open instead)
@@ -40,8 +41,9 @@ def serve(
         open_browser: open the page, where there is a screen.
 
     Raises:
-        B12qaError: the port is taken, or whatever `Assistant.load` raises.
+        B12qaError: the port is taken, the region is unknown, or whatever `Assistant.load` raises.
     """
+    safety.help_lines()  # a wrong region is reported before anybody needs it
     with suppress(KeyboardInterrupt), _listening(host, port) as listener:
         # Loading takes seconds; a taken port is reported before.
         from b12qa.answering import Assistant

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import re
+import time
+from importlib.resources import files
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import FIXTURES, PROPERTY
+
+from b12qa.errors import YamlError
+from b12qa.records import CareLevel
+from b12qa.redflags import _FRAMES, RULES_FILE, Concept, load_red_flags, normalized, read_red_flags
+
+FLAGS = load_red_flags()
+CONCEPTS = {concept.id: concept for concept in FLAGS.concepts}
+
+
+def messages(name: str) -> list[str]:
+    lines = (FIXTURES / name).read_text("utf-8").split("\n")
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def found(message: str) -> Concept | None:
+    """The red flag of a message, with the earlier ones before it."""
+    *history, last = message.split(" /// ")
+    return FLAGS.find(last, history)
+
+
+def found_id(message: str) -> str | None:
+    concept = found(message)
+    return None if concept is None else concept.id
+
+
+# The examples beside the rules.
+
+
+@pytest.mark.parametrize("concept", FLAGS.concepts, ids=lambda concept: concept.id)
+def test_every_example_of_a_concept_does_what_the_file_says(concept: Concept) -> None:
+    assert {text: found_id(text) for text in concept.match} == dict.fromkeys(concept.match, concept.id)
+    assert {text: found_id(text) for text in concept.no_match} == dict.fromkeys(concept.no_match)
+
+
+def test_a_question_for_who_is_speaking_is_told_from_one_about_doctors() -> None:
+    assert [text for text in FLAGS.about.match if not FLAGS.asks_who(text)] == []
+    assert [text for text in FLAGS.about.no_match if FLAGS.asks_who(text)] == []
+
+
+def test_every_concept_of_the_contract_has_rules() -> None:
+    wanted = (
+        "self-harm overdose person-in-danger allergic-reaction chest-pain breathlessness stroke leg-clot "
+        "cauda-equina fast-weakness severe-anaemia infected-wound bad-circulation"
+    )
+    assert set(wanted.split()) <= CONCEPTS.keys()
+    assert all(len(concept.sources) >= 1 for concept in FLAGS.concepts)
+
+
+def test_every_list_of_words_is_used() -> None:
+    text = (files("b12qa") / "data" / RULES_FILE).read_text("utf-8")
+    words, concepts = text.split("\nconcepts:\n")
+    used = {
+        name
+        for found in re.findall(r"(?:near|order|unless): \[(.*?)\]", concepts)
+        for name in found.split(", ")
+    }
+    used |= set(re.findall(r"<(\w+)>", words)) | set(_FRAMES)
+    assert set(re.findall(r"^  (\w+): \[", words, re.MULTILINE)) - used == set()
+
+
+# Phrasings.
+
+
+def test_no_red_flag_of_the_collection_is_missed() -> None:
+    missed = [
+        text
+        for text in messages("red-flags.txt")
+        if (concept := found(text)) is None or concept.level is CareLevel.SOON
+    ]
+    assert missed == []
+    assert len(messages("red-flags.txt")) > 900
+
+
+def test_no_harmless_message_of_the_collection_gets_an_urgent_card() -> None:
+    alarms = {text: concept.id for text in messages("harmless.txt") if (concept := found(text))}
+    assert {text: i for text, i in alarms.items() if CONCEPTS[i].level is not CareLevel.SOON} == {}
+    assert len(messages("harmless.txt")) > 600
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("I have no chest pain", None),
+        ("no chest pain, fever, or breathlessness", None),
+        ("no chest pain but I cannot breathe", "breathlessness"),
+        ("no, my chest hurts", "chest-pain"),
+        ("I have never had chest pain like this", "chest-pain"),
+        ("I don't know why my chest hurts", "chest-pain"),
+        ("my doctor ruled out a stroke", None),
+    ],
+)
+def test_negation_reaches_as_far_as_its_clause(message: str, expected: str | None) -> None:
+    assert found_id(message) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("can B12 deficiency cause breathlessness?", None),
+        ("I am breathless, can B12 deficiency cause it?", "breathlessness"),
+        ("can B12 deficiency cause my chest pain?", "chest-pain"),
+        ("does it reduce the risk of stroke?", None),
+        ("I had chest pain ten years ago", None),
+        ("I had chest pain ten years ago, and now my chest hurts again", "chest-pain"),
+        ("what if I get chest pain?", None),
+        ("what if this is a stroke?", "stroke"),
+        ("my grandfather had a stroke ten years ago", None),
+        ("my grandfather is having a stroke", "stroke"),
+        ("I dreamt that I could not breathe", None),
+    ],
+)
+def test_what_is_taught_past_supposed_or_made_up_is_no_emergency(message: str, expected: str | None) -> None:
+    assert found_id(message) == expected
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "ｃｈｅｓｔ　ｐａｉｎ",
+        "c\u200bh\u200best pa\u200din",
+        "\u202echest pain\u202c",
+        "сhеst раin",  # four Cyrillic letters
+        "chest 😱 pain 💔",
+        "ch\u0301est pain",
+        "CHEST PAIN!!!",
+        "chestpain",
+        "ch3st p4in",
+        "chest    pain",
+        "chesst paiin",
+        "chest\u00adpain",
+        "I can’t breathe",
+        "I can t breathe",
+        "icantbreathe",
+        "cannnnt breatheeee",
+    ],
+)
+def test_disguise_and_typing_errors_hide_nothing(message: str) -> None:
+    assert found_id(message) in ("chest-pain", "breathlessness")
+
+
+def test_the_most_severe_concept_wins() -> None:
+    assert found_id("my ulcer won't heal and I want to kill myself") == "self-harm"
+    assert found_id("I fainted and now I have chest pain") == "chest-pain"
+
+
+def test_concepts_stand_from_the_most_severe_level_on() -> None:
+    levels = [list(CareLevel).index(concept.level) for concept in FLAGS.concepts]
+    assert levels == sorted(levels)
+
+
+# Turns.
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("I have chest pain /// should I take B12 for it?", "chest-pain"),
+        ("I have chest pain /// what should I do", "chest-pain"),
+        ("I have chest pain /// which foods contain B12?", None),
+        ("I have chest pain /// is it bad? /// and what helps against it?", "chest-pain"),
+        ("I have chest pain /// is it bad? /// is it my heart? /// is it common?", None),
+        ("I have chest pain /// which foods contain B12? /// is it in clams?", None),
+        ("I have chest pain /// false alarm, is it in clams?", None),
+        ("my leg is swollen /// only the left one and it is hot", "leg-clot"),
+        ("it is numb /// between my legs", "cauda-equina"),
+        ("my left calf is swollen and hot /// which dose is right for my ankle pain?", None),
+        ("my hands tingle /// which foods contain B12?", None),
+        ("does B12 help the heart? /// and breathlessness?", None),
+    ],
+)
+def test_a_flag_is_carried_as_far_as_the_talk_hangs_together(message: str, expected: str | None) -> None:
+    assert found_id(message) == expected
+
+
+# Any text.
+
+
+@PROPERTY
+@given(st.text(max_size=300), st.lists(st.text(max_size=50), max_size=4))
+def test_no_text_breaks_the_rules(text: str, history: list[str]) -> None:
+    FLAGS.find(text, history)
+    FLAGS.asks_who(text)
+
+
+HARMLESS = ("I like tea", "My cat sleeps", "The shop opens at nine", "I eat eggs and fish", "It rains")
+URGENT = [concept.match[0] for concept in FLAGS.concepts if concept.level is not CareLevel.SOON]
+
+
+@PROPERTY
+@given(
+    st.sampled_from(URGENT),
+    st.lists(st.sampled_from(HARMLESS), max_size=60),
+    st.lists(st.sampled_from(HARMLESS), max_size=5),
+)
+def test_harmless_sentences_around_it_hide_no_red_flag(
+    flag: str, before: list[str], after: list[str]
+) -> None:
+    assert found_id(". ".join([*before, flag, *after])) == found_id(flag)
+
+
+@PROPERTY
+@given(st.sampled_from(URGENT), st.data())
+def test_case_and_unseen_characters_change_nothing(flag: str, data: st.DataObject) -> None:
+    unseen = st.sampled_from(["", "\u200b", "\u200d", "\ufeff", "\u2060", "\u00ad", "\u202e", "\u0301"])
+    drawn = [data.draw(st.sampled_from([c.lower(), c.upper()])) + data.draw(unseen) for c in flag]
+    assert found_id("".join(drawn)) == found_id(flag)
+
+
+def test_normalizing_keeps_plain_words_as_they_are() -> None:
+    assert normalized("My chest hurts, i can't sleep.") == "my chest hurts, i can't sleep."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "can b12 cause chest pain ",
+        "no chest pain, ",
+        "chest ",
+        "chest. ",
+        "a",
+        "'",
+        "xqzvwkjhg ",
+        "my doctor says no pain in the chest and ",
+        "\u200b",
+        "…",
+    ],
+)
+def test_time_grows_with_the_length_and_no_faster(text: str) -> None:
+    def seconds(length: int) -> float:
+        message = text * (length // len(text))
+        best = float("inf")
+        for _ in range(3):
+            start = time.perf_counter()
+            FLAGS.find(message)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    # Eight times the text; a square would take 64 times as long.
+    assert seconds(80_000) < 24 * seconds(10_000) + 0.05
+
+
+# The file.
+
+
+def changed(before: str, after: str) -> bytes:
+    text = (files("b12qa") / "data" / RULES_FILE).read_text("utf-8")
+    assert before in text
+    return text.replace(before, after, 1).encode()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("level: emergency", "level: dire", "expected one of emergency, urgent, soon as level, got 'dire'"),
+        ("near: [chest, pain]", "near: [chess, pain]", "no list of words is named 'chess'"),
+        ("within: 7", "within: near", "expected a number of words as within, got 'near'"),
+        (
+            "die], mention: always",
+            "die], mention: never",
+            "expected one of complaint, illness, always as mention",
+        ),
+        ("id: overdose", "id: self-harm", "a second concept with the id self-harm"),
+        ("  negator: [", "  negators: [", "no list of words is named 'negator'"),
+        ('how_many: ["#8-300"', 'how_many: ["#8-3"', 'expected a range of numbers such as "#10-200"'),
+        ("<hurt_strong>", "<hurt>", "no list of words above is named 'hurt'"),
+        ("    sources: [", "    source: [", "got id and level and match and no match and rules and source"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_with_its_line(before: str, after: str, message: str) -> None:
+    data = changed(before, after)
+    with pytest.raises(YamlError, match=r"^red-flags\.yaml:\d+: ") as caught:
+        read_red_flags(data, RULES_FILE)
+    assert message in str(caught.value)
