@@ -21,6 +21,7 @@ from b12qa import answering, rendering
 from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
+from b12qa.feedback import Feedback, read_feedback
 from b12qa.index import open_index
 from b12qa.records import (
     Answer,
@@ -38,7 +39,7 @@ from b12qa.retrieval import Retriever
 from b12qa.safety import DISCLAIMER, LEVEL_WORDS, disclaimer
 from b12qa.web import replies
 from b12qa.web.live import LiveAssistant
-from b12qa.web.page import build_app
+from b12qa.web.page import KEEPS_NOTHING, KEEPS_RATED, build_app
 from b12qa.web.replies import REBUILT_WORDS
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -640,3 +641,26 @@ def test_open_page_goes_on_with_a_new_generation(browser: Browser, tmp_path: Pat
         with visit(browser, address) as later:
             expect(later.page.locator("#articles")).to_contain_text("Wait 4 minutes.")
             assert later.page.locator("#conversation .b12qa.rebuilt").count() == 0
+
+
+# Feedback.
+
+
+def test_rated_answer_is_kept_where_the_operator_wants_it_and_the_page_says_so(
+    browser: Browser, assistant: Assistant, tmp_path: Path
+) -> None:
+    file = tmp_path / "feedback.jsonl"
+    with listening(build_app(serving(assistant), file)) as address, visit(browser, address) as chat:
+        expect(chat.page.locator(".b12qa.privacy")).to_have_text(KEEPS_RATED)
+        chat.ask("how much b12 in clams")
+        chat.ask("what is the capital of France?")
+        assert not file.exists()
+        chat.page.get_by_role("button", name="dislike", exact=False).last.click()
+        expect(chat.page.get_by_text("Your question and your thumb were kept")).to_be_visible()
+    assert read_feedback(file) == [Feedback("what is the capital of France?", "not_covered", False)]
+
+
+def test_nobody_is_asked_to_rate_unless_the_operator_wants_it(chat: Visit) -> None:
+    expect(chat.page.locator(".b12qa.privacy")).to_have_text(KEEPS_NOTHING)
+    chat.ask("how much b12 in clams")
+    assert chat.page.get_by_role("button", name="like", exact=False).count() == 0

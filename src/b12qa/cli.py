@@ -285,6 +285,12 @@ def chat(
         bool, typer.Option("--build", help="Build the index first when it is missing, stale or damaged.")
     ] = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    feedback: Annotated[
+        Path | None,
+        typer.Option(
+            "--feedback", help="Let people rate answers, and keep the questions that they rate in this file."
+        ),
+    ] = None,
 ) -> None:
     """Start the web chat."""
     with _reported_errors():
@@ -298,6 +304,7 @@ def chat(
             port=port,
             build=build_first,
             open_browser=open_browser,
+            feedback=feedback,
         )
 
 

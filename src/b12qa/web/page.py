@@ -13,12 +13,14 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from b12qa.answering import Assistant
+from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
 from b12qa.records import Document
 from b12qa.safety import DISCLAIMER
 from b12qa.web.guard import Guard
 from b12qa.web.replies import (
     MAX_QUESTION_CHARACTERS,
     Conversation,
+    Turn,
     about_html,
     articles_html,
     brought_to,
@@ -48,9 +50,15 @@ _HEAD = """\
 <meta name="robots" content="noindex">
 <link rel="stylesheet" href="/page/page.css">
 <script src="/page/page.js" defer></script>"""
-_PRIVACY = (
-    '<div class="b12qa privacy" lang="en"><p>Questions are not stored or passed on. '
-    "The server forgets them when you start over, or an hour after your last one.</p></div>"
+_PRIVACY = '<div class="b12qa privacy" lang="en"><p>{words}</p></div>'
+KEEPS_NOTHING = (
+    "Questions are not stored or passed on. "
+    "The server forgets them when you start over, or an hour after your last one."
+)
+KEEPS_RATED = (
+    "Questions are not stored unless you press a thumb below an answer. Then that question and your thumb "
+    "are kept in a file for the editors, without your name and without the time. All others are forgotten "
+    "when you start over, or an hour after your last one."
 )
 _FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 
@@ -82,11 +90,12 @@ def served_by(assistant: Assistant) -> Served:
     )
 
 
-def build_app(current: Callable[[], Served]) -> FastAPI:
+def build_app(current: Callable[[], Served], feedback: Path | None = None) -> FastAPI:
     """The chat as an ASGI application, without a server.
 
     Args:
         current: what to show now. It is asked again for every page and every question.
+        feedback: the file to keep questions in whose answers people rate; without it nobody is asked to.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     # With a policy of ours, Gradio does not add its own, which lets every site in.
@@ -95,7 +104,7 @@ def build_app(current: Callable[[], Served]) -> FastAPI:
     app.add_middleware(Guard)
     gr.mount_gradio_app(
         app,
-        build_blocks(current),
+        build_blocks(current, feedback),
         path="/",
         theme=gr.themes.Base(font=_FONT, font_mono=("ui-monospace", "monospace")),
         head=_HEAD,
@@ -111,7 +120,7 @@ def build_app(current: Callable[[], Served]) -> FastAPI:
     return app
 
 
-def build_blocks(current: Callable[[], Served]) -> gr.Blocks:
+def build_blocks(current: Callable[[], Served], feedback: Path | None) -> gr.Blocks:
     """The components of the page and what happens when a question is asked."""
     at_first = current()
 
@@ -155,6 +164,14 @@ def build_blocks(current: Callable[[], Served]) -> gr.Blocks:
         conversation = conversation._replace(page_shows=conversation.generation)
         return left_in_the_box, messages, conversation, served.header, served.articles
 
+    def rate(so_far: Conversation, event: gr.LikeData) -> None:
+        turn = _turn_at(event.index, so_far)
+        if feedback is None or turn is None or turn.outcome not in KEPT_OUTCOMES:
+            gr.Info("Nothing was kept: this is no answer that can be rated.")
+            return
+        append_feedback(feedback, Feedback(turn.question, turn.outcome, bool(event.liked)))
+        gr.Info("Thank you. Your question and your thumb were kept for the editors.")
+
     def forget(conversation: Conversation) -> None:
         # Gradio drops only this value by itself, and keeps what the components of the page showed.
         blocks.state_holder.session_data.pop(conversation.session, None)
@@ -177,7 +194,7 @@ def build_blocks(current: Callable[[], Served]) -> gr.Blocks:
                     height=None,
                     layout="bubble",
                     buttons=[],
-                    feedback_options=None,
+                    feedback_options=("Like", "Dislike") if feedback else None,
                     latex_delimiters=[],
                     autoscroll=False,
                     group_consecutive_messages=False,
@@ -194,7 +211,7 @@ def build_blocks(current: Callable[[], Served]) -> gr.Blocks:
                         elem_id="question",
                     )
                 with gr.Row(elem_id="below"):
-                    gr.Markdown(_PRIVACY)
+                    gr.Markdown(_PRIVACY.format(words=KEEPS_RATED if feedback else KEEPS_NOTHING))
                     again = gr.Button("Start over", elem_id="again", size="sm", min_width=90)
             with gr.Column(elem_id="reading", min_width=280):
                 articles = gr.Markdown(at_first.articles, elem_id="articles", latex_delimiters=[])
@@ -206,6 +223,8 @@ def build_blocks(current: Callable[[], Served]) -> gr.Blocks:
             (again.click, start_over, [conversation]),
         ):
             event(function, inputs, outputs, api_visibility="private", show_progress="hidden")
+        if feedback:
+            chat.like(rate, [conversation], None, api_visibility="private", show_progress="hidden")
         blocks.load(
             open_page,
             [conversation],
@@ -252,3 +271,13 @@ def _messages(welcome: Message, conversation: Conversation) -> list[Message]:
             messages.append({"role": "user", "content": untouched(question_html(turn.question))})
         messages.append({"role": "assistant", "content": turn.reply})
     return messages or [welcome]
+
+
+def _turn_at(message: object, conversation: Conversation) -> Turn | None:
+    """The turn whose reply is that message of the chat."""
+    position = -1
+    for turn in conversation.turns:
+        position += 2 if turn.question else 1
+        if position == message:
+            return turn
+    return None

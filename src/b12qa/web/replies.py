@@ -38,6 +38,7 @@ class Turn(NamedTuple):
     question: str  # empty when it was refused
     reply: str  # HTML
     unlinked: str  # the same without links into the article
+    outcome: str = ""  # of the answer; empty where there is none
 
 
 class Conversation(NamedTuple):
@@ -58,7 +59,7 @@ def turn_for(assistant: Assistant, question: str, history: Sequence[str]) -> Tur
     try:
         answer = assistant.ask(question, history)
         linked, unlinked = (untouched(rendering.answer_html(answer, links=links)) for links in (True, False))
-        return Turn(question, linked, unlinked)
+        return Turn(question, linked, unlinked, answer.outcome.value)
     except Exception as error:
         # The message of an error might repeat the question, so only its kind and place are logged.
         place = traceback.extract_tb(error.__traceback__)[-1]

@@ -31,6 +31,7 @@ def serve(
     port: int = 7860,
     build: bool = False,
     open_browser: bool = False,
+    feedback: Path | None = None,
 ) -> None:
     """Serve the chat until interrupted.
 
@@ -39,6 +40,7 @@ def serve(
         host: the address to listen on; the default is reached from this machine only.
         port: 0 takes a free one. The address is printed once the page can be opened.
         open_browser: open the page, where there is a screen.
+        feedback: see `b12qa.web.page.build_app`.
 
     Raises:
         B12qaError: the port is taken, the region is unknown, or whatever `Assistant.load` raises.
@@ -60,7 +62,7 @@ def serve(
                 threading.Thread(target=_open, args=[address], daemon=True).start()
 
         settings = uvicorn.Config(
-            build_app(live),
+            build_app(live, feedback),
             access_log=False,  # a question must not end up in a log
             log_config=None,
             log_level="critical",
