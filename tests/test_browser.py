@@ -621,7 +621,9 @@ def test_open_page_goes_on_with_a_new_generation(browser: Browser, tmp_path: Pat
         return Assistant(Retriever(open_index(index), encoder))
 
     live = LiveAssistant(build(SMALL_TEXT), index, lambda words: None)
-    with listening(build_app(live)) as address, visit(browser, address) as chat:
+    page = build_app(live)
+    live.on_new = page.state.begin_with
+    with listening(page) as address, visit(browser, address) as chat:
         old = chat.ask("wait 3 minutes")
         expect(old).to_contain_text("Wait 3 minutes.")
         expect(old.locator("a")).not_to_have_count(0)
@@ -640,6 +642,7 @@ def test_open_page_goes_on_with_a_new_generation(browser: Browser, tmp_path: Pat
         expect(chat.page.locator("#articles .opened")).to_contain_text("Wait 4 minutes.")
         with visit(browser, address) as later:
             expect(later.page.locator("#articles")).to_contain_text("Wait 4 minutes.")
+            expect(later.ask("wait minutes")).to_contain_text("Wait 4 minutes.")
             assert later.page.locator("#conversation .b12qa.rebuilt").count() == 0
 
 

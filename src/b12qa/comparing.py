@@ -162,7 +162,7 @@ def overlap(first: Sequence[str], second: Sequence[str]) -> float:
 
 # Why two sentences seem to disagree.
 
-_NEGATION = re.compile(r"\b(?:not|no|never|without|cannot|neither|nor|none)\b|\w+n['’]t\b", re.IGNORECASE)
+_NEGATION = re.compile(r"\b(?:not|no|never|without|cannot|neither|nor|none|\w{1,12}n['’]t)\b", re.IGNORECASE)
 
 
 def _disagreement(first: str, second: str, counts: Mapping[str, int]) -> str:

@@ -178,10 +178,10 @@ def _soup_to_markdown(soup: Tag) -> str:
         if isinstance(words, PreformattedString):  # a comment or a declaration
             words.extract()
         elif words.find_parent(["td", "th"]):
-            words.replace_with(re.sub(r"\s*[\r\n]\s*", " ", words).replace("|", r"\|"))
+            words.replace_with(_on_one_line(words).replace("|", r"\|"))
         elif not words.find_parent("pre"):
             after_break = getattr(words.previous_sibling, "name", None) == "br"
-            line = re.sub(r"\s*[\r\n]\s*", " ", words)
+            line = _on_one_line(words)
             words.replace_with(line.lstrip() if after_break else line)
     converter = MarkdownConverter(
         heading_style="ATX",
@@ -289,15 +289,25 @@ def _pdf_blocks(page: Sequence[_PdfLine], words: Counter[str]) -> list[_PdfBlock
     return blocks
 
 
+def _on_one_line(words: str) -> str:
+    """Words with each line break, and the blanks around it, as one blank."""
+    first, *others = re.split(r"[\r\n]+", words)
+    if not others:
+        return first
+    *middle, last = others
+    return " ".join([first.rstrip(), *filter(None, map(str.strip, middle)), last.lstrip()])
+
+
 def _joined(lines: Sequence[str], words: Counter[str]) -> str:
     """Lines as one. A hyphen between letters at a line's end goes if the whole word also stands elsewhere."""
     text = lines[0]
     for line in lines[1:]:
-        before, after = re.search(r"\w+(?=-$)", text), re.match(r"\w+", line)
+        before = re.match(r"\w+", text[-2::-1]) if text.endswith("-") else None  # the last word, backwards
+        after = re.match(r"\w+", line)
         if text.endswith("\xad"):
             text = text[:-1] + line
         elif before and after:
-            whole = before[0] + after[0]
+            whole = before[0][::-1] + after[0]
             # "2-" and "4 weeks" are not 24 weeks, wherever that number stands.
             text = (text[:-1] if whole.isalpha() and whole.lower() in words else text) + line
         else:

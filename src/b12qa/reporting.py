@@ -28,7 +28,7 @@ from b12qa.index import Index
 from b12qa.lexical import words
 from b12qa.markdown import line_number, plain_text
 from b12qa.records import Chunk, Document, Outcome, Sentence
-from b12qa.rendering import OUTCOME_WORDS, section_words
+from b12qa.rendering import OUTCOME_WORDS
 from b12qa.retrieval import Reading
 
 MAX_PAIRS = 50
@@ -40,7 +40,7 @@ SAME_FEEDBACK_COSINE = 0.85
 LIKE_COSINE = 0.75
 MAX_ASKED = 500
 # More points than this are hard to tell apart, and slow to place.
-MAX_POINTS = 6000
+MAX_POINTS = 10_000
 # On the article these keep as many neighbours in their section as a thousand steps do, in a tenth of the
 # time: 51 % of the ten nearest, against 24 % with the two first principal components and 54 % before.
 TSNE_SETTINGS = {
@@ -571,7 +571,7 @@ def _section_name(index: Index, place: tuple[int, int]) -> str:
 def _path_words(document: Document, path: tuple[str, ...]) -> str:
     """A section path in one line, without the title that all sections of a document stand under."""
     below_title = path[1:] if len(path) > 1 and path[0] == document.title else path
-    return section_words(below_title, document.title)
+    return " › ".join(below_title) or document.title
 
 
 def _words(index: Index, row: Chunk | Sentence) -> str:

@@ -28,6 +28,7 @@ class LiveAssistant:
         self._index_dir = index_dir
         self._tell = tell
         self._told = ""
+        self.on_new: Callable[[Served], None] = lambda served: None  # called once something else is served
 
     def __call__(self) -> Served:
         return self._served
@@ -49,6 +50,7 @@ class LiveAssistant:
         except (B12qaError, OSError) as error:
             self._tell_once(f"Still serving generation {serving.index.generation}: {error}")
         else:
+            self.on_new(self._served)
             self._tell_once(f"Serving generation {index.generation} from now on.")
 
     def _watch(self) -> None:

@@ -94,17 +94,19 @@ def build_app(current: Callable[[], Served], feedback: Path | None = None) -> Fa
     """The chat as an ASGI application, without a server.
 
     Args:
-        current: what to show now. It is asked again for every page and every question.
+        current: what to show now; it is asked again for every question. `app.state.begin_with` lets new
+            visitors begin with another one.
         feedback: the file to keep questions in whose answers people rate; without it nobody is asked to.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    blocks, app.state.begin_with = build_blocks(current, feedback)
     # With a policy of ours, Gradio does not add its own, which lets every site in.
     app.add_middleware(CORSMiddleware, allow_origins=[])
     app.mount("/page", StaticFiles(directory=STATIC))
     app.add_middleware(Guard)
     gr.mount_gradio_app(
         app,
-        build_blocks(current, feedback),
+        blocks,
         path="/",
         theme=gr.themes.Base(font=_FONT, font_mono=("ui-monospace", "monospace")),
         head=_HEAD,
@@ -120,8 +122,14 @@ def build_app(current: Callable[[], Served], feedback: Path | None = None) -> Fa
     return app
 
 
-def build_blocks(current: Callable[[], Served], feedback: Path | None) -> gr.Blocks:
-    """The components of the page and what happens when a question is asked."""
+def build_blocks(
+    current: Callable[[], Served], feedback: Path | None
+) -> tuple[gr.Blocks, Callable[[Served], None]]:
+    """The components of the page and what happens when a question is asked.
+
+    Returns:
+        The page, and what shows new visitors another generation.
+    """
     at_first = current()
 
     def ask(question: str | None, so_far: Conversation, request: gr.Request) -> Shown:
@@ -149,14 +157,6 @@ def build_blocks(current: Callable[[], Served], feedback: Path | None) -> gr.Blo
         served = current()
         return shown(served, Conversation(served.generation, so_far.session))
 
-    def open_page(so_far: Conversation) -> tuple[Any, ...]:
-        # The page was made when the server started; the index may have been built anew since.
-        served = current()
-        if so_far.generation == served.generation:
-            return (gr.skip(),) * 5
-        # Whoever types already keeps the words in the box.
-        return gr.skip(), *shown(served, brought_to(served.generation, so_far))[1:]
-
     def shown(served: Served, conversation: Conversation, left_in_the_box: str = "") -> Shown:
         messages = _messages(served.welcome, conversation)
         if conversation.generation == conversation.page_shows:
@@ -180,7 +180,7 @@ def build_blocks(current: Callable[[], Served], feedback: Path | None) -> gr.Blo
     with blocks:
         header = gr.Markdown(at_first.header, elem_id="top", latex_delimiters=[])
         conversation = gr.State(
-            Conversation(at_first.generation, page_shows=at_first.generation),
+            _nothing_said(at_first),
             time_to_live=MAX_CONVERSATION_SECONDS,
             delete_callback=forget,
         )
@@ -225,18 +225,22 @@ def build_blocks(current: Callable[[], Served], feedback: Path | None) -> gr.Blo
             event(function, inputs, outputs, api_visibility="private", show_progress="hidden")
         if feedback:
             chat.like(rate, [conversation], None, api_visibility="private", show_progress="hidden")
-        blocks.load(
-            open_page,
-            [conversation],
-            outputs,
-            api_visibility="private",
-            show_progress="hidden",
-            concurrency_limit=None,  # it takes no time, and waits for no question
-        )
+
+    def begin_with(served: Served) -> None:
+        # An event of the page when it opens would do it too, and race with the first question.
+        header.value, articles.value = served.header, served.articles
+        chat.value = chat.postprocess([served.welcome]).model_dump()
+        conversation.value = _nothing_said(served)
+        blocks.config = blocks.get_config_file()
+
     blocks.queue(
         default_concurrency_limit=MAX_CONCURRENT_QUESTIONS, max_size=MAX_WAITING_QUESTIONS, api_open=False
     )
-    return blocks
+    return blocks, begin_with
+
+
+def _nothing_said(served: Served) -> Conversation:
+    return Conversation(served.generation, page_shows=served.generation)
 
 
 def _header(assistant: Assistant) -> str:

@@ -61,8 +61,10 @@ def serve(
             if open_browser and _has_screen():
                 threading.Thread(target=_open, args=[address], daemon=True).start()
 
+        page = build_app(live, feedback)
+        live.on_new = page.state.begin_with
         settings = uvicorn.Config(
-            build_app(live, feedback),
+            page,
             access_log=False,  # a question must not end up in a log
             log_config=None,
             log_level="critical",
