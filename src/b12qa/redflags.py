@@ -167,10 +167,10 @@ _LEVELS = tuple(CareLevel)  # the most severe first
 # Lists that say how a thing is said. The rules below are about these.
 _FRAMES = (
     "asked_of", "asking", "auxiliary", "body_owner", "claimed", "clause_start", "exaggerated", "fiction",
-    "fillers", "follows", "generic_person", "going_on", "happening", "harmless", "has", "intense", "joins", "knows", "long_ago", "makes", "may",
-    "negator", "not_asking", "not_negation", "now", "opens_clause", "over", "person", "points_back",
-    "rated", "showing", "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after",
-    "teaches_before", "tells_me", "unheard_of", "whether",
+    "fillers", "follows", "generic_person", "going_on", "happening", "harmless", "has", "intense", "joins",
+    "knows", "long_ago", "makes", "may", "negator", "not_asking", "not_negation", "now", "opens_clause",
+    "over", "person", "points_back", "rated", "showing", "stops_negation", "supposed_if", "supposed_verb",
+    "teaches", "teaches_after", "teaches_before", "tells_me", "unheard_of", "whether",
 )  # fmt: skip
 
 
