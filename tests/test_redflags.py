@@ -117,6 +117,12 @@ def test_negation_reaches_as_far_as_its_clause(message: str, expected: str | Non
         ("my grandfather had a stroke ten years ago", None),
         ("my grandfather is having a stroke", "stroke"),
         ("I dreamt that I could not breathe", None),
+        ("I nearly fainted at the price", None),
+        ("I nearly fainted at the price, and now my chest hurts", "chest-pain"),
+        ("my chest hurts. The price of the jabs is a joke", "chest-pain"),
+        ("I used to faint before my diagnosis", None),
+        ("does low B12 make people faint?", None),
+        ("does low B12 make people faint? It just happened to me", "severe-anaemia"),
     ],
 )
 def test_what_is_taught_past_supposed_or_made_up_is_no_emergency(message: str, expected: str | None) -> None:
@@ -171,6 +177,8 @@ def test_concepts_stand_from_the_most_severe_level_on() -> None:
         ("I have chest pain /// is it bad? /// is it my heart? /// is it common?", None),
         ("I have chest pain /// which foods contain B12? /// is it in clams?", None),
         ("I have chest pain /// false alarm, is it in clams?", None),
+        ("does low B12 make people faint? /// that happened to me just now", "severe-anaemia"),
+        ("does low B12 make people faint? /// is that common?", None),
         ("my leg is swollen /// only the left one and it is hot", "leg-clot"),
         ("it is numb /// between my legs", "cauda-equina"),
         ("my left calf is swollen and hot /// which dose is right for my ankle pain?", None),

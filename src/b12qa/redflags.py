@@ -6,6 +6,7 @@ near each other. A message is read whole, in linear time. What a match means dep
 - negated, "no chest pain": counts for nothing;
 - taught, "can B12 deficiency cause chest pain?": counts only if it is said of somebody, "my chest pain";
 - long past, "I had a stroke ten years ago", or supposed, "what if I faint": counts for nothing;
+- exaggerated, "I nearly fainted at the price": counts for nothing;
 - an illness, "stroke": counts only if it is said to happen, "I think this is a stroke".
 """
 
@@ -54,6 +55,8 @@ PERSON_REACH = 5
 CLAUSE_REACH = 30
 # How many words may stand between an illness and the words that say that it happens.
 HAPPENING_REACH = 5
+# How far after a complaint the words stand that make it a joke: "I nearly fainted at the price".
+EXAGGERATED_REACH = 7
 # Earlier messages that are read together with the last one.
 EARLIER_MESSAGES = 2
 # A message of so few words says little without the one before.
@@ -148,7 +151,8 @@ class RedFlags:
         for earlier, later in zip(reversed(texts[:-1]), reversed(texts), strict=False):
             if not _hangs_on_the_one_before(later):
                 break
-            found += [concept for concept in self.concepts if _flags(concept, earlier)]
+            claimed = bool(later.frames["claimed"])
+            found += [concept for concept in self.concepts if _flags(concept, earlier, claimed)]
         return min(found, key=self.concepts.index, default=None)
 
     def asks_who(self, message: str) -> bool:
@@ -162,11 +166,11 @@ class RedFlags:
 _LEVELS = tuple(CareLevel)  # the most severe first
 # Lists that say how a thing is said. The rules below are about these.
 _FRAMES = (
-    "asked_of", "asking", "auxiliary", "body_owner", "clause_start", "fiction", "fillers", "generic_person",
-    "going_on", "happening", "harmless", "has", "intense", "joins", "knows", "long_ago", "makes", "may",
-    "negator", "not_asking", "not_negation", "now", "opens_clause", "over", "person", "points_back",
-    "rated", "showing", "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after",
-    "teaches_before", "tells_me", "unheard_of", "whether",
+    "asked_of", "asking", "auxiliary", "body_owner", "claimed", "clause_start", "exaggerated", "fiction",
+    "fillers", "follows", "generic_person", "going_on", "happening", "harmless", "has", "intense", "joins",
+    "knows", "long_ago", "makes", "may", "negator", "not_asking", "not_negation", "now", "opens_clause",
+    "over", "person", "points_back", "rated", "showing", "stops_negation", "supposed_if", "supposed_verb",
+    "teaches", "teaches_after", "teaches_before", "tells_me", "unheard_of", "whether",
 )  # fmt: skip
 
 
@@ -566,12 +570,17 @@ def _find_negated(words: _Words) -> None:
 _Match = tuple[tuple[int, int], ...]  # first word and one past the last, of each list of a rule
 
 
-def _flags(concept: Concept, words: _Words) -> bool:
-    return any(_applies(rule, words) for rule in concept.rules)
+def _flags(concept: Concept, words: _Words, claimed: bool = False) -> bool:
+    """Whether a concept is in a message.
 
-
-def _applies(rule: Rule, words: _Words) -> bool:
-    return any(_counts(match, rule.mention, words) for match in _matches(rule, rule.lists, words))
+    Args:
+        claimed: a later message says that it happens to the user: "that just happened to me".
+    """
+    return any(
+        _counts(match, rule.mention, words, claimed)
+        for rule in concept.rules
+        for match in _matches(rule, rule.lists, words)
+    )
 
 
 def _flags_together(concept: Concept, earlier: _Words, last: _Words) -> bool:
@@ -651,7 +660,7 @@ def _excepted(rule: Rule, first: int, last: int, words: _Words) -> bool:
     return False
 
 
-def _counts(match: _Match, mention: Mention, words: _Words) -> bool:
+def _counts(match: _Match, mention: Mention, words: _Words, claimed: bool = False) -> bool:
     own = {i for start, end in match for i in range(start, end)}
     first, last = min(own), max(own)
     if any(words.negated_by[i] not in own and words.negated_by[i] >= 0 for i in own):
@@ -659,13 +668,18 @@ def _counts(match: _Match, mention: Mention, words: _Words) -> bool:
     if mention is Mention.ALWAYS:
         return True
     context = _Context.of(first, last, words)
-    made_up = words.has("fiction", context.sentence_start, context.sentence_end)
-    if made_up or _long_past(context, words) or _supposed(context, words):
+    made_up = words.has("fiction", context.sentence_start, context.sentence_end) or words.has(
+        "exaggerated", last + 1, min(last + 1 + EXAGGERATED_REACH, context.sentence_end)
+    )
+    claimed = claimed or bool(words.frames["claimed"])
+    if made_up or _long_past(context, words) or (_supposed(context, words) and not claimed):
         return False
     if words.has("teaches_before", first - 3, first) or words.has("teaches_after", last + 1, last + 2):
         return False
-    personal = _personal(context, words)
+    personal = claimed or _personal(context, words)
     if mention is Mention.ILLNESS:
+        if words.has("follows", first - 3, first):
+            return False
         if words.has("rated", last + 1, last + 2) or not _happens(context, words):
             return False
         return personal or not (_teaches(context, words) or _asked_about(context, words))
@@ -790,7 +804,12 @@ def _hangs_on_the_one_before(words: _Words) -> bool:
     if not words.text or words.frames["over"]:
         return False
     count = len(words.text)
-    if words.frames["points_back"] or words.has("joins", 0, 1) or words.has("clause_start", 0, 1):
+    if (
+        words.frames["points_back"]
+        or words.frames["claimed"]
+        or words.has("joins", 0, 1)
+        or words.has("clause_start", 0, 1)
+    ):
         return True
     asks_for_me = words.has("auxiliary", 0, 3) and words.has("person", 0, 4)
     if count <= 2 * MAX_WORDS_OF_A_FRAGMENT and asks_for_me:
