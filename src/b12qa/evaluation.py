@@ -208,6 +208,8 @@ def summarize(results: Sequence[Result]) -> Evaluation:
     far = [r for r in results if r.kind == "unanswerable_far"]
     urgent = [r for r in results if r.kind == "urgent"]
     judged = [*answerable, *near, *far]
+    # A question that was taken for an emergency was not searched, so nothing was confident of anything.
+    searched = [r for r in judged if r.outcome != "urgent"]
 
     measures: dict[str, Measure] = {}
 
@@ -216,8 +218,9 @@ def summarize(results: Sequence[Result]) -> Evaluation:
             measures[name] = _mean(np.array([float(value(r)) for r in group]))
 
     def two(name: str, a: Sequence[Result], b: Sequence[Result], of: Callable[[Array, Array], float]) -> None:
-        if a and b:
-            measures[name] = _compare(_confidences(a), _confidences(b), of)
+        some, others = ([r for r in group if r.outcome != "urgent"] for group in (a, b))
+        if some and others:
+            measures[name] = _compare(_confidences(some), _confidences(others), of)
 
     for label, group in (("stand-alone", alone), ("follow-ups", follow_ups), ("two places", two_places)):
         for k in (1, 3, 5):
@@ -242,9 +245,9 @@ def summarize(results: Sequence[Result]) -> Evaluation:
     share("urgent recognized", urgent, lambda r: r.outcome == "urgent")
     share("false alarms", judged, lambda r: r.outcome == "urgent")
     curve: list[tuple[float, float]] = []
-    if judged:
-        confidences = _confidences(judged)
-        right = np.array([r.kind == "answerable" and r.found(3) for r in judged], dtype=float)
+    if searched:
+        confidences = _confidences(searched)
+        right = np.array([r.kind == "answerable" and r.found(3) for r in searched], dtype=float)
         curve = risk_coverage(confidences, right)
         measures["AURC"] = _bootstrap((confidences, right), risk_area)
         measures["expected calibration error"] = _bootstrap((confidences, right), calibration_error)
