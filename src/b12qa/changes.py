@@ -133,8 +133,14 @@ def _count_changed(before: Sequence[_Passage], after: Sequence[_Passage]) -> int
 
 def _most_alike(passage: _Passage, candidates: Iterable[_Passage]) -> _Passage | None:
     near = heapq.nsmallest(NEIGHBOURS, candidates, key=lambda other: abs(other.position - passage.position))
-    likeness = {other: _likeness(passage.text, other.text) for other in near}
-    best = max(near, key=likeness.__getitem__, default=None)
+    found = most_alike(passage.text, [other.text for other in near])
+    return None if found is None else near[found]
+
+
+def most_alike(text: str, candidates: Sequence[str]) -> int | None:
+    """The position of the text that is most likely another version of one, if any is; the first of equals."""
+    likeness = [_likeness(text, other) for other in candidates]
+    best = max(range(len(candidates)), key=likeness.__getitem__, default=None)
     return best if best is not None and likeness[best] >= ALIKE else None
 
 

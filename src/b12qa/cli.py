@@ -198,11 +198,10 @@ def check(
 ) -> None:
     """Look for damage in the corpus and in the index, and say whether the index is up to date."""
     with _reported_errors():
-        from b12qa.answering import corpus_folder
         from b12qa.checking import check_corpus, check_index, stray_questions
         from b12qa.corpus import Severity, make_corpus, read_sources
 
-        sources = read_sources(corpus_folder(index, corpus))
+        sources = read_sources(_folder(index, corpus))
         problems = check_corpus(sources, model)
         for problem in problems:
             errors.print(str(problem), soft_wrap=True, markup=False)
@@ -236,10 +235,9 @@ def import_(
 ) -> None:
     """Convert a Word, web or PDF file into Markdown in the corpus: a draft to be read before it is built."""
     with _reported_errors():
-        from b12qa.answering import corpus_folder
         from b12qa.importing import import_file
 
-        written = import_file(file, corpus_folder(index, corpus), name, force=force)
+        written = import_file(file, _folder(index, corpus), name, force=force)
         console.print(
             f"Wrote {written}, a draft. Read it beside {file.name}, tables above all, and mend it; "
             "take the line 'draft: true' out, then run: b12qa build",
@@ -335,11 +333,8 @@ def evaluate(
             rows = evaluation.with_typos(rows, typos)
         before = evaluation.read_results(compare) if compare else None
         assistant = _load(index, corpus, model)
-        with Progress(console=errors, transient=True) as progress:
-            task = progress.add_task("Asking", total=len(rows))
-            found = evaluation.evaluate(
-                assistant, rows, lambda done, total: progress.update(task, completed=done, total=total)
-            )
+        with _progress("Asking") as on_progress:
+            found = evaluation.evaluate(assistant, rows, on_progress)
         if plot:
             evaluation.plot_risk_coverage(found, plot)
         if as_json:
@@ -378,11 +373,8 @@ def report(
         rows = [row for path in questions or () for row in evaluation.read_questions(path)]
         left = read_feedback(feedback) if feedback else None
         assistant = _load(index, corpus, model)
-        with Progress(console=errors, transient=True) as progress:
-            task = progress.add_task("Asking", total=len(rows), visible=bool(rows))
-            found = make_report(
-                assistant, rows, left, lambda done, total: progress.update(task, completed=done, total=total)
-            )
+        with _progress("Asking", visible=bool(rows)) as on_progress:
+            found = make_report(assistant, rows, left, on_progress)
         # Half characters in a question would make the page unwritable.
         page = report_html(found).encode("utf-8", "replace")
         out.write_bytes(page)
@@ -518,10 +510,10 @@ def _watch(folder: Path, build_once: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _progress(words: str) -> Iterator[Callable[[int, int], None]]:
+def _progress(words: str, *, visible: bool = True) -> Iterator[Callable[[int, int], None]]:
     """A bar on the terminal for what takes long."""
     with Progress(console=errors, transient=True) as progress:
-        task = progress.add_task(words, total=None)
+        task = progress.add_task(words, total=None, visible=visible)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 

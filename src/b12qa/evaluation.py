@@ -189,7 +189,7 @@ def ask_all(
     Raises:
         QueryError: a gold sentence is in no document.
     """
-    texts = {document.name: _Plain(document) for document in assistant.documents}
+    texts = {document.name: PlainDocument(document) for document in assistant.documents}
     _check_gold(rows, list(texts.values()))
     results = []
     for done, row in enumerate(rows, start=1):
@@ -479,7 +479,7 @@ def _compare(a: Array, b: Array, of: Callable[[Array, Array], float]) -> Measure
 # What was found, against the gold sentences.
 
 
-class _Plain:
+class PlainDocument:
     """A document's words without marks and line breaks, so that gold sentences may be written either way."""
 
     def __init__(self, document: Document) -> None:
@@ -490,11 +490,11 @@ class _Plain:
         return _normalized(plain_text(self.document.text, span.start, span.end, self.document.markup))
 
 
-def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, _Plain]) -> Result:
+def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, PlainDocument]) -> Result:
     top_k = min(RANKING_DEPTH, len(assistant.retriever.index.chunks))
     ranked = assistant.search(row.question, row.history, top_k)
     answer = assistant.ask(row.question, row.history)
-    gold = [[_gold_words(sentence, texts.values()) for sentence in alternatives] for alternatives in row.gold]
+    gold = [[gold_words(sentence, texts.values()) for sentence in alternatives] for alternatives in row.gold]
     highlighted = [
         [texts[passage.document].of(span) for span in passage.highlights] for passage in answer.quotes
     ]
@@ -523,15 +523,15 @@ def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, _Plain])
 
 def passages_with_gold(index: Index, rows: Iterable[QuestionRow]) -> set[int]:
     """Positions of the chunks that hold a gold sentence of any question."""
-    texts = [_Plain(document) for document in index.documents]
+    texts = [PlainDocument(document) for document in index.documents]
     wanted = {sentence for row in rows for alternatives in row.gold for sentence in alternatives}
-    gold = {_gold_words(sentence, texts) for sentence in wanted}
+    gold = {gold_words(sentence, texts) for sentence in wanted}
     words = [texts[chunk.document].of(Span(chunk.start, chunk.end)) for chunk in index.chunks]
     return {position for position, text in enumerate(words) if any(sentence in text for sentence in gold)}
 
 
 def _ranks(
-    passages: Sequence[Passage], gold: list[list[str]], texts: Mapping[str, _Plain]
+    passages: Sequence[Passage], gold: list[list[str]], texts: Mapping[str, PlainDocument]
 ) -> tuple[int, ...]:
     words = [texts[passage.document].of(Span(passage.start, passage.end)) for passage in passages]
     return tuple(
@@ -549,16 +549,16 @@ def _same(sentence: str, gold: list[list[str]]) -> set[int]:
     }
 
 
-def _check_gold(rows: Sequence[QuestionRow], texts: Sequence[_Plain]) -> None:
+def _check_gold(rows: Sequence[QuestionRow], texts: Sequence[PlainDocument]) -> None:
     for row in rows:
         for sentence in (sentence for alternatives in row.gold for sentence in alternatives):
-            if not any(_gold_words(sentence, texts) in text.words for text in texts):
+            if not any(gold_words(sentence, texts) in text.words for text in texts):
                 raise QueryError(
                     f"The gold sentence of {row.id} is in no document: {sentence!r}. Mend the row."
                 )
 
 
-def _gold_words(sentence: str, texts: Iterable[_Plain]) -> str:
+def gold_words(sentence: str, texts: Iterable[PlainDocument]) -> str:
     """The words of a gold sentence: copied from the file with all its marks, or written without them."""
     for text in texts:
         start = text.document.text.find(sentence)

@@ -15,16 +15,15 @@ from enum import StrEnum
 from typing import Any
 
 from b12qa.answering import Assistant
+from b12qa.changes import most_alike
 from b12qa.corpus import Problem
 from b12qa.embedding import RememberingEncoder
-from b12qa.evaluation import QuestionRow
+from b12qa.evaluation import PlainDocument, QuestionRow, gold_words
 from b12qa.index import Index
 from b12qa.markdown import plain_text
 from b12qa.records import Answer, Chunk, Document, Outcome, Sentence
 from b12qa.retrieval import Retriever
 
-# Two passages that share this much of their words, in order, are versions of one.
-ALIKE = 0.5
 WORDS_AROUND = 8  # an edit, in the summary
 BANK = "bank"  # where a question comes from that is in no evaluation set
 
@@ -161,21 +160,13 @@ def _bank(old: Index, new: Index) -> Iterator[Expected]:
                 yield Expected(open_question.text, BANK)
 
 
-def _evaluation(rows: Iterable[QuestionRow], documents: Sequence[Document]) -> Iterator[Expected]:
+def _evaluation(rows: Iterable[QuestionRow], documents: Iterable[Document]) -> Iterator[Expected]:
+    texts = [PlainDocument(document) for document in documents]
     for row in rows:
         evidence = tuple(
-            tuple(_gold_words(sentence, documents) for sentence in alternatives) for alternatives in row.gold
+            tuple(gold_words(sentence, texts) for sentence in alternatives) for alternatives in row.gold
         )
         yield Expected(row.question, row.id, row.history, evidence)
-
-
-def _gold_words(sentence: str, documents: Iterable[Document]) -> str:
-    """The words of a gold sentence, which may be copied with its marks."""
-    for document in documents:
-        start = document.text.find(sentence)
-        if start >= 0:
-            return _plain(document, start, start + len(sentence))
-    return _one_line(sentence)
 
 
 def _embedded_questions(index: Index) -> Iterator[tuple[str, Any]]:
@@ -222,10 +213,9 @@ def _reworded(old: Index, new: Index) -> Iterator[tuple[str, str]]:
 def _versions(gone: Iterable[str], fresh: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The texts that are gone, each with the most alike of the fresh ones, if any is alike."""
     for text in gone:
-        likeness = {other: _likeness(text, other) for other in fresh}
-        best = max(fresh, key=likeness.__getitem__, default=None)
-        if best is not None and likeness[best] >= ALIKE:
-            yield text, best
+        version = most_alike(text, fresh)
+        if version is not None:
+            yield text, fresh[version]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,11 +284,6 @@ def _plain(document: Document, start: int, end: int) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _likeness(text: str, other: str) -> float:
-    """The share of words that two texts have in common, in order, 0 to 1."""
-    return SequenceMatcher(None, text.split(), other.split(), autojunk=False).ratio()
 
 
 # What an editor reads.
