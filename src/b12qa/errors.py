@@ -6,6 +6,7 @@ B12qaError
 │   └── YamlError          YAML is broken, or not of the form expected
 ├── ConversionError        a file cannot be turned into Markdown
 ├── ModelError             the embedding model is missing, changed or unusable
+├── IndexTypeError         no index of the type wanted can be built
 ├── IndexUnusableError     the index must not be served
 │   ├── MissingIndexError  nothing has been built yet
 │   ├── StaleIndexError    built from another text or with other settings
@@ -47,6 +48,10 @@ class ConversionError(B12qaError):
 
 class ModelError(B12qaError):
     """The embedding model is missing, is not the one expected, or gave unusable vectors."""
+
+
+class IndexTypeError(B12qaError):
+    """No index of the type wanted can be built."""
 
 
 class IndexUnusableError(B12qaError):

@@ -12,6 +12,7 @@ import io
 import json
 import logging
 import math
+import mmap
 import re
 import struct
 from collections import Counter
@@ -19,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -48,18 +49,20 @@ from b12qa.records import (
     Sentence,
     Span,
 )
-
-if TYPE_CHECKING:
-    import faiss
+from b12qa.shortcuts import CHUNKS, SENTENCES, Shortcuts, open_shortcuts
+from b12qa.vectors import AUTO, MappedVectors, Vectors, blocks
 
 IntMatrix = npt.NDArray[np.int64]
+FileContent = bytes | mmap.mmap
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 ROLLED_BACK = "ROLLED-BACK"
 VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
 DIGEST_BYTES = 32
+# A larger file stays on the disk, and what is asked for is read when it is asked for.
+MAPPED_FROM_BYTES = 64_000_000
 _GENERATION = re.compile(r"[0-9a-f]{16}")
 _LIBRARIES_THAT_CUT = ("markdown-it-py", "sentencex")
 _SHOWN_CHARACTERS = 40
@@ -79,14 +82,15 @@ class Index:
     questions: tuple[Question, ...]
     open_questions: tuple[OpenQuestion, ...]
     synonyms: tuple[tuple[str, ...], ...]
-    chunk_vectors: faiss.IndexFlatIP
-    sentence_vectors: faiss.IndexFlatIP
-    question_vectors: faiss.IndexFlatIP
-    open_question_vectors: faiss.IndexFlatIP
+    chunk_vectors: Vectors
+    sentence_vectors: Vectors
+    question_vectors: Vectors
+    open_question_vectors: Vectors
     bank_models: Mapping[int, BankModel]  # by position of the document; only those with a bank
     text_digests: bytes  # SHA-256 of what the model read for each row, in the order of VECTOR_FILES
     made_with: Mapping[str, str]  # versions of the libraries that computed it
     rolled_back: bool = False  # made current by a rollback, and may be older than the corpus
+    shortcuts: Shortcuts | None = None  # None while a question is compared with every row
 
     @property
     def model_fingerprint(self) -> str:
@@ -94,7 +98,7 @@ class Index:
         return str(self.inputs["model"]["fingerprint"])
 
 
-def generation_inputs(corpus: Corpus, encoder: Encoder) -> dict[str, Any]:
+def generation_inputs(corpus: Corpus, encoder: Encoder, index_type: str = AUTO) -> dict[str, Any]:
     """Everything that determines a generation, as plain data."""
     return {
         "format": FORMAT_VERSION,
@@ -104,6 +108,7 @@ def generation_inputs(corpus: Corpus, encoder: Encoder) -> dict[str, Any]:
             "dimension": encoder.dimension,
             "max_tokens": encoder.max_tokens,
         },
+        "index_type": index_type,
         **_settings_inputs(),
     }
 
@@ -277,9 +282,7 @@ def check_model(index: Index, model: ModelIdentity) -> None:
         )
 
 
-def search(
-    vectors: faiss.IndexFlatIP, query_embeddings: FloatMatrix, top_k: int
-) -> tuple[FloatMatrix, IntMatrix]:
+def search(vectors: Vectors, query_embeddings: FloatMatrix, top_k: int) -> tuple[FloatMatrix, IntMatrix]:
     """Find the rows nearest to each query, exactly.
 
     Embeddings have unit length, so the inner product is the cosine: -1 to 1, higher is better.
@@ -325,7 +328,7 @@ def _settings_inputs() -> dict[str, Any]:
     }
 
 
-def all_cosines(vectors: faiss.IndexFlatIP, query_embeddings: FloatMatrix) -> FloatMatrix:
+def all_cosines(vectors: Vectors, query_embeddings: FloatMatrix) -> FloatMatrix:
     """The cosine of every query to every row, float32, shape (n_queries, n_rows). Errors as in `search`."""
     cosines = np.zeros((len(query_embeddings), vectors.ntotal), dtype=np.float32)
     if vectors.ntotal:
@@ -392,21 +395,19 @@ def array_header(shape: Sequence[int]) -> bytes:
     return buffer.getvalue()
 
 
-def _floats(data: bytes, header: bytes, shape: tuple[int, ...], file: Path) -> FloatMatrix:
+def _floats(data: FileContent, header: bytes, shape: tuple[int, ...], file: Path) -> FloatMatrix:
     """The numbers behind a header, after it has been found to be just the expected one."""
-    if len(data) != len(header) + 4 * math.prod(shape) or not data.startswith(header):
+    if len(data) != len(header) + 4 * math.prod(shape) or data[: len(header)] != header:
         raise DamagedIndexError(
             f"Expected float32 of shape {shape} in {file}, got something else. Run: b12qa build"
         )
     found = np.frombuffer(data, dtype="<f4", offset=len(header)).reshape(shape)
-    if not np.isfinite(found).all():
+    if not all(np.isfinite(some).all() for some in blocks(MappedVectors(found))):
         raise DamagedIndexError(f"{file} holds a value that is not finite. Run: b12qa build")
     return found.astype(np.float32, copy=False)
 
 
-def _vectors(data: bytes, rows: int, dimension: int, file: Path) -> faiss.IndexFlatIP:
-    import faiss
-
+def _vectors(data: FileContent, rows: int, dimension: int, file: Path) -> Vectors:
     try:
         header = flat_header(rows, dimension)
     except struct.error as error:
@@ -415,9 +416,19 @@ def _vectors(data: bytes, rows: int, dimension: int, file: Path) -> faiss.IndexF
             "Run: b12qa build"
         ) from error
     vectors = _floats(data, header, (rows, dimension), file)
-    index = faiss.IndexFlatIP(dimension)
-    index.add(vectors)
+    if not isinstance(data, bytes):
+        return MappedVectors(vectors)
+    import faiss
+
+    index: Vectors = faiss.IndexFlatIP(dimension)
+    index.add(vectors)  # type: ignore[attr-defined]
     return index
+
+
+def map_vectors(path: Path, rows: int, dimension: int) -> Vectors:
+    """The vectors of a `.faiss` file, left on the disk."""
+    offset = len(flat_header(rows, dimension))
+    return MappedVectors(np.memmap(path, "<f4", "r", offset, (rows, dimension)))
 
 
 def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> Index:
@@ -433,7 +444,7 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
         inputs, counts = manifest["inputs"], manifest["counts"]
         rows = json.loads(data["rows.json"])
         documents = tuple(
-            _document_from_json(record, data[text_file(number)].decode("utf-8"))
+            _document_from_json(record, bytes(data[text_file(number)]).decode("utf-8"))
             for number, record in enumerate(rows["documents"])
         )
         chunks = tuple(_chunk_from_json(record) for record in rows["chunks"])
@@ -445,7 +456,7 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
             for number, calibration in manifest["calibrations"].items()
         }
         taught = {number: data[bank_file(number)] for number in calibrations}
-        digests = data["texts.sha256"]
+        digests = bytes(data["texts.sha256"])
         found = {f"{d.name}.md": hashlib.sha256(d.text.encode()).hexdigest() for d in documents}
         of_one_build = found.items() <= inputs["corpus"].items() and [counts[f] for f in VECTOR_FILES] == [
             len(kind) for kind in (chunks, sentences, questions, open_questions)
@@ -457,7 +468,10 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
             raise ValueError(f"vectors of width {dimension}")
         model_name, made_with = str(manifest["model_name"]), dict(manifest["made_with"])
         synonyms = tuple(tuple(group) for group in rows["synonyms"])
-    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
+        shortcuts = open_shortcuts(
+            folder, manifest["nearest"], {CHUNKS: len(chunks), SENTENCES: len(sentences)}
+        )
+    except (AttributeError, IndexError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
         raise DamagedIndexError(
             f"{folder} does not hold what its manifest says: {error!r}. Run: b12qa build"
         ) from error
@@ -490,6 +504,7 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
         text_digests=digests,
         made_with=made_with,
         rolled_back=rolled_back,
+        shortcuts=shortcuts,
     )
 
 
@@ -563,7 +578,7 @@ def _verified_manifest(folder: Path, name: str) -> dict[str, Any]:
     return manifest
 
 
-def _verified_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
+def _verified_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, FileContent]:
     """All files of a generation, byte for byte as they were written."""
     try:
         expected = {file: (facts["bytes"], facts["sha256"]) for file, facts in manifest["files"].items()}
@@ -578,8 +593,8 @@ def _verified_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, byte
     return data
 
 
-def _verified_bytes(path: Path, size: int, sha256: str) -> bytes:
-    data = _read(path)
+def _verified_bytes(path: Path, size: int, sha256: str) -> FileContent:
+    data = _mapped(path) if size >= MAPPED_FROM_BYTES else _read(path)
     if len(data) != size or hashlib.sha256(data).hexdigest() != sha256:
         raise DamagedIndexError(f"{path} is damaged: it is not what was written. Run: b12qa build")
     return data
@@ -597,3 +612,11 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DamagedIndexError(f"{path} cannot be read ({error.strerror}). Run: b12qa build") from error
+
+
+def _mapped(path: Path) -> FileContent:
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:  # an empty file cannot be mapped
+        raise DamagedIndexError(f"{path} cannot be read ({error}). Run: b12qa build") from error

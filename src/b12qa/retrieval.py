@@ -12,11 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from b12qa.bank import Signals, lexical_margin, sigmoid
+from b12qa.candidates import PartMoments, Scope, WordHits, candidate_scope, part_moments
 from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.errors import QueryError
 from b12qa.exported import exported_encoder
 from b12qa.index import Index, all_cosines, check_model, open_index
-from b12qa.lexical import LexicalIndex, Scores, Vocabulary, terms
+from b12qa.lexical import IntVector, LexicalIndex, Moments, Scores, Vocabulary, terms
 from b12qa.markdown import plain_text
 from b12qa.records import (
     Chunk,
@@ -29,6 +30,7 @@ from b12qa.records import (
     Sentence,
     Span,
 )
+from b12qa.vectors import CANDIDATES, cosines_of
 
 DEFAULT_TOP_K = 5
 UBIQUITOUS_SHARE = 0.25
@@ -57,7 +59,7 @@ class Topics(NamedTuple):
 class Ranking:
     """How every sentence scores for a question."""
 
-    scores: Scores  # shape (n_sentences,), standardized; higher is better
+    scores: Scores  # shape (n_sentences,), standardized; higher is better, minus infinity where not compared
     confidence: float  # that the best sentence's document answers, 0 to 1
     open_question: OpenQuestion | None  # the open question that is nearest to what was asked
     open_question_cosine: float
@@ -136,21 +138,37 @@ class Retriever:
         """Each text as it is searched, its cosines to everything, and what the banks teach of it."""
         searched = [self.vocabulary.bring_to(text) for text in texts]
         embeddings = self.encoder.encode(searched)
+        hits = [self._hits(text) for text in searched]
+        scope = self._scope(hits, embeddings)
+        chunks, sentences = (
+            all_cosines(vectors, embeddings)
+            if isinstance(rows, slice)
+            else cosines_of(vectors, embeddings, rows)
+            for vectors, rows in (
+                (self.index.chunk_vectors, scope.chunks),
+                (self.index.sentence_vectors, scope.sentences),
+            )
+        )
         every = _Cosines(
-            chunks=all_cosines(self.index.chunk_vectors, embeddings),
-            sentences=all_cosines(self.index.sentence_vectors, embeddings),
+            chunks=chunks,
+            sentences=sentences,
             questions=all_cosines(self.index.question_vectors, embeddings),
             open_questions=all_cosines(self.index.open_question_vectors, embeddings),
         )
         for row, words in enumerate(searched):
             cosines = every.of(row)
-            yield _Searched(words, cosines, {d: self._taught(d, cosines) for d in self.index.bank_models})
+            taught = {d: self._taught(d, cosines, scope) for d in self.index.bank_models}
+            moments = self._moments(hits[row], embeddings[row])
+            yield _Searched(words, cosines, taught, scope, hits[row], moments)
 
     def _rank(self, readings: Sequence[Reading], known: Mapping[str, _Searched]) -> Ranking:
-        scores = np.zeros(len(self.index.sentences), dtype=np.float32)
+        scope = known[readings[0].text].scope
+        fused = np.zeros(len(scope.chunk_of), dtype=np.float32)
         for reading in readings:
-            scores += np.float32(reading.weight) * self._fused(known[reading.text])
-        scores /= np.float32(sum(reading.weight for reading in readings))
+            fused += np.float32(reading.weight) * self._fused(known[reading.text])
+        fused /= np.float32(sum(reading.weight for reading in readings))
+        scores = np.full(len(self.index.sentences), -np.inf, dtype=np.float32)
+        scores[scope.sentences] = fused
         document = self.index.sentences[int(scores.argmax())].document
         confidence = sum(
             reading.trust * self._confidence(known[reading.text], document)
@@ -166,8 +184,11 @@ class Retriever:
             top_k = min(DEFAULT_TOP_K, count)
         if not 1 <= top_k <= count:
             raise QueryError(f"Expected top_k from 1 to {count}, the number of passages; got {top_k}.")
+        if self.index.shortcuts and top_k > CANDIDATES:
+            raise QueryError(f"Expected top_k from 1 to {CANDIDATES} of so many passages; got {top_k}.")
         # A stable sort keeps reading order among equals: the same question always gets the same answer.
-        best_first = np.argsort(-ranking.scores, kind="stable")
+        compared = np.flatnonzero(ranking.scores > -np.inf)
+        best_first = compared[np.argsort(-ranking.scores[compared], kind="stable")]
         best_sentences: dict[int, int] = {}
         for row in best_first:
             best_sentences.setdefault(self.index.sentences[row].chunk, int(row))
@@ -193,6 +214,11 @@ class Retriever:
 
     @cached_property
     def _ubiquitous_terms(self) -> frozenset[str]:
+        if self.index.shortcuts:
+            postings = self.index.shortcuts.chunks.words.postings
+            held_by = np.diff(postings.starts)
+            often = np.flatnonzero(held_by > postings.texts * UBIQUITOUS_SHARE)
+            return frozenset(postings.terms[term] for term in often)
         counts = Counter(term for chunk in self.index.chunks for term in set(terms(self._plain(chunk))))
         return frozenset(
             t for t, count in counts.items() if count > len(self.index.chunks) * UBIQUITOUS_SHARE
@@ -201,8 +227,11 @@ class Retriever:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words of the documents and their banks."""
+        shortcuts = self.index.shortcuts
         return Vocabulary.of(
-            (plain_text(d.text, 0, len(d.text), d.markup) for d in self.index.documents),
+            shortcuts.word_counts
+            if shortcuts
+            else (plain_text(d.text, 0, len(d.text), d.markup) for d in self.index.documents),
             (question.text for question in self.index.questions),
             (question.text for question in self.index.open_questions),
             self.index.synonyms,
@@ -212,30 +241,55 @@ class Retriever:
 
     def _fused(self, searched: _Searched) -> Scores:
         """Dense and lexical scores of every sentence, and what the bank teaches of it."""
-        text, cosines, taught_by = searched
-        parts, chunk_of = self.parts, self._chunk_of
+        _, cosines, taught_by, scope, hits, all_rows = searched
+        parts, chunk_of, rows = self.parts, scope.chunk_of, scope.sentences
+        chunk_words = hits.chunks.scores[scope.chunks][chunk_of]
+        sentence_words = hits.sentences.scores[rows]
         scores: Scores = (
-            parts.chunk_cosine * _standardized(cosines.chunks[0][chunk_of])
-            + parts.sentence_cosine * _standardized(cosines.sentences[0])
-            + parts.chunk_words * _standardized(self._chunk_words.scores(text)[chunk_of])
-            + parts.sentence_words * _standardized(self._sentence_words.scores(text))
+            parts.chunk_cosine * _standardized(cosines.chunks[0][chunk_of], all_rows.chunk_cosine)
+            + parts.sentence_cosine * _standardized(cosines.sentences[0], all_rows.sentence_cosine)
+            + parts.chunk_words * _standardized(chunk_words, all_rows.chunk_words)
+            + parts.sentence_words * _standardized(sentence_words, all_rows.sentence_words)
         )
-        if not self.index.bank_models:
+        if hits.taught is None:
             return scores
         taught = np.zeros_like(scores)
         for document, (sentence_scores, _) in taught_by.items():
-            taught[self._rows(document).sentences] = sentence_scores[0]
+            taught[scope.positions(self._rows(document).sentences)] = sentence_scores[0]
         with_bank: Scores = (
             parts.own_with_bank * scores
-            + parts.taught * _standardized(taught)
-            + parts.taught_words * _standardized(self._taught_words.scores(text))
+            + parts.taught * _standardized(taught, self._taught_moments(taught, scope))
+            + parts.taught_words * _standardized(hits.taught.scores[rows], all_rows.taught_words)
         )
         return with_bank
 
-    def _taught(self, document: int, cosines: _Cosines) -> tuple[FloatMatrix, FloatMatrix]:
+    def _taught_moments(self, taught: Scores, scope: Scope) -> Moments | None:
+        """Of what the banks teach of all sentences: nothing of those without a bank."""
+        if scope.everything:
+            return None
+        values, count = taught.astype(np.float64), len(self.index.sentences)
+        mean = float(values.sum() / count)
+        return Moments(mean, float(np.sqrt((values**2).sum() / count - mean**2)))
+
+    def _hits(self, text: str) -> WordHits:
+        taught = self._taught_words.hits(text) if self.index.bank_models else None
+        return WordHits(self._chunk_words.hits(text), self._sentence_words.hits(text), taught)
+
+    def _scope(self, hits: Sequence[WordHits], embeddings: FloatMatrix) -> Scope:
+        """The sentences that are scored for some queries: of a large index, those that are near any."""
+        if self.index.shortcuts is None:
+            return Scope(slice(None), slice(None), self._chunk_of)
+        return candidate_scope(self.index.shortcuts, hits, embeddings, self._chunk_of, self._chunks_with_bank)
+
+    def _moments(self, hits: WordHits, embedding: FloatMatrix) -> PartMoments:
+        if self.index.shortcuts is None:
+            return PartMoments()
+        return part_moments(self.index.shortcuts, hits, embedding, self._sentences_of_chunks)
+
+    def _taught(self, document: int, cosines: _Cosines, scope: Scope) -> tuple[FloatMatrix, FloatMatrix]:
         rows = self._rows(document)
         anchors = (
-            cosines.sentences[:, rows.sentences],
+            cosines.sentences[:, scope.positions(rows.sentences)],
             cosines.questions[:, rows.questions],
             cosines.open_questions[:, rows.open_questions],
         )
@@ -243,7 +297,7 @@ class Retriever:
 
     def _confidence(self, searched: _Searched, document: int) -> float:
         """The probability that a document answers a query."""
-        text, cosines, taught_by = searched
+        text, cosines, taught_by, *_ = searched
         model = self.index.bank_models.get(document)
         if model is None:
             nearest = float(max(cosines.sentences.max(), cosines.chunks.max()))
@@ -272,19 +326,35 @@ class Retriever:
 
     @cached_property
     def _chunk_of(self) -> np.ndarray:
-        return np.array([sentence.chunk for sentence in self.index.sentences])
+        return np.array([sentence.chunk for sentence in self.index.sentences], dtype=np.int64)
+
+    @cached_property
+    def _sentences_of_chunks(self) -> IntVector:
+        return np.bincount(self._chunk_of, minlength=len(self.index.chunks))
+
+    @cached_property
+    def _chunks_with_bank(self) -> IntVector:
+        """Passages of documents with a bank: what it teaches of one sentence depends on all the others."""
+        rows = [self._chunk_of[self._rows(document).sentences] for document in self.index.bank_models]
+        return np.unique(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64)
 
     @cached_property
     def _chunk_words(self) -> LexicalIndex:
+        if self.index.shortcuts:
+            return self.index.shortcuts.chunks.words
         return LexicalIndex([self._plain(chunk) for chunk in self.index.chunks])
 
     @cached_property
     def _sentence_words(self) -> LexicalIndex:
+        if self.index.shortcuts:
+            return self.index.shortcuts.sentences.words
         return LexicalIndex([self._plain(sentence) for sentence in self.index.sentences])
 
     @cached_property
     def _taught_words(self) -> LexicalIndex:
         """Each sentence with the questions that it answers."""
+        if self.index.shortcuts and self.index.shortcuts.taught_words:
+            return self.index.shortcuts.taught_words
         texts = [[self._plain(sentence)] for sentence in self.index.sentences]
         for question in self.index.questions:
             texts[question.sentence].append(question.text)
@@ -363,6 +433,9 @@ class _Searched(NamedTuple):
     words: str
     cosines: _Cosines
     taught: Mapping[int, tuple[FloatMatrix, FloatMatrix]]  # by document, see `BankModel.apply`
+    scope: Scope  # the rows that the cosines belong to
+    hits: WordHits
+    moments: PartMoments
 
 
 class _Rows(NamedTuple):
@@ -373,11 +446,15 @@ class _Rows(NamedTuple):
     open_questions: np.ndarray
 
 
-def _standardized(scores: Scores) -> Scores:
-    """Mean 0 and standard deviation 1, so that parts of different scale can be added."""
-    spread = scores.std()
-    centred: Scores = scores - scores.mean()
-    return centred / spread if spread > 0 else centred
+def _standardized(scores: Scores, moments: Moments | None = None) -> Scores:
+    """Mean 0 and standard deviation 1, so that parts of different scale can be added.
+
+    Args:
+        moments: of all rows, where the scores are those of some.
+    """
+    mean, spread = moments or (scores.mean(), scores.std())
+    centred: Scores = scores - np.float32(mean)
+    return centred / np.float32(spread) if spread > 0 else centred
 
 
 def _excerpt(document: Document, span: Span) -> Excerpt:

@@ -6,10 +6,11 @@ behind has a name by which the next one knows it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,12 +49,38 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a new file to the disk itself; a full disk must not pass unnoticed."""
+def write(path: Path, data: bytes | Iterable[bytes | memoryview]) -> None:
+    """Write a new file, whole or piece by piece, to the disk itself; a full disk must not pass unnoticed."""
     with path.open("xb") as file:
-        file.write(data)
+        for piece in [data] if isinstance(data, bytes) else data:
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
+
+
+class HashedFolder:
+    """Writes new files into a folder, and knows what each must be.
+
+    A hash is that of the data, not of what a failing disk made of it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files: dict[str, dict[str, int | str]] = {}  # size and hash, by name
+
+    def write(self, name: str, data: bytes | Iterable[bytes | memoryview]) -> None:
+        """Write a file, whole or piece by piece."""
+        digest, size = hashlib.sha256(), 0
+
+        def counted() -> Iterator[bytes | memoryview]:
+            nonlocal size
+            for piece in [data] if isinstance(data, bytes) else data:
+                digest.update(piece)
+                size += len(piece)
+                yield piece
+
+        write(self.path / name, counted())
+        self.files[name] = {"bytes": size, "sha256": digest.hexdigest()}
 
 
 def replace(path: Path, data: bytes) -> None:

@@ -1,0 +1,95 @@
+"""Which sentences a question is compared with: all of them, or those that shortcuts lead to.
+
+With many rows the candidates are the passages that are near by their vectors or by their words. Their
+scores are those of an exhaustive search: exact cosines, all words, and the mean and the spread of all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from b12qa.embedding import FloatMatrix
+from b12qa.lexical import Hits, IntVector, Moments
+from b12qa.shortcuts import Shortcuts
+from b12qa.vectors import CANDIDATES, cosine_moments
+
+
+class Scope(NamedTuple):
+    """The sentences that are scored, in reading order, and their passages."""
+
+    sentences: slice | IntVector  # rows of the sentences
+    chunks: slice | IntVector  # rows of the passages that hold them
+    chunk_of: IntVector  # for each sentence, the position of its passage among these passages
+    everything: bool = True
+
+    def positions(self, rows: slice | IntVector) -> slice | IntVector:
+        """Where rows of sentences stand among those that are scored."""
+        if isinstance(self.sentences, slice):
+            return rows
+        wanted = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        return np.searchsorted(self.sentences, wanted)
+
+
+class WordHits(NamedTuple):
+    """What a query finds by its words."""
+
+    chunks: Hits
+    sentences: Hits
+    taught: Hits | None  # sentences with the questions that they answer; where there is a bank
+
+
+class PartMoments(NamedTuple):
+    """What the parts of a score are standardized by where not every row is at hand."""
+
+    chunk_cosine: Moments | None = None
+    sentence_cosine: Moments | None = None
+    chunk_words: Moments | None = None
+    sentence_words: Moments | None = None
+    taught_words: Moments | None = None
+
+
+def candidate_scope(
+    shortcuts: Shortcuts,
+    hits: Sequence[WordHits],
+    embeddings: FloatMatrix,
+    chunk_of: IntVector,
+    always: IntVector,
+) -> Scope:
+    """The passages near any of some queries, and all their sentences.
+
+    Args:
+        hits: of the queries, and `embeddings` theirs.
+        chunk_of: the passage of every sentence, ascending.
+        always: rows of passages that are always compared.
+    """
+    sentences = [shortcuts.sentences.nearest.rows(embeddings).ravel()]
+    chunks = [always, shortcuts.chunks.nearest.rows(embeddings).ravel()]
+    for found in hits:
+        chunks.append(found.chunks.best(CANDIDATES))
+        sentences.append(found.sentences.best(CANDIDATES))
+        if found.taught is not None:
+            sentences.append(found.taught.best(CANDIDATES))
+    near = np.concatenate(sentences)
+    passages = np.unique(np.concatenate([*chunks, chunk_of[near[near >= 0]]]))
+    passages = passages[passages >= 0]
+    starts, ends = np.searchsorted(chunk_of, passages, "left"), np.searchsorted(chunk_of, passages, "right")
+    held = ends - starts
+    within = np.arange(held.sum()) - np.repeat(np.cumsum(held) - held, held)
+    rows = np.repeat(starts, held) + within
+    return Scope(rows, passages, np.repeat(np.arange(len(passages)), held), everything=False)
+
+
+def part_moments(
+    shortcuts: Shortcuts, hits: WordHits, embedding: FloatMatrix, sentences_of_chunks: IntVector
+) -> PartMoments:
+    """The moments of a query's scores over all sentences."""
+    return PartMoments(
+        cosine_moments(shortcuts.chunks.spread, embedding),
+        cosine_moments(shortcuts.sentences.spread, embedding),
+        hits.chunks.moments(sentences_of_chunks),
+        hits.sentences.moments(),
+        hits.taught.moments() if hits.taught is not None else None,
+    )
