@@ -20,6 +20,7 @@ SYLLABLES = [a + b for a in "bdfghklmnprstvz" for b in ("a", "e", "i", "o", "u",
 VOCABULARY = 60_000
 COMMON_WORDS = 4_000
 TOPIC_WORDS = 24
+COMMON_WEIGHT = 0.3
 PASSAGES_A_SECTION = 5
 SECTIONS_A_DOCUMENT = 10
 PASSAGES_A_DOCUMENT = PASSAGES_A_SECTION * SECTIONS_A_DOCUMENT
@@ -74,6 +75,7 @@ class WordsEncoder:
         self.dimension = dimension
         self.fingerprint = hashlib.sha256(f"words {dimension}".encode()).hexdigest()
         self._known: dict[str, FloatMatrix] = {}
+        self._common = frozenset(Language().words[:COMMON_WORDS].tolist())
 
     def count_tokens(self, text: str) -> int:
         return len(text.split()) * 2 + 2
@@ -90,8 +92,9 @@ class WordsEncoder:
         if word not in self._known:
             seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
             random = np.random.default_rng(seed)
-            # The rarer half of a language says what a text is about, so its words weigh more.
-            self._known[word] = random.standard_normal(self.dimension, dtype=np.float32)
+            # A model hears above all the words that say what a text is about.
+            weight = COMMON_WEIGHT if word in self._common else 1.0
+            self._known[word] = np.float32(weight) * random.standard_normal(self.dimension, dtype=np.float32)
         return self._known[word]
 
 

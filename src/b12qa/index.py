@@ -302,13 +302,7 @@ def search(vectors: Vectors, query_embeddings: FloatMatrix, top_k: int) -> tuple
     """
     if not 1 <= top_k <= vectors.ntotal:
         raise QueryError(f"Expected top_k from 1 to {vectors.ntotal}, the number of rows; got {top_k}.")
-    if query_embeddings.ndim != 2 or query_embeddings.shape[1] != vectors.d:
-        raise QueryError(
-            f"Expected query vectors of shape (n, {vectors.d}), got {query_embeddings.shape}. "
-            "Was the index built with this model?"
-        )
-    if not np.isfinite(query_embeddings).all():
-        raise QueryError("The query vector holds a value that is not finite. Check the model.")
+    _check_queries(vectors, query_embeddings)
     scores, rows = vectors.search(np.ascontiguousarray(query_embeddings, dtype=np.float32), top_k)
     if (rows < 0).any():
         raise DamagedIndexError("FAISS found fewer rows than the index holds. Run: b12qa build")
@@ -329,12 +323,38 @@ def _settings_inputs() -> dict[str, Any]:
 
 
 def all_cosines(vectors: Vectors, query_embeddings: FloatMatrix) -> FloatMatrix:
-    """The cosine of every query to every row, float32, shape (n_queries, n_rows). Errors as in `search`."""
+    """The cosine of every query to every row, float32, shape (n_queries, n_rows).
+
+    Raises:
+        QueryError: the queries are not finite or not as wide as the rows.
+    """
+    _check_queries(vectors, query_embeddings)
     cosines = np.zeros((len(query_embeddings), vectors.ntotal), dtype=np.float32)
-    if vectors.ntotal:
-        scores, rows = search(vectors, query_embeddings, vectors.ntotal)
-        np.put_along_axis(cosines, rows, scores, axis=1)
+    if isinstance(vectors, MappedVectors):
+        start = 0
+        for rows in blocks(vectors):
+            cosines[:, start : start + len(rows)] = query_embeddings @ rows.T
+            start += len(rows)
+    elif vectors.ntotal:
+        import faiss
+
+        # A search for all rows would also sort them, which takes longer than to compare them.
+        queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
+        rows = np.tile(np.arange(vectors.ntotal), (len(queries), 1))
+        places = (faiss.swig_ptr(values) for values in (queries, cosines, rows))
+        pointer, found, wanted = places
+        vectors.compute_distance_subset(len(queries), pointer, vectors.ntotal, found, wanted)
     return cosines
+
+
+def _check_queries(vectors: Vectors, query_embeddings: FloatMatrix) -> None:
+    if query_embeddings.ndim != 2 or query_embeddings.shape[1] != vectors.d:
+        raise QueryError(
+            f"Expected query vectors of shape (n, {vectors.d}), got {query_embeddings.shape}. "
+            "Was the index built with this model?"
+        )
+    if not np.isfinite(query_embeddings).all():
+        raise QueryError("The query vector holds a value that is not finite. Check the model.")
 
 
 # From files to records.

@@ -115,7 +115,7 @@ def open_shortcuts(folder: Path, facts: Mapping[str, Any], counts: Mapping[str, 
     Raises:
         KeyError, OSError, TypeError, ValueError, RuntimeError: they are not those of the generation.
     """
-    if facts[SENTENCES]["type"] == FLAT:
+    if all(facts[rows]["type"] == FLAT for rows in (CHUNKS, SENTENCES)):
         return None
     chunks, sentences = (
         Shortcut(
