@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from b12qa.building import BuildReport
     from b12qa.corpus import Corpus, Problem
     from b12qa.embedding import Encoder
+    from b12qa.exporting import ExportReport
     from b12qa.reviewing import Review
 
 EXIT_CODES = """\
@@ -449,13 +450,17 @@ def _encoder(model: str | None) -> Encoder:
 def _build(index: Path, sources: Corpus, encoder: Encoder) -> None:
     """Build, show how far it is, and print what it did."""
     from b12qa.building import build_index
+    from b12qa.exporting import export_encoder
 
     with _progress("Embedding") as on_progress:
         report = build_index(sources, encoder, index, on_progress)
+    with errors.status("Exporting the encoder"):
+        export = export_encoder(encoder, index)
     for problem in report.problems:
         errors.print(str(problem), soft_wrap=True, markup=False)
     for line in _build_lines(report, encoder.name):
         console.print(line, soft_wrap=True, markup=False)
+    console.print(_export_line(export), soft_wrap=True, markup=False)
 
 
 def _reviewed(
@@ -550,6 +555,17 @@ def _build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
         f"{'document' if report.documents == 1 else 'documents'}, {report.sections} sections, "
         f"{report.chunks} passages, {report.sentences} sentences, {report.questions} answered and "
         f"{report.open_questions} open questions; {did} ({report.seconds:.1f} s, model {model_name})."
+    )
+
+
+def _export_line(export: ExportReport) -> str:
+    """What embeds questions from now on."""
+    if not export.used:
+        return f"Questions are embedded by the model itself; it is not exported: {export.reason}."
+    made = f"exported in {export.seconds:.1f} s" if export.made else "exported already"
+    return (
+        f"Questions are embedded without torch: the model is {made}, "
+        f"cosine to it at least {export.least_cosine:.7f}."
     )
 
 
