@@ -12,7 +12,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +29,8 @@ from b12qa.finished import KnownVectors
 from b12qa.index import (
     CURRENT,
     DIGEST_BYTES,
+    LEXICAL_FILES,
+    NOTES_FILE,
     PREVIOUS,
     ROLLED_BACK,
     VECTOR_FILES,
@@ -38,18 +40,21 @@ from b12qa.index import (
     flat_header,
     generation_inputs,
     generation_name,
+    has_notes,
     is_generation,
     json_bytes,
     map_vectors,
     named_in,
+    postings_bytes,
     read_generation,
     text_file,
 )
-from b12qa.lexical import words
+from b12qa.lexical import LexicalIndex, Vocabulary, Words
 from b12qa.markdown import plain_text
+from b12qa.notes import Notes, check_notes, read_notes, sentence_digest
 from b12qa.questions import QuestionBank, read_banks, read_synonyms
 from b12qa.records import Chunk, Document, OpenQuestion, Question, Sentence
-from b12qa.shortcuts import Texts, make_shortcuts
+from b12qa.shortcuts import make_shortcuts
 from b12qa.storage import HashedFolder, locked, remove_folder, replace, sync_folder, unfinished_folder, write
 from b12qa.vectors import AUTO, Vectors, type_for
 
@@ -111,8 +116,8 @@ def build_index(
     Raises:
         BuildLockedError: another build is writing there.
         IndexTypeError: there is no such type.
-        CorpusError: a question bank or a list of synonyms cannot be read, or a file of the corpus was
-            edited during the build.
+        CorpusError: a question bank, a list of synonyms or notes cannot be read, a note is not sound,
+            or a file of the corpus was edited during the build.
         ModelError: the model gave unusable vectors.
         DamagedIndexError: what was written could not be read back (a full disk, say).
         OSError: the folder cannot be written. In every case the old generation stays current.
@@ -120,6 +125,7 @@ def build_index(
     started = time.perf_counter()
     with locked(index_dir):
         before, built, problems, embedded = _prepared(corpus, encoder, index_dir, on_progress, index_type)
+        check_notes(read_notes(corpus, built.sentences))  # `prepare_index` may have built it before
         name = built.generation
         _make_current(index_dir, name, before)
         _remove_others(index_dir, name)
@@ -150,8 +156,9 @@ def prepare_index(
 ) -> Index:
     """Build the generation for a corpus beside the current one, which stays current.
 
-    A build of the same corpus finds it there; a build of another one removes it. Arguments and errors
-    as in `build_index`.
+    A build of the same corpus finds it there; a build of another one removes it. Notes that are not sound
+    are left out here, so that an edit can be looked at before they are mended. Arguments and errors as in
+    `build_index`.
     """
     with locked(index_dir):
         _, built, _, _ = _prepared(corpus, encoder, index_dir, on_progress)
@@ -345,6 +352,7 @@ def _new_generation(
     rows = _joined(cuts)
     bank = read_banks(corpus, rows.sentences)
     synonyms = read_synonyms(corpus)
+    notes = read_notes(corpus, rows.sentences)
     texts = _RowTexts(documents, rows, bank, encoder)
     digests = [
         [digest for cut in cuts for digest in cut.chunk_digests],
@@ -361,9 +369,13 @@ def _new_generation(
     }
     _embed(new, texts, encoder, known, on_progress)
     models = dict(_fit_banks(rows, bank, digests, earlier))
+    words = texts.words(synonyms)
+    lexical = (words.chunks, words.sentences, words.taught, words.questions)
     counts = {file: len(kind) for file, kind in zip(VECTOR_FILES, digests, strict=True)}
     files: dict[str, bytes | Iterable[bytes]] = {
         "rows.json": json_bytes(_rows_to_json(documents, rows, bank, synonyms)),
+        "words.json": json_bytes(_words_to_json(words)),
+        **{file: postings_bytes(index.postings) for file, index in zip(LEXICAL_FILES, lexical, strict=True)},
         "texts.sha256": b"".join(digest for kind in digests for digest in kind),
         **{
             file: _vector_file(kind, known, encoder.dimension)
@@ -373,6 +385,11 @@ def _new_generation(
             bank_file(number): array_header(model.coefficients.shape) + _bytes(model.coefficients)
             for number, model in models.items()
         },
+        **(
+            {NOTES_FILE: json_bytes(_notes_to_json(documents, rows, notes))}
+            if has_notes(corpus.beside, documents)
+            else {}
+        ),
         **{text_file(number): d.text.encode("utf-8") for number, d in enumerate(documents)},
     }
     manifest = {
@@ -392,7 +409,6 @@ def _new_generation(
                 folder.path / f"{rows}.faiss", counts[f"{rows}.faiss"], encoder.dimension
             ),
             np.bincount([sentence.chunk for sentence in rows.sentences], minlength=len(rows.chunks)),
-            texts.for_words(),
             known.matrix([*digests[2], *digests[3]]),
         )
 
@@ -441,14 +457,17 @@ class _RowTexts:
             return self._plain(self.rows.sentences[row])
         return (self.bank.answered if kind == 2 else self.bank.open)[row].text
 
-    def for_words(self) -> Texts:
-        """What is found by its words."""
+    def words(self, synonyms: Sequence[Sequence[str]]) -> Words:
+        """What the lexical half knows."""
+        answered, left_open = ([one.text for one in some] for some in (self.bank.answered, self.bank.open))
         whole = (plain_text(d.text, 0, len(d.text), d.markup) for d in self.documents)
-        return Texts(
-            (self._plain(chunk) for chunk in self.rows.chunks),
-            (self._plain(sentence) for sentence in self.rows.sentences),
-            self._taught() if self.bank.answered else None,
-            lambda: Counter(word for text in whole for word in words(text)),
+        sentences = LexicalIndex(self._plain(sentence) for sentence in self.rows.sentences)
+        return Words(
+            LexicalIndex(self._plain(chunk) for chunk in self.rows.chunks),
+            sentences,
+            LexicalIndex(self._taught()) if answered else sentences,
+            LexicalIndex(answered + left_open),
+            Vocabulary.of(whole, answered, left_open, synonyms),
         )
 
     def _taught(self) -> Iterator[str]:
@@ -525,6 +544,17 @@ def _fit_banks(
         )
 
 
+def _words_to_json(words: Words) -> dict[str, Any]:
+    lexical = (words.chunks, words.sentences, words.taught, words.questions)
+    return {
+        "terms": {file: index.postings.terms for file, index in zip(LEXICAL_FILES, lexical, strict=True)},
+        "words": list(words.vocabulary.counts),
+        "counts": list(words.vocabulary.counts.values()),
+        "document_words": sorted(words.vocabulary.document_words),
+        "answered_words": sorted(words.vocabulary.answered_words),
+    }
+
+
 def _bytes(matrix: FloatMatrix) -> bytes:
     return np.ascontiguousarray(matrix, dtype="<f4").tobytes()
 
@@ -551,6 +581,19 @@ def _rows_to_json(
 
 def _fields(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__slots__}
+
+
+def _notes_to_json(documents: Sequence[Document], rows: Chunks, notes: Notes) -> dict[str, Any]:
+    records = []
+    for noted in notes.noted:
+        record = asdict(noted) | asdict(noted.note)
+        for name in ("note", "start", "end"):  # the sentence says where it is
+            del record[name]
+        sentence = rows.sentences[noted.sentence]
+        text = documents[sentence.document].text
+        record["sha256"] = sentence_digest(text, sentence.start, sentence.end)
+        records.append(record)
+    return {"notes": records, "warning_sections": notes.warning_sections}
 
 
 # What is on the disk.

@@ -21,7 +21,26 @@ from rich.text import Text
 
 from b12qa import __version__, rendering, safety
 from b12qa.errors import B12qaError, MissingIndexError, QueryError, StaleIndexError
-from b12qa.records import Answer, CareCard, CareLevel, Excerpt, Notice, NoticeKind, Outcome, Passage, Span
+from b12qa.records import (
+    Answer,
+    CareCard,
+    CareLevel,
+    EditorNote,
+    Excerpt,
+    Notice,
+    NoticeKind,
+    Outcome,
+    Passage,
+    Quote,
+    Span,
+)
+from b12qa.web.settings import (
+    DEFAULT_BURST,
+    DEFAULT_MAX_WAITING,
+    DEFAULT_RATE,
+    ForwardedHeader,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from b12qa.answering import Assistant
@@ -290,11 +309,85 @@ def chat(
             "--feedback", help="Let people rate answers, and keep the questions that they rate in this file."
         ),
     ] = None,
+    public_url: Annotated[
+        str,
+        typer.Option(
+            envvar="B12QA_PUBLIC_URL", help="The address that people type, where a proxy stands in front."
+        ),
+    ] = "",
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="B12QA_TRUSTED_PROXIES",
+            help="Address or network of a proxy that may say whose request it passes on; repeatable.",
+        ),
+    ] = None,
+    forwarded_header: Annotated[
+        ForwardedHeader,
+        typer.Option(envvar="B12QA_FORWARDED_HEADER", help="Where those proxies write it."),
+    ] = ForwardedHeader.X_FORWARDED_FOR,
+    embed_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="B12QA_EMBED_ORIGINS", help="A site that may show the chat in a frame; repeatable."
+        ),
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="B12QA_CORS_ORIGINS", help="A site whose scripts may read the HTTP API; repeatable."
+        ),
+    ] = None,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="B12QA_PASSWORD_FILE",
+            help="Ask for the password in this file; B12QA_PASSWORD holds it itself.",
+        ),
+    ] = None,
+    metrics_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="B12QA_METRICS_FROM",
+            help="Address or network that may read /metrics, besides this machine; repeatable.",
+        ),
+    ] = None,
+    rate: Annotated[
+        float,
+        typer.Option(envvar="B12QA_RATE", help="Questions a second and client; 0 sets no limit."),
+    ] = DEFAULT_RATE,
+    burst: Annotated[
+        int, typer.Option(envvar="B12QA_BURST", help="Questions of one client at once.")
+    ] = DEFAULT_BURST,
+    workers: Annotated[
+        int,
+        typer.Option(
+            envvar="B12QA_WORKERS", help="Questions worked on at once; 0 takes one for each core, at least 2."
+        ),
+    ] = 0,
+    max_waiting: Annotated[
+        int,
+        typer.Option(envvar="B12QA_MAX_WAITING", help="Questions of programs that may wait for a worker."),
+    ] = DEFAULT_MAX_WAITING,
 ) -> None:
-    """Start the web chat."""
+    """Start the web chat, with the HTTP API and, if the extra b12qa[mcp] is installed, MCP beside it."""
     with _reported_errors():
-        from b12qa.web import serve
+        from b12qa.web.server import serve
 
+        settings = read_settings(
+            host=host,
+            public_url=public_url,
+            trusted_proxies=trusted_proxy or (),
+            forwarded_header=forwarded_header,
+            embed_origins=embed_origin or (),
+            cors_origins=cors_origin or (),
+            password_file=password_file,
+            metrics_from=metrics_from or (),
+            rate=rate,
+            burst=burst,
+            workers=workers,
+            max_waiting=max_waiting,
+        )
         serve(
             index=index,
             corpus=corpus,
@@ -304,7 +397,27 @@ def chat(
             build=build_first,
             open_browser=open_browser,
             feedback=feedback,
+            settings=settings,
         )
+
+
+@app.command(epilog=EXIT_CODES)
+def mcp(
+    index: IndexOption = DEFAULT_INDEX,
+    corpus: CorpusOption = None,
+    model: ModelOption = None,
+) -> None:
+    """Offer ask and search to one MCP client over standard input and output."""
+    with _reported_errors():
+        from b12qa.web.server import keep_words_out_of_logs
+        from b12qa.web.surfaces import has_mcp
+
+        if not has_mcp():
+            raise B12qaError("The package that speaks MCP is missing. Run: pip install 'b12qa[mcp]'")
+        from b12qa.web.mcp import serve_stdio
+
+        keep_words_out_of_logs()
+        serve_stdio(_load(index, corpus, model))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -448,7 +561,8 @@ def _build(index: Path, sources: Corpus, encoder: Encoder) -> None:
         errors.print(str(problem), soft_wrap=True, markup=False)
     for line in _build_lines(report, encoder.name):
         console.print(line, soft_wrap=True, markup=False)
-    console.print(_export_line(export), soft_wrap=True, markup=False)
+    if export.made or export.reason:
+        console.print(_export_line(export), soft_wrap=True, markup=False)
 
 
 def _reviewed(
@@ -458,6 +572,7 @@ def _reviewed(
     from b12qa import evaluation, reviewing
     from b12qa.building import prepare_index
     from b12qa.index import CURRENT, check_model, named_in, open_index, open_previous
+    from b12qa.notes import read_notes
     from b12qa.questions import read_banks
     from b12qa.retrieval import Retriever
 
@@ -472,6 +587,7 @@ def _reviewed(
         with _progress("Embedding") as on_progress:
             after = prepare_index(sources, encoder, index, on_progress)
         hanging = read_banks(sources, after.sentences).hanging
+        hanging += read_notes(sources, after.sentences).hanging
     if before.generation == after.generation:
         return None
     for generation in (before, after):
@@ -547,11 +663,10 @@ def _build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
 def _export_line(export: ExportReport) -> str:
     """What embeds questions from now on."""
     if not export.used:
-        return f"Questions are embedded by the model itself; it is not exported: {export.reason}."
-    made = f"exported in {export.seconds:.1f} s" if export.made else "exported already"
+        return f"Questions are embedded by the model itself; it could not be exported: {export.reason}."
     return (
-        f"Questions are embedded without torch: the model is {made}, "
-        f"cosine to it at least {export.least_cosine:.7f}."
+        f"The model is exported, and questions are embedded without torch ({export.seconds:.1f} s, "
+        f"cosine to the model at least {export.least_cosine:.7f})."
     )
 
 
@@ -580,7 +695,7 @@ def _answer(answer: Answer) -> RenderableType:
     card = [] if answer.care_card is None else [_card(answer.care_card)]
     parts: list[RenderableType] = [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
     parts += [_notice(n) for n in answer.notices if n.kind not in (NoticeKind.CARE, NoticeKind.DISCLAIMER)]
-    parts += [_passage(quote) for quote in answer.quotes]
+    parts += [_quote(quote) for quote in answer.quotes]
     parts += [_notice(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
 
@@ -589,6 +704,19 @@ def _card(card: CareCard) -> Panel:
     title, *body = safety.care_notice(card).text.split("\n")
     words = Text("\n").join([Text(body[0], style="bold"), *map(Text, body[1:])])
     return Panel(words, title=Text(title), title_align="left", box=HEAVY, style=_CARE_STYLES[card.level])
+
+
+def _quote(quote: Quote) -> RenderableType:
+    """A quote with the notes on it, each in a box of its own."""
+    above, below = rendering.notes_around(quote)
+    words = rendering.ROLE_WORDS.get(quote.role)
+    role = [] if words is None else [Text(words, style="bold")]
+    return Group(*role, *map(_note, above), _passage(quote), *map(_note, below))
+
+
+def _note(named: tuple[str, EditorNote]) -> Panel:
+    words = Text(rendering.note_words(*named)).append(f"\n{rendering.note_source(named[1])}", style="dim")
+    return Panel(words, title=Text(rendering.NOTE_HEADING), title_align="left", style="magenta")
 
 
 def _passage(passage: Passage) -> RenderableType:

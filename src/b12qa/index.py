@@ -36,13 +36,18 @@ from b12qa.errors import (
     QueryError,
     StaleIndexError,
 )
+from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndex, Postings, Vocabulary, Words
+from b12qa.notes import notes_file, sentence_digest
 from b12qa.records import (
     About,
     Block,
     BlockKind,
     Chunk,
     Document,
+    EditorNote,
     Markup,
+    NotedSentence,
+    NoteKind,
     OpenQuestion,
     Question,
     Section,
@@ -60,12 +65,15 @@ CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 ROLLED_BACK = "ROLLED-BACK"
 VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
+LEXICAL_FILES = ("chunks.bm25", "sentences.bm25", "taught.bm25", "questions.bm25")
+NOTES_FILE = "notes.json"
 DIGEST_BYTES = 32
 # A larger file stays on the disk, and what is asked for is read when it is asked for.
 MAPPED_FROM_BYTES = 64_000_000
 _GENERATION = re.compile(r"[0-9a-f]{16}")
-_LIBRARIES_THAT_CUT = ("markdown-it-py", "sentencex")
+_LIBRARIES_THAT_CUT = ("markdown-it-py", "PyStemmer", "sentencex")
 _SHOWN_CHARACTERS = 40
+_NO_NOTES: Mapping[str, Any] = {"notes": (), "warning_sections": ()}
 _log = logging.getLogger(__name__)
 
 
@@ -88,7 +96,10 @@ class Index:
     open_question_vectors: Vectors
     bank_models: Mapping[int, BankModel]  # by position of the document; only those with a bank
     text_digests: bytes  # SHA-256 of what the model read for each row, in the order of VECTOR_FILES
+    words: Words
     made_with: Mapping[str, str]  # versions of the libraries that computed it
+    notes: tuple[NotedSentence, ...] = ()  # in reading order
+    warning_sections: tuple[tuple[int, int], ...] = ()  # positions of document and section
     rolled_back: bool = False  # made current by a rollback, and may be older than the corpus
     shortcuts: Shortcuts | None = None  # None while a question is compared with every row
 
@@ -213,7 +224,7 @@ def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
 
     Raises:
         ModelMismatchError: built with another model.
-        StaleIndexError: built from another text, bank or list of synonyms, with other settings or
+        StaleIndexError: built from another text, bank, list of synonyms or notes, with other settings or
             other library versions.
     """
     check_model(index, model)
@@ -317,6 +328,9 @@ def _settings_inputs() -> dict[str, Any]:
             "kernel_width": KERNEL_WIDTH,
             "ridge": RIDGE,
             "far_off_percentile": FAR_OFF_PERCENTILE,
+            "bm25_k1": K1,
+            "bm25_b": B,
+            "stop_words": " ".join(sorted(STOP_WORDS)),
         },
         "libraries": {name: version(name) for name in _LIBRARIES_THAT_CUT},
     }
@@ -401,6 +415,39 @@ def _spans(pairs: Sequence[Sequence[int]]) -> tuple[Span, ...]:
     return tuple(Span(start, end) for start, end in pairs)
 
 
+def has_notes(corpus_files: Iterable[str], documents: Iterable[Document]) -> bool:
+    """Whether editors keep notes on any of the documents."""
+    return not {notes_file(document.name) for document in documents}.isdisjoint(corpus_files)
+
+
+def _noted_from_json(
+    record: Mapping[str, Any], documents: Sequence[Document], sentences: Sequence[Sentence]
+) -> NotedSentence:
+    """A note with its sentence.
+
+    Raises:
+        ValueError: the sentence is another one than the note was written on.
+    """
+    rows = [record["sentence"], *record["partners"]]
+    _check_all_below(rows, len(sentences))
+    sentence = sentences[record["sentence"]]
+    text = documents[sentence.document].text
+    if sentence_digest(text, sentence.start, sentence.end) != record["sha256"]:
+        raise ValueError(f"a note on another sentence than {sentence}")
+    note = EditorNote(
+        kind=NoteKind(record["kind"]),
+        text=str(record["text"]),
+        source=str(record["source"]),
+        reviewer=str(record["reviewer"]),
+        reviewed=str(record["reviewed"]),
+        start=sentence.start,
+        end=sentence.end,
+    )
+    return NotedSentence(
+        record["sentence"], note, tuple(record["partners"]), bool(record["barred"]), bool(record["warnings"])
+    )
+
+
 def flat_header(rows: int, dimension: int) -> bytes:
     """The first bytes of an `IndexFlatIP` file: kind, width, rows, two unused, trained, metric, size."""
     unused = 1 << 20
@@ -425,6 +472,30 @@ def _floats(data: FileContent, header: bytes, shape: tuple[int, ...], file: Path
     if not all(np.isfinite(some).all() for some in blocks(MappedVectors(found))):
         raise DamagedIndexError(f"{file} holds a value that is not finite. Run: b12qa build")
     return found.astype(np.float32, copy=False)
+
+
+def postings_bytes(postings: Postings) -> bytes:
+    """Postings as they are written, without their terms."""
+    parts = ((postings.starts, "<i8"), (postings.rows, "<i4"), (postings.scores, "<f4"))
+    counts = struct.pack("<qq", len(postings.terms), len(postings.rows))
+    return counts + b"".join(np.ascontiguousarray(part, dtype=kind).tobytes() for part, kind in parts)
+
+
+def _postings(data: FileContent, count: int, terms: Sequence[str], file: Path) -> Postings:
+    """The reverse of `postings_bytes`, for an index of `count` texts."""
+    before = struct.calcsize("<qq")
+    n_terms, n_rows = struct.unpack_from("<qq", data) if len(data) >= before else (-1, -1)
+    after_starts = before + 8 * (n_terms + 1)
+    if n_terms != len(terms) or n_rows < 0 or len(data) != after_starts + 8 * n_rows:
+        raise DamagedIndexError(f"{file} does not hold rows for {len(terms)} terms. Run: b12qa build")
+    starts = np.frombuffer(data, "<i8", n_terms + 1, before).astype(np.int64, copy=False)
+    rows = np.frombuffer(data, "<i4", n_rows, after_starts).astype(np.int32, copy=False)
+    scores = np.frombuffer(data, "<f4", n_rows, after_starts + 4 * n_rows).astype(np.float32, copy=False)
+    ordered = starts[0] == 0 and starts[-1] == n_rows and (np.diff(starts) >= 0).all()
+    within = not n_rows or (rows.min() >= 0 and rows.max() < count)
+    if not ordered or not within or not np.isfinite(scores).all():
+        raise DamagedIndexError(f"{file} points outside of its {count} texts. Run: b12qa build")
+    return Postings(tuple(terms), starts, rows, scores, count)
 
 
 def _vectors(data: FileContent, rows: int, dimension: int, file: Path) -> Vectors:
@@ -477,17 +548,30 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
         }
         taught = {number: data[bank_file(number)] for number in calibrations}
         digests = bytes(data["texts.sha256"])
+        noted = json.loads(data[NOTES_FILE]) if has_notes(inputs["corpus"], documents) else _NO_NOTES
+        notes = tuple(_noted_from_json(record, documents, sentences) for record in noted["notes"])
+        warning_sections = tuple((document, section) for document, section in noted["warning_sections"])
         found = {f"{d.name}.md": hashlib.sha256(d.text.encode()).hexdigest() for d in documents}
         of_one_build = found.items() <= inputs["corpus"].items() and [counts[f] for f in VECTOR_FILES] == [
             len(kind) for kind in (chunks, sentences, questions, open_questions)
         ]
         _check_positions(documents, chunks, sentences, questions, open_questions)
+        _check_sections(documents, warning_sections)
         shapes = _bank_shapes(sentences, questions, open_questions)
         dimension = int(inputs["model"]["dimension"])
         if dimension < 1:
             raise ValueError(f"vectors of width {dimension}")
         model_name, made_with = str(manifest["model_name"]), dict(manifest["made_with"])
         synonyms = tuple(tuple(group) for group in rows["synonyms"])
+        known = json.loads(data["words.json"])
+        terms = [list(map(str, known["terms"][file])) for file in LEXICAL_FILES]
+        lexical = [data[file] for file in LEXICAL_FILES]
+        vocabulary = Vocabulary(
+            dict(zip(known["words"], known["counts"], strict=True)),
+            frozenset(known["document_words"]),
+            frozenset(known["answered_words"]),
+            synonyms,
+        )
         shortcuts = open_shortcuts(
             folder, manifest["nearest"], {CHUNKS: len(chunks), SENTENCES: len(sentences)}
         )
@@ -500,6 +584,11 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
     if taught.keys() != shapes.keys():
         raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
     vectors = [_vectors(data[file], counts[file], dimension, folder / file) for file in VECTOR_FILES]
+    of_kinds = (len(chunks), len(sentences), len(sentences), len(questions) + len(open_questions))
+    words = [
+        LexicalIndex(_postings(some, count, of_file, folder / file))
+        for some, count, of_file, file in zip(lexical, of_kinds, terms, LEXICAL_FILES, strict=True)
+    ]
     return Index(
         generation=name,
         inputs=inputs,
@@ -522,7 +611,10 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
             for number, shape in shapes.items()
         },
         text_digests=digests,
+        words=Words(*words, vocabulary),
         made_with=made_with,
+        notes=notes,
+        warning_sections=warning_sections,
         rolled_back=rolled_back,
         shortcuts=shortcuts,
     )
@@ -549,9 +641,13 @@ def _check_positions(
     _check_all_below((sentence.chunk for sentence in sentences), len(chunks))
     _check_all_below((question.sentence for question in questions), len(sentences))
     _check_all_below((question.document for question in open_questions), len(documents))
-    sections = [(row.document, row.section) for row in chunks]
-    sections += [(row.document, row.section) for row in open_questions]
+    _check_sections(documents, ((row.document, row.section) for row in chunks))
+    _check_sections(documents, ((row.document, row.section) for row in open_questions))
+
+
+def _check_sections(documents: Sequence[Document], sections: Iterable[tuple[int, int]]) -> None:
     for document, section in sections:
+        _check_all_below([document], len(documents))
         _check_all_below([section], len(documents[document].sections))
 
 

@@ -1,7 +1,7 @@
 """Words → BM25 scores, and the words of a question brought to the words of the documents.
 
-The lexical half finds what embeddings blur: names, numbers, rare words. Of few texts it is built in
-memory when an index is opened; of many it lies on the disk, as arrays that are mapped.
+The lexical half finds what embeddings blur: names, numbers, rare words. A build counts the words once;
+opening an index takes them as they were counted.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Postings(NamedTuple):
     starts: IntVector  # shape (n_terms + 1,): those of term i stand from starts[i] up to starts[i + 1]
     rows: npt.NDArray[np.int32]  # of texts, ascending within a term
     scores: Scores  # of the term in that text
-    texts: int  # how many there are
+    count: int  # of texts
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Postings:
@@ -118,7 +118,7 @@ class Hits(NamedTuple):
     parts: Scores  # what that word adds
 
     def best(self, count: int) -> IntVector:
-        """Rows of the texts that score best, at most so many, in no order; which equals, is left open."""
+        """Rows of the texts that score best, at most so many, in no order; of equals, any."""
         rows = np.unique(self.rows).astype(np.int64)
         if len(rows) <= count:
             return rows
@@ -156,7 +156,7 @@ class LexicalIndex:
         spans = [slice(*self.postings.starts[number : number + 2]) for number in known]
         rows = [self.postings.rows[span] for span in spans]
         parts = [self.postings.scores[span] for span in spans]
-        scores = np.zeros(self.postings.texts, dtype=np.float32)
+        scores = np.zeros(self.postings.count, dtype=np.float32)
         for some, added in zip(rows, parts, strict=True):
             scores[some] += added
         if not known:
@@ -176,14 +176,14 @@ class Vocabulary:
     @classmethod
     def of(
         cls,
-        documents: Iterable[str] | Mapping[str, int],
+        documents: Iterable[str],
         answered: Iterable[str],
         open_questions: Iterable[str],
         synonyms: Iterable[Sequence[str]],
     ) -> Vocabulary:
-        """Collect the vocabulary of documents, or of how often they use each word, and of their banks."""
+        """Collect the vocabulary of documents and of their question banks."""
         own, asked, left_open = (
-            Counter(texts if isinstance(texts, Mapping) else (w for text in texts for w in words(text)))
+            Counter(word for text in texts for word in words(text))
             for texts in (documents, answered, open_questions)
         )
         groups = tuple(tuple(group) for group in synonyms)
@@ -261,6 +261,17 @@ class Vocabulary:
             if sure and word.isalpha():
                 speller.create_dictionary_entry(word, count + 1000 * (word in self.document_words))
         return speller
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the lexical half knows of one generation."""
+
+    chunks: LexicalIndex
+    sentences: LexicalIndex
+    taught: LexicalIndex  # each sentence with the questions that it answers
+    questions: LexicalIndex  # of the banks, first the answered ones
+    vocabulary: Vocabulary
 
 
 @cache

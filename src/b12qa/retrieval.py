@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.errors import QueryError
 from b12qa.exported import exported_encoder
 from b12qa.index import Index, all_cosines, check_model, open_index
-from b12qa.lexical import IntVector, LexicalIndex, Moments, Scores, Vocabulary, terms
+from b12qa.lexical import IntVector, Moments, Scores, Vocabulary, terms
 from b12qa.markdown import plain_text
 from b12qa.records import (
     Chunk,
@@ -214,28 +213,14 @@ class Retriever:
 
     @cached_property
     def _ubiquitous_terms(self) -> frozenset[str]:
-        if self.index.shortcuts:
-            postings = self.index.shortcuts.chunks.words.postings
-            held_by = np.diff(postings.starts)
-            often = np.flatnonzero(held_by > postings.texts * UBIQUITOUS_SHARE)
-            return frozenset(postings.terms[term] for term in often)
-        counts = Counter(term for chunk in self.index.chunks for term in set(terms(self._plain(chunk))))
-        return frozenset(
-            t for t, count in counts.items() if count > len(self.index.chunks) * UBIQUITOUS_SHARE
-        )
+        postings = self.index.words.chunks.postings
+        often = np.flatnonzero(np.diff(postings.starts) > postings.count * UBIQUITOUS_SHARE)
+        return frozenset(postings.terms[term] for term in often)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words of the documents and their banks."""
-        shortcuts = self.index.shortcuts
-        return Vocabulary.of(
-            shortcuts.word_counts
-            if shortcuts
-            else (plain_text(d.text, 0, len(d.text), d.markup) for d in self.index.documents),
-            (question.text for question in self.index.questions),
-            (question.text for question in self.index.open_questions),
-            self.index.synonyms,
-        )
+        return self.index.words.vocabulary
 
     # How a sentence scores.
 
@@ -272,8 +257,9 @@ class Retriever:
         return Moments(mean, float(np.sqrt((values**2).sum() / count - mean**2)))
 
     def _hits(self, text: str) -> WordHits:
-        taught = self._taught_words.hits(text) if self.index.bank_models else None
-        return WordHits(self._chunk_words.hits(text), self._sentence_words.hits(text), taught)
+        words = self.index.words
+        taught = words.taught.hits(text) if self.index.bank_models else None
+        return WordHits(words.chunks.hits(text), words.sentences.hits(text), taught)
 
     def _scope(self, hits: Sequence[WordHits], embeddings: FloatMatrix) -> Scope:
         """The sentences that are scored for some queries: of a large index, those that are near any."""
@@ -304,7 +290,7 @@ class Retriever:
             return sigmoid(COSINE_STEEPNESS * (nearest - COSINE_MIDPOINT))
         rows = self._rows(document)
         sentence_scores, answerable = taught_by[document]
-        words = self._question_words.scores(text)
+        words = self.index.words.questions.scores(text)
         of_document = np.concatenate([rows.questions, len(self.index.questions) + rows.open_questions])
         known = (cosines.sentences, cosines.questions, cosines.open_questions)
         return model.calibration.confidence(
@@ -337,34 +323,6 @@ class Retriever:
         """Passages of documents with a bank: what it teaches of one sentence depends on all the others."""
         rows = [self._chunk_of[self._rows(document).sentences] for document in self.index.bank_models]
         return np.unique(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64)
-
-    @cached_property
-    def _chunk_words(self) -> LexicalIndex:
-        if self.index.shortcuts:
-            return self.index.shortcuts.chunks.words
-        return LexicalIndex([self._plain(chunk) for chunk in self.index.chunks])
-
-    @cached_property
-    def _sentence_words(self) -> LexicalIndex:
-        if self.index.shortcuts:
-            return self.index.shortcuts.sentences.words
-        return LexicalIndex([self._plain(sentence) for sentence in self.index.sentences])
-
-    @cached_property
-    def _taught_words(self) -> LexicalIndex:
-        """Each sentence with the questions that it answers."""
-        if self.index.shortcuts and self.index.shortcuts.taught_words:
-            return self.index.shortcuts.taught_words
-        texts = [[self._plain(sentence)] for sentence in self.index.sentences]
-        for question in self.index.questions:
-            texts[question.sentence].append(question.text)
-        return LexicalIndex([" ".join(words) for words in texts])
-
-    @cached_property
-    def _question_words(self) -> LexicalIndex:
-        """Each question of the banks, first the answered ones."""
-        texts = [question.text for question in self.index.questions]
-        return LexicalIndex(texts + [question.text for question in self.index.open_questions])
 
     @cached_property
     def _rows_by_document(self) -> dict[int, _Rows]:

@@ -1,13 +1,12 @@
 """What lets a question look at few rows of many, made at the build and mapped from the disk.
 
-For passages and for sentences: an index that finds near rows, the postings that find rows by words, and
-what the mean and the spread of all scores follow from, so that the few are judged as if all were there.
+For passages and for sentences: lists that lead to near rows, and what the mean and the spread of all
+cosines follow from, so that the few are judged as if all were there.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from b12qa.embedding import FloatMatrix
-from b12qa.lexical import LexicalIndex, Postings
 from b12qa.storage import HashedFolder
 from b12qa.vectors import (
     FLAT,
@@ -31,9 +29,7 @@ from b12qa.vectors import (
     write_nearest,
 )
 
-CHUNKS, SENTENCES, TAUGHT = "chunks", "sentences", "taught"
-_VOCABULARY = "vocabulary.json"
-_POSTINGS = ("starts", "rows", "scores")
+CHUNKS, SENTENCES = "chunks", "sentences"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,6 @@ class Shortcut:
 
     nearest: Nearest
     spread: FloatMatrix  # see `vectors.spread_of`; a passage counts as often as it has sentences
-    words: LexicalIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +46,6 @@ class Shortcuts:
 
     chunks: Shortcut
     sentences: Shortcut
-    taught_words: LexicalIndex | None  # each sentence with the questions it answers; where there is a bank
-    word_counts: Mapping[str, int]  # of the documents
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """What shortcuts by words are made of. Each is read once, from the first to the last."""
-
-    chunks: Iterable[str]
-    sentences: Iterable[str]
-    taught: Iterable[str] | None
-    word_counts: Callable[[], Mapping[str, int]]
 
 
 def make_shortcuts(
@@ -70,7 +53,6 @@ def make_shortcuts(
     wanted: str,
     vectors: Callable[[str], Vectors],
     sentences_of_chunks: npt.NDArray[np.int64],
-    texts: Texts,
     questions: FloatMatrix,
 ) -> dict[str, Any]:
     """Write the shortcuts of a generation beside its vectors, if it is large enough to need any.
@@ -98,11 +80,6 @@ def make_shortcuts(
         facts[rows] = nearest.facts.to_dict()
         write_nearest(folder, rows, nearest)
         write_array(folder, f"{rows}.spread.npy", spread_of(exact, weights))
-    _write_words(folder, CHUNKS, texts.chunks)
-    _write_words(folder, SENTENCES, texts.sentences)
-    if texts.taught is not None:
-        _write_words(folder, TAUGHT, texts.taught)
-    folder.write(_VOCABULARY, _json(list(texts.word_counts().items())))
     return facts
 
 
@@ -117,42 +94,14 @@ def open_shortcuts(folder: Path, facts: Mapping[str, Any], counts: Mapping[str, 
     """
     if all(facts[rows]["type"] == FLAT for rows in (CHUNKS, SENTENCES)):
         return None
-    chunks, sentences = (
-        Shortcut(
+    opened = {
+        rows: Shortcut(
             open_nearest(folder, rows, facts[rows]),
             np.load(folder / f"{rows}.spread.npy", allow_pickle=False),
-            _open_words(folder, rows, counts[rows]),
         )
         for rows in (CHUNKS, SENTENCES)
-    )
-    for rows, shortcut in ((CHUNKS, chunks), (SENTENCES, sentences)):
+    }
+    for rows, shortcut in opened.items():
         if shortcut.nearest.index.ntotal != counts[rows]:
-            raise ValueError(f"an index of {shortcut.nearest.index.ntotal} {rows}")
-    taught = (folder / f"{TAUGHT}.terms.json").is_file()
-    return Shortcuts(
-        chunks,
-        sentences,
-        _open_words(folder, TAUGHT, counts[SENTENCES]) if taught else None,
-        dict(json.loads((folder / _VOCABULARY).read_bytes())),
-    )
-
-
-def _write_words(folder: HashedFolder, name: str, texts: Iterable[str]) -> None:
-    postings = Postings.of(texts)
-    folder.write(f"{name}.terms.json", _json(postings.terms))
-    for part in _POSTINGS:
-        write_array(folder, f"{name}.words-{part}.npy", getattr(postings, part))
-
-
-def _open_words(folder: Path, name: str, count: int) -> LexicalIndex:
-    starts, rows, scores = (
-        np.load(folder / f"{name}.words-{part}.npy", mmap_mode="r", allow_pickle=False) for part in _POSTINGS
-    )
-    terms = tuple(json.loads((folder / f"{name}.terms.json").read_bytes()))
-    if not len(terms) + 1 == len(starts) or not starts[-1] == len(rows) == len(scores):
-        raise ValueError(f"postings of {name} that do not fit together")
-    return LexicalIndex(Postings(terms, np.asarray(starts), rows, scores, count))
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+            raise ValueError(f"lists of {shortcut.nearest.index.ntotal} {rows}")
+    return Shortcuts(**opened)
