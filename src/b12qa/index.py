@@ -60,7 +60,7 @@ from b12qa.vectors import AUTO, MappedVectors, Vectors, blocks
 IntMatrix = npt.NDArray[np.int64]
 FileContent = bytes | mmap.mmap
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 ROLLED_BACK = "ROLLED-BACK"
