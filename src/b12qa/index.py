@@ -214,7 +214,13 @@ class ModelIdentity(Protocol):
     def fingerprint(self) -> str: ...
 
 
-def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
+class Hashed(Protocol):
+    """A corpus that has been read, or whose files are only hashed."""
+
+    def hashes(self) -> dict[str, str]: ...
+
+
+def check_fresh(index: Index, corpus: Hashed, model: ModelIdentity) -> None:
     """Refuse an index that was not built from what is at hand.
 
     Raises:
@@ -233,7 +239,7 @@ def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
         raise StaleIndexError(f"{difference} Run: b12qa build")
 
 
-def check_servable(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
+def check_servable(index: Index, corpus: Hashed, model: ModelIdentity) -> None:
     """Refuse an index as `check_fresh` does, but let one that was rolled back be older than the corpus.
 
     That is said in the log, which shows on stderr unless somebody keeps it elsewhere.
@@ -252,7 +258,7 @@ def check_servable(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
         )
 
 
-def _difference(index: Index, corpus: Corpus) -> str:
+def _difference(index: Index, corpus: Hashed) -> str:
     """What an index was built from other than this corpus and these settings, in words; empty if nothing."""
     built, current = index.inputs["corpus"], corpus.hashes()
     for file in sorted(built.keys() | current.keys()):
