@@ -219,7 +219,13 @@ class ModelIdentity(Protocol):
     def fingerprint(self) -> str: ...
 
 
-def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
+class Hashed(Protocol):
+    """A corpus that has been read, or whose files are only hashed."""
+
+    def hashes(self) -> dict[str, str]: ...
+
+
+def check_fresh(index: Index, corpus: Hashed, model: ModelIdentity) -> None:
     """Refuse an index that was not built from what is at hand.
 
     Raises:
@@ -238,7 +244,7 @@ def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
         raise StaleIndexError(f"{difference} Run: b12qa build")
 
 
-def check_servable(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
+def check_servable(index: Index, corpus: Hashed, model: ModelIdentity) -> None:
     """Refuse an index as `check_fresh` does, but let one that was rolled back be older than the corpus.
 
     That is said in the log, which shows on stderr unless somebody keeps it elsewhere.
@@ -257,7 +263,7 @@ def check_servable(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
         )
 
 
-def _difference(index: Index, corpus: Corpus) -> str:
+def _difference(index: Index, corpus: Hashed) -> str:
     """What an index was built from other than this corpus and these settings, in words; empty if nothing."""
     built, current = index.inputs["corpus"], corpus.hashes()
     for file in sorted(built.keys() | current.keys()):
@@ -585,7 +591,7 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
         raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
     vectors = [_vectors(data[file], counts[file], dimension, folder / file) for file in VECTOR_FILES]
     of_kinds = (len(chunks), len(sentences), len(sentences), len(questions) + len(open_questions))
-    words = [
+    of_words = [
         LexicalIndex(_postings(some, count, of_file, folder / file))
         for some, count, of_file, file in zip(lexical, of_kinds, terms, LEXICAL_FILES, strict=True)
     ]
@@ -611,7 +617,7 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
             for number, shape in shapes.items()
         },
         text_digests=digests,
-        words=Words(*words, vocabulary),
+        words=Words(of_words[0], of_words[1], of_words[2], of_words[3], vocabulary),
         made_with=made_with,
         notes=notes,
         warning_sections=warning_sections,

@@ -14,14 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import Stemmer
-
-if TYPE_CHECKING:
-    from symspellpy import SymSpell
 
 Scores = npt.NDArray[np.float32]
 IntVector = npt.NDArray[np.int64]
@@ -77,7 +74,7 @@ class Postings(NamedTuple):
     starts: IntVector  # shape (n_terms + 1,): those of term i stand from starts[i] up to starts[i + 1]
     rows: npt.NDArray[np.int32]  # of texts, ascending within a term
     scores: Scores  # of the term in that text
-    count: int  # of texts
+    n_texts: int
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Postings:
@@ -156,7 +153,7 @@ class LexicalIndex:
         spans = [slice(*self.postings.starts[number : number + 2]) for number in known]
         rows = [self.postings.rows[span] for span in spans]
         parts = [self.postings.scores[span] for span in spans]
-        scores = np.zeros(self.postings.count, dtype=np.float32)
+        scores = np.zeros(self.postings.n_texts, dtype=np.float32)
         for some, added in zip(rows, parts, strict=True):
             scores[some] += added
         if not known:
@@ -233,13 +230,10 @@ class Vocabulary:
         lower = word.lower()
         if len(word) < MIN_LENGTH_TO_CORRECT or lower in self._known:
             return word
-        from symspellpy import Verbosity
-
         edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
-        found = self._speller.lookup(lower, Verbosity.CLOSEST, max_edit_distance=edits)
         # A misspelling seldom changes the first letter; another word often does: fluoxetine, duloxetine.
-        alike = [suggestion for suggestion in found if suggestion.term[0] == lower[0]]
-        return alike[0].term if alike else word
+        alike = [known for known in self._speller.nearest(lower, edits) if known[0] == lower[0]]
+        return alike[0] if alike else word
 
     @cached_property
     def _known(self) -> frozenset[str]:
@@ -248,19 +242,53 @@ class Vocabulary:
         return frozenset(english_ranks()) | self.document_words | often
 
     @cached_property
-    def _speller(self) -> SymSpell:
-        """Finds the nearest word that the documents or the bank surely use.
+    def _speller(self) -> Speller:
+        """Finds the nearest word that the documents or the bank surely use."""
+        return Speller(
+            {
+                word: count + 1000 * (word in self.document_words)
+                for word, count in self.counts.items()
+                if (word in self.document_words or word in english_ranks() or count > 2) and word.isalpha()
+            }
+        )
 
-        Source: SymSpell, symmetric delete spelling correction; optimal string alignment distance.
-        """
-        from symspellpy import SymSpell
 
-        speller = SymSpell(max_dictionary_edit_distance=2)
-        for word, count in self.counts.items():
-            sure = word in self.document_words or word in english_ranks() or count > 2
-            if sure and word.isalpha():
-                speller.create_dictionary_entry(word, count + 1000 * (word in self.document_words))
-        return speller
+class Speller:
+    """Finds the known words that are the fewest edits away.
+
+    It compares with every word whose letters nearly fit, and so needs no index that takes a third of a
+    second to build. Source: optimal string alignment distance, by symspellpy.
+    """
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        """Know some words, and how often each occurs."""
+        self._words = sorted(counts, key=lambda word: -counts[word])
+        self._letters = np.array([_letter_counts(word) for word in self._words], dtype=np.int16)
+
+    def nearest(self, word: str, edits: int) -> list[str]:
+        """All known words at the least distance, if that is at most `edits`; the most frequent first."""
+        from symspellpy.editdistance import DistanceAlgorithm, EditDistance
+
+        if not self._words:
+            return []
+        # One edit takes a letter away, adds one, or both.
+        differences = np.abs(self._letters - np.array(_letter_counts(word), dtype=np.int16)).sum(axis=1)
+        compare = EditDistance(DistanceAlgorithm.DAMERAU_OSA).compare
+        found = [
+            (self._words[row], compare(word, self._words[row], edits))
+            for row in np.flatnonzero(differences <= 2 * edits)
+        ]
+        least = min((distance for _, distance in found if distance >= 0), default=-1)  # -1: too far
+        return [known for known, distance in found if distance == least >= 0]
+
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+def _letter_counts(word: str) -> list[int]:
+    """How often a word holds each letter, and any other character."""
+    counts = [word.count(letter) for letter in _ALPHABET]
+    return [*counts, len(word) - sum(counts)]
 
 
 @dataclass(frozen=True)
@@ -277,5 +305,5 @@ class Words:
 @cache
 def english_ranks() -> Mapping[str, int]:
     """82,000 English words, British and American, by frequency from 0; the list that symspellpy brings."""
-    lines = (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_text("utf-8-sig").splitlines()
-    return {line.split()[0]: rank for rank, line in enumerate(lines)}
+    listed = (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_text("utf-8-sig").split()
+    return {word: rank for rank, word in enumerate(listed[::2])}  # every word is followed by its frequency
