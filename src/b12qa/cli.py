@@ -128,12 +128,19 @@ def build(
     watch: Annotated[
         bool, typer.Option("--watch", help="Build again whenever a file of the corpus is saved.")
     ] = False,
+    index_type: Annotated[
+        str,
+        typer.Option(
+            "--index-type",
+            help="How near rows are found: auto (by their number), flat (all are compared), sq8 or ivf.",
+        ),
+    ] = "auto",
 ) -> None:
     """Build the index from the corpus, and make it current.
 
     The same corpus, settings and model give the same generation: a second build does nothing. Texts that
-    an earlier generation holds are not embedded again. With --max-lost, an edit that loses more answers
-    leaves the old generation current.
+    an earlier generation holds are not embedded again, nor those that a killed build had done. With
+    --max-lost, an edit that loses more answers leaves the old generation current.
     """
     encoder_once = cache(partial(_encoder, model))  # a watch loads the model for its first build only
 
@@ -147,7 +154,7 @@ def build(
                     found = _reviewed(index, sources, encoder, questions or ())
                     if found:
                         _print_review(found, show, max_lost)
-                _build(index, sources, encoder)
+                _build(index, sources, encoder, index_type)
 
     if not watch:
         once()
@@ -548,13 +555,13 @@ def _encoder(model: str | None) -> Encoder:
         return load_encoder(model, allow_download=True)
 
 
-def _build(index: Path, sources: Corpus, encoder: Encoder) -> None:
+def _build(index: Path, sources: Corpus, encoder: Encoder, index_type: str) -> None:
     """Build, show how far it is, and print what it did."""
     from b12qa.building import build_index
     from b12qa.exporting import export_encoder
 
     with _progress("Embedding") as on_progress:
-        report = build_index(sources, encoder, index, on_progress)
+        report = build_index(sources, encoder, index, on_progress, index_type)
     with errors.status("Exporting the encoder"):
         export = export_encoder(encoder, index)
     for problem in report.problems:
