@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, HashingEncoder
 
+from b12qa import index as index_module
 from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
@@ -17,7 +18,7 @@ from b12qa.embedding import Encoder
 from b12qa.errors import DamagedIndexError, QueryError
 from b12qa.index import current_generation, open_index
 from b12qa.retrieval import Reading, Retriever
-from b12qa.vectors import CANDIDATES
+from b12qa.vectors import CANDIDATES, MappedVectors
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from generated import Language, WordsEncoder, write_corpus
@@ -152,3 +153,18 @@ def test_a_damaged_shortcut_is_refused(tmp_path: Path) -> None:
             open_index(index)
         (folder / name).write_bytes(data)
     open_index(index)
+
+
+@pytest.mark.parametrize("index_type", ["flat", "ivf"])
+def test_numbers_that_stay_on_the_disk_find_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index_type: str
+) -> None:
+    write_corpus(tmp_path / "corpus", 60)
+    read = retriever(tmp_path / "corpus", tmp_path / "index", WordsEncoder(64), index_type)
+    monkeypatch.setattr(index_module, "MAPPED_FROM_BYTES", 1)
+    mapped = Retriever(open_index(tmp_path / "index"), read.encoder)
+    assert isinstance(mapped.index.sentence_vectors, MappedVectors)
+    assert not isinstance(read.index.sentence_vectors, MappedVectors)
+    for question in Language().questions(5, 1):
+        one, other = read.rank([Reading(question)]), mapped.rank([Reading(question)])
+        np.testing.assert_allclose(other.scores, one.scores, atol=1e-4)

@@ -68,8 +68,9 @@ VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-ques
 LEXICAL_FILES = ("chunks.bm25", "sentences.bm25", "taught.bm25", "questions.bm25")
 NOTES_FILE = "notes.json"
 DIGEST_BYTES = 32
-# A larger file stays on the disk, and what is asked for is read when it is asked for.
-MAPPED_FROM_BYTES = 64_000_000
+# A larger file of numbers stays on the disk, and what is asked for is read when it is asked for.
+MAPPED_FROM_BYTES = 128_000_000
+_MAPPED_SUFFIXES = {".bm25", ".faiss", ".lists", ".npy"}
 _GENERATION = re.compile(r"[0-9a-f]{16}")
 _LIBRARIES_THAT_CUT = ("markdown-it-py", "PyStemmer", "sentencex")
 _SHOWN_CHARACTERS = 40
@@ -360,10 +361,14 @@ def all_cosines(vectors: Vectors, query_embeddings: FloatMatrix) -> FloatMatrix:
 
         # A search for all rows would also sort them, which takes longer than to compare them.
         queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
-        rows = np.tile(np.arange(vectors.ntotal), (len(queries), 1))
-        places = (faiss.swig_ptr(values) for values in (queries, cosines, rows))
-        pointer, found, wanted = places
-        vectors.compute_distance_subset(len(queries), pointer, vectors.ntotal, found, wanted)
+        wanted = np.tile(np.arange(vectors.ntotal), (len(queries), 1))
+        vectors.compute_distance_subset(
+            len(queries),
+            faiss.swig_ptr(queries),
+            vectors.ntotal,
+            faiss.swig_ptr(cosines),
+            faiss.swig_ptr(wanted),
+        )
     return cosines
 
 
@@ -541,7 +546,7 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
         inputs, counts = manifest["inputs"], manifest["counts"]
         rows = json.loads(data["rows.json"])
         documents = tuple(
-            _document_from_json(record, bytes(data[text_file(number)]).decode("utf-8"))
+            _document_from_json(record, data[text_file(number)].decode("utf-8"))
             for number, record in enumerate(rows["documents"])
         )
         chunks = tuple(_chunk_from_json(record) for record in rows["chunks"])
@@ -553,7 +558,7 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
             for number, calibration in manifest["calibrations"].items()
         }
         taught = {number: data[bank_file(number)] for number in calibrations}
-        digests = bytes(data["texts.sha256"])
+        digests = data["texts.sha256"]
         noted = json.loads(data[NOTES_FILE]) if has_notes(inputs["corpus"], documents) else _NO_NOTES
         notes = tuple(_noted_from_json(record, documents, sentences) for record in noted["notes"])
         warning_sections = tuple((document, section) for document, section in noted["warning_sections"])
@@ -716,7 +721,8 @@ def _verified_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, File
 
 
 def _verified_bytes(path: Path, size: int, sha256: str) -> FileContent:
-    data = _mapped(path) if size >= MAPPED_FROM_BYTES else _read(path)
+    large = size >= MAPPED_FROM_BYTES and path.suffix in _MAPPED_SUFFIXES
+    data = _mapped(path) if large else _read(path)
     if len(data) != size or hashlib.sha256(data).hexdigest() != sha256:
         raise DamagedIndexError(f"{path} is damaged: it is not what was written. Run: b12qa build")
     return data

@@ -265,7 +265,7 @@ class Retriever:
         """The sentences that are scored for some queries: of a large index, those that are near any."""
         if self.index.shortcuts is None:
             return Scope(slice(None), slice(None), self._chunk_of)
-        return candidate_scope(self.index.shortcuts, hits, embeddings, self._chunk_of, self._chunks_with_bank)
+        return candidate_scope(self.index.shortcuts, hits, embeddings, self._chunk_of, self._always_compared)
 
     def _moments(self, hits: WordHits, embedding: FloatMatrix) -> PartMoments:
         if self.index.shortcuts is None:
@@ -319,10 +319,11 @@ class Retriever:
         return np.bincount(self._chunk_of, minlength=len(self.index.chunks))
 
     @cached_property
-    def _chunks_with_bank(self) -> IntVector:
-        """Passages of documents with a bank: what it teaches of one sentence depends on all the others."""
-        rows = [self._chunk_of[self._rows(document).sentences] for document in self.index.bank_models]
-        return np.unique(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64)
+    def _always_compared(self) -> IntVector:
+        """Passages of documents with a bank, whose sentences are judged together, or with warnings."""
+        documents = {*self.index.bank_models, *(document for document, _ in self.index.warning_sections)}
+        of_chunks = np.array([chunk.document for chunk in self.index.chunks], dtype=np.int64)
+        return np.flatnonzero(np.isin(of_chunks, list(documents)))
 
     @cached_property
     def _rows_by_document(self) -> dict[int, _Rows]:
