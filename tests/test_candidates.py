@@ -95,13 +95,6 @@ def test_several_questions_at_once_are_ranked_over_the_same_rows(both: tuple[Ret
         assert [passage.start for passage in alone] == [passage.start for passage in together]
 
 
-def test_what_is_in_many_passages_is_told_from_the_postings(both: tuple[Retriever, Retriever]) -> None:
-    exact, fast = both
-    assert exact.topics == fast.topics
-    assert exact.topics.ubiquitous
-    assert exact.vocabulary.counts == fast.vocabulary.counts
-
-
 def test_more_passages_than_are_looked_up_are_refused(both: tuple[Retriever, Retriever]) -> None:
     with pytest.raises(QueryError, match=f"from 1 to {CANDIDATES} of so many passages; got {CANDIDATES + 1}"):
         both[1].search("anything", CANDIDATES + 1)
@@ -145,7 +138,7 @@ def test_a_damaged_shortcut_is_refused(tmp_path: Path) -> None:
     build_index(read_corpus(tmp_path / "corpus"), HashingEncoder(), index, index_type="ivf")
     folder = index / current_generation(index)
     names = {path.name for path in folder.iterdir()}
-    assert {"sentences.lists", "chunks.spread.npy", "sentences.words-rows.npy", "vocabulary.json"} <= names
+    assert {"sentences.lists", "chunks.spread.npy", "sentences.sizes.npy"} <= names
     for name in sorted(names):
         data = (folder / name).read_bytes()
         (folder / name).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))

@@ -214,7 +214,7 @@ class Retriever:
     @cached_property
     def _ubiquitous_terms(self) -> frozenset[str]:
         postings = self.index.words.chunks.postings
-        often = np.flatnonzero(np.diff(postings.starts) > postings.count * UBIQUITOUS_SHARE)
+        often = np.flatnonzero(np.diff(postings.starts) > postings.n_texts * UBIQUITOUS_SHARE)
         return frozenset(postings.terms[term] for term in often)
 
     @cached_property
