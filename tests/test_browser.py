@@ -310,14 +310,17 @@ class ScriptedAssistant(Assistant):
 
     calls: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
-    def ask(self, question: str, history: Sequence[str] = (), max_quotes: int = 3) -> Answer:
-        self.calls.append((question, tuple(history)))
+    def ask(
+        self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
+    ) -> Answer:
+        if max_quotes == replies.MAX_QUOTES:  # asked by a person, and not to see what may be suggested
+            self.calls.append((question, tuple(history)))
         if question == "fail":
             raise RuntimeError("a secret detail")
         try:
             outcome = Outcome(question)
         except ValueError:
-            return Assistant.ask(self, question, history, max_quotes)
+            return Assistant.ask(self, question, history, max_quotes, literal=literal)
         quotes = Assistant.ask(self, "how much b12 in clams").quotes
         if outcome in (Outcome.NOT_COVERED, Outcome.URGENT):
             quotes = ()
