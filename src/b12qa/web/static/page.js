@@ -100,7 +100,7 @@ function prepareConversation() {
     keep.textContent = "Save this conversation";
     const choice = element("div", { className: "languages" });
     choice.setAttribute("role", "group");
-    choice.setAttribute("aria-label", languages().map(([, name]) => name).join(", "));
+    choice.setAttribute("aria-label", say("Language"));
     languages().forEach(([tag, name]) => {
       choice.append(element("button", { type: "button", className: "language", value: tag, lang: tag, textContent: name }));
     });

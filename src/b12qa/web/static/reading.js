@@ -68,8 +68,10 @@ export function openPlace(link) {
   const figure = link.closest("figure");
   const answer = link.closest(".b12qa.answer");
   tellAboutLink("");
+  const contents = link.closest("details.contents");
+  if (contents) contents.open = false;
   markPassages(answer ? quotedBy(answer) : [], figure ? passageOf(figure) : null);
-  open(link);
+  open(contents ? null : link);
   show(place);
 }
 
@@ -280,7 +282,7 @@ function goToMatch(number) {
   current = (number + matches.length) % matches.length;
   matches[current].forEach((mark) => mark.classList.add("current"));
   scrollTo(matches[current][0], "center");
-  tellCount(say("{number} of {count}", { number: current + 1, count: matches.length }));
+  tellCount(say("Match {number} of {count}", { number: current + 1, count: matches.length }));
 }
 
 function tellCount(words) {
