@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from b12qa import answering, rendering
-from b12qa.answering import Assistant
+from b12qa.answering import MAX_QUOTES, Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.feedback import Feedback, read_feedback
@@ -168,7 +168,9 @@ def plain_quotes(answer: Answer) -> list[str]:
 
 def shown_quotes(answer: Locator) -> list[str]:
     """The text content of each quote, blanks and line breaks included."""
-    return answer.locator("figure.quote .words").all_text_contents()
+    return answer.locator("figure.quote .words").evaluate_all(
+        "all => all.filter(one => !one.closest('details')).map(one => one.textContent)"
+    )
 
 
 def words_of(document: Document, sentence: Sentence) -> str:
@@ -225,7 +227,7 @@ def test_every_sentence_asked_as_a_question_comes_back_as_its_own_quote(
         document = index.documents[sentence.document]
         words = words_of(document, sentence)
         answer = chat.ask(words)
-        quotes = assistant.ask(words, max_quotes=replies.MAX_QUOTES).quotes
+        quotes = assistant.ask(words).quotes
         assert shown_quotes(answer) == [rendering.plain(quote) for quote in quotes], words
         own = next(q for q in quotes if q.start <= sentence.start and sentence.end <= q.end)
         assert own.text == document.text[own.start : own.end]
@@ -290,9 +292,7 @@ def test_start_over_forgets_the_conversation(chat: Visit, assistant: Assistant) 
     chat.ask("which foods have b12?")
     chat.start_over()
     expect(chat.answers).to_have_count(0)
-    assert shown_quotes(chat.ask("and for vegans?")) == plain_quotes(
-        assistant.ask("and for vegans?", max_quotes=replies.MAX_QUOTES)
-    )
+    assert shown_quotes(chat.ask("and for vegans?")) == plain_quotes(assistant.ask("and for vegans?"))
 
 
 def test_conversation_may_become_long(chat: Visit) -> None:
@@ -319,7 +319,7 @@ class ScriptedAssistant(Assistant):
     def ask(
         self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
     ) -> Answer:
-        if max_quotes == replies.MAX_QUOTES:  # asked by a person, and not to see what may be suggested
+        if max_quotes == MAX_QUOTES:  # asked by a person, and not to see what may be suggested
             self.calls.append((question, tuple(history)))
         if question == "fail":
             raise RuntimeError("a secret detail")
@@ -382,7 +382,7 @@ def test_follow_up_is_asked_with_the_earlier_questions(
             ("which foods have b12?", ()),
             ("and for vegans?", ("which foods have b12?",)),
         ]
-        expected = Assistant.ask(scripted, "and for vegans?", ["which foods have b12?"], replies.MAX_QUOTES)
+        expected = Assistant.ask(scripted, "and for vegans?", ["which foods have b12?"])
         assert shown_quotes(answer) == plain_quotes(expected)
 
 
@@ -471,7 +471,7 @@ def test_hostile_document_is_shown_character_by_character(browser: Browser, host
                 assert shown == [words_of(document, sentence)]
             words = words_of(document, sentence)
             answer = chat.ask(words)
-            quotes: tuple[Passage, ...] = hostile.ask(words.strip(), max_quotes=replies.MAX_QUOTES).quotes
+            quotes: tuple[Passage, ...] = hostile.ask(words.strip()).quotes
             quotes = tuple(quote for quote in quotes if quote.kind is not BlockKind.TABLE_ROW)
             shown = answer.locator("figure.quote :not(tbody).words").all_text_contents()
             assert shown == [rendering.plain(quote) for quote in quotes]
@@ -636,7 +636,7 @@ def test_every_quoted_passage_is_outlined_and_the_chosen_one_marked_by_its_offse
     chat: Visit, assistant: Assistant
 ) -> None:
     question = "can heartburn pills cause low b12?"
-    quotes = assistant.ask(question, max_quotes=replies.MAX_QUOTES).quotes
+    quotes = assistant.ask(question).quotes
     assert len(quotes) > 1
     answer = chat.ask(question)
     used = "#articles .passage.used"
@@ -749,13 +749,14 @@ def test_literal_words_can_be_searched_where_something_else_was(chat: Visit) -> 
 
 def test_further_passages_are_shown_on_request(chat: Visit, assistant: Assistant) -> None:
     question = "What are the side effects and warnings of B12?"
-    quotes = assistant.ask(question, max_quotes=replies.MAX_QUOTES).quotes
+    quotes = assistant.ask(question, max_quotes=MAX_QUOTES + replies.MAX_FURTHER_QUOTES).quotes
     assert len(quotes) > 3, "this test needs a question with more"
     answer = chat.ask(question)
     expect(answer.locator("figure.quote >> visible=true")).to_have_count(3)
     answer.locator("summary").click()
     expect(answer.locator("figure.quote >> visible=true")).to_have_count(len(quotes))
-    assert shown_quotes(answer) == [rendering.plain(quote) for quote in quotes]
+    shown = answer.locator("figure.quote .words").all_text_contents()
+    assert sorted(shown) == sorted(rendering.plain(quote) for quote in quotes)
 
 
 # What a person may take along.

@@ -28,11 +28,15 @@ from b12qa.records import (
     BlockKind,
     CareCard,
     Document,
+    EditorNote,
     Excerpt,
+    NoteKind,
     Notice,
     NoticeKind,
     Outcome,
     Passage,
+    Quote,
+    QuoteRole,
     ScoredChunk,
     SectionReference,
     Span,
@@ -44,6 +48,22 @@ OUTCOME_WORDS = {
     Outcome.NOT_COVERED: "Not in the article",
     Outcome.URGENT: "Get help first",
 }
+ROLE_WORDS = {
+    QuoteRole.PARTNER: "Read these together",
+    QuoteRole.WARNING: "Warnings from the article",
+}
+NOTE_HEADING = "Editor's note, not part of the article"
+KIND_WORDS = {
+    NoteKind.CONTRADICTED: "The evidence says otherwise",
+    NoteKind.UNSAFE_ALONE: "Not safe to read alone",
+    NoteKind.INCONSISTENT: "The article does not agree with itself",
+    NoteKind.OVERSTATED: "Claims too much",
+    NoteKind.UNSUPPORTED: "No source given",
+    NoteKind.DATED: "Out of date",
+}
+# A reader should know of these before the words themselves.
+KINDS_ABOVE = (NoteKind.CONTRADICTED, NoteKind.UNSAFE_ALONE)
+WORDS_THAT_NAME_A_SENTENCE = 6
 # Not strftime's, which follow the language of the machine.
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -90,7 +110,7 @@ class Surroundings:
     language: str = "en"  # of the page
     links: bool = True  # whether `document_html` stands on the page, so that quotes can open it
     following: Sequence[str] = ()  # questions to ask next
-    quotes_at_once: int = 3  # further ones are shown on request
+    more: Sequence[Quote] = ()  # further quotes, shown on request
     literal: bool = False  # whether the question was searched as it was typed
 
 
@@ -122,13 +142,13 @@ def answer_html(answer: Answer, page: Surroundings = NOWHERE) -> str:
     # The label of an urgent answer is the card's own; any other one is about the article.
     parts += [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
     parts += [notice_html(n, page) for n in answer.notices if n.kind not in _APART]
-    quotes = [passage_html(quote, page) for quote in answer.quotes]
-    parts += quotes[: page.quotes_at_once]
-    more = quotes[page.quotes_at_once :]
-    if more:
-        show_more = said_html(page, MORE[min(len(more), max(MORE))], "summary")
-        parts.append(f'<details class="more">{show_more}{"".join(more)}</details>')
-    if page.documents and answer.quotes:
+    parts += [quote_html(quote, page) for quote in answer.quotes]
+    further = sum(quote.role is QuoteRole.ANSWER for quote in page.more)
+    if further:
+        show_more = said_html(page, MORE[min(further, max(MORE))], "summary")
+        more = "".join(quote_html(quote, page) for quote in page.more)
+        parts.append(f'<details class="more">{show_more}{more}</details>')
+    if page.documents and answer.found:
         parts.append(f'<p class="acts">{_answer_link(answer, page)}</p>')
     if page.following:
         items = "".join(f"<li>{_button(escape(q), 'ask')}</li>" for q in page.following)
@@ -187,6 +207,36 @@ def passage_html(passage: Passage, page: Surroundings = NOWHERE) -> str:
     )
 
 
+def quote_html(quote: Quote, page: Surroundings = NOWHERE) -> str:
+    """A quote with our words around it: why it is there, and the notes on it, none inside its figure."""
+    figure = passage_html(quote, page)
+    if not quote.notes and quote.role is QuoteRole.ANSWER:
+        return figure
+    above, below = notes_around(quote)
+    role = said_html(page, ROLE_WORDS[quote.role], "p", "role") if quote.role in ROLE_WORDS else ""
+    return (
+        f'<div class="noted {quote.role}">{role}{_notes_html(above, page)}{figure}'
+        f"{_notes_html(below, page)}</div>"
+    )
+
+
+def _notes_html(notes: Sequence[tuple[str, EditorNote]], page: Surroundings) -> str:
+    """Some notes as one region; Gradio strips its label, so its first line says the same."""
+    if not notes:
+        return ""
+    items = "".join(
+        f'<div class="{note.kind.replace(" ", "-")}"><p>'
+        + said_html(page, f"{KIND_WORDS[note.kind]}.", "strong")
+        + f'<span lang="en">'
+        + (f" On <q>{escape(sentence)}</q>:" if sentence else "")
+        + f' {escape(note.text)}</span></p><p class="source" lang="en">{escape(note_source(note))}</p></div>'
+        for sentence, note in notes
+    )
+    label = said_html(page, NOTE_HEADING, "p", "heading")
+    name = escape(page.say(NOTE_HEADING).words)
+    return f'<aside class="note" role="note" aria-label="{name}">{label}{items}</aside>'
+
+
 def notice_html(notice: Notice, page: Surroundings = NOWHERE) -> str:
     """One of our notices; its class says which kind."""
     items = (
@@ -219,7 +269,7 @@ def _button(html: str, kind: str) -> str:
 def _answer_link(answer: Answer, page: Surroundings) -> str:
     """A link that opens the quotes of an answer again; nothing of the question is in it."""
     parts = []
-    for quote in answer.quotes[: page.quotes_at_once]:
+    for quote in answer.found:
         document = page.documents.get(quote.document)
         if document is not None:
             parts.append(f"{url_quote(passage_anchor(quote.document, quote), safe='~')}~{_version(document)}")
@@ -476,7 +526,7 @@ def answer_text(answer: Answer) -> str:
     parts = [notice_text(n) for n in answer.notices if n.kind is NoticeKind.CARE]
     parts.insert(0 if answer.outcome is Outcome.URGENT else len(parts), OUTCOME_WORDS[answer.outcome])
     parts += [notice_text(n) for n in answer.notices if n.kind not in _APART]
-    parts += [passage_text(quote) for quote in answer.quotes]
+    parts += [quote_text(quote) for quote in answer.quotes]
     parts += [notice_text(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
     return "\n\n".join(parts)
 
@@ -491,6 +541,48 @@ def passage_text(passage: Passage) -> str:
     lines = [line for excerpt in (*passage.context, passage) for line in plain(excerpt).splitlines()]
     quoted = "\n".join(f"> {line}" for line in lines)
     return f"{quoted}\n  ({section_words(passage.section_path, passage.title)})"
+
+
+def quote_text(quote: Quote) -> str:
+    """A quote with the notes on it for a terminal, to be copied as one piece."""
+    above, below = notes_around(quote)
+    role = [f"{ROLE_WORDS[quote.role]}:"] if quote.role in ROLE_WORDS else []
+    return "\n".join([*role, *map(_note_text, above), passage_text(quote), *map(_note_text, below)])
+
+
+def _note_text(named: tuple[str, EditorNote]) -> str:
+    return f"[{NOTE_HEADING}] {note_words(*named)} ({note_source(named[1])})"
+
+
+def notes_around(quote: Quote) -> tuple[list[tuple[str, EditorNote]], list[tuple[str, EditorNote]]]:
+    """The notes to read before a quote and those to read after it, each with the words it is about.
+
+    The words are the first of the sentence; empty if the quote shows nothing else.
+    """
+    named = [(_named_sentence(quote, note), note) for note in quote.notes]
+    above = [one for one in named if one[1].kind in KINDS_ABOVE]
+    return above, [one for one in named if one not in above]
+
+
+def note_words(sentence: str, note: EditorNote) -> str:
+    """What a note says, and of which sentence."""
+    return f"{KIND_WORDS[note.kind]}. " + (f"On \u201c{sentence}\u201d: " if sentence else "") + note.text
+
+
+def note_source(note: EditorNote) -> str:
+    """What a note rests on, and who approved it when."""
+    reviewed = f"Reviewed by {note.reviewer}, {_day(note.reviewed)}" if note.reviewed else note.reviewer
+    return f"Source: {note.source} · {reviewed[:1].upper()}{reviewed[1:]}"
+
+
+def _named_sentence(quote: Quote, note: EditorNote) -> str:
+    shown = next(e for e in (quote, *quote.context) if e.start < note.end and note.start < e.end)
+    span = Span(max(note.start, shown.start), min(note.end, shown.end))
+    if not quote.context and span == (quote.start, quote.end):
+        return ""
+    words = plain(_within(shown, span)).split()
+    cut = " ".join(words[:WORDS_THAT_NAME_A_SENTENCE])
+    return f"{cut} …" if len(words) > WORDS_THAT_NAME_A_SENTENCE else cut
 
 
 def notice_text(notice: Notice) -> str:

@@ -11,8 +11,8 @@ from html import escape
 from typing import NamedTuple
 
 from b12qa import rendering, safety
-from b12qa.answering import Assistant
-from b12qa.records import CareCard, Document, Notice, NoticeKind, Outcome, Span
+from b12qa.answering import MAX_QUOTES, Assistant
+from b12qa.records import CareCard, Document, Notice, NoticeKind, Outcome, Quote, Span
 from b12qa.rendering import Surroundings
 from b12qa.web.suggestions import Suggestions
 from b12qa.web.texts import Texts, texts_for
@@ -21,8 +21,8 @@ MAX_QUESTION_CHARACTERS = 500
 MAX_EXAMPLES = 5
 # Each candidate is asked once at the start; a long document has more sections than are worth the wait.
 MAX_EXAMPLE_CANDIDATES = 30
-# Shown at once are three; the others on request.
-MAX_QUOTES = 6
+# Quotes that are shown on request, beside those shown at once.
+MAX_FURTHER_QUOTES = 3
 
 FAULT_WORDS = (
     "Something went wrong on our side, so there is no answer. This says nothing about your question or "
@@ -81,12 +81,18 @@ def turn_for(
     texts = texts or texts_for(None, None)
     try:
         answer = assistant.ask(question, history, MAX_QUOTES, literal=literal)
+        more: list[Quote] = []
+        if answer.outcome is Outcome.ANSWERED and len(answer.found) == MAX_QUOTES:
+            wider = assistant.ask(question, history, MAX_QUOTES + MAX_FURTHER_QUOTES, literal=literal)
+            shown = {(quote.document, quote.start, quote.end) for quote in answer.quotes}
+            more = [q for q in wider.quotes if (q.document, q.start, q.end) not in shown]
         page = Surroundings(
             documents={document.name: document for document in assistant.documents},
             say=texts,
             language=texts.language,
             following=suggestions.after(answer, [*history, question]) if suggestions else (),
             literal=literal,
+            more=more,
         )
         linked, unlinked = (
             untouched(rendering.answer_html(answer, replace(page, links=links))) for links in (True, False)
@@ -167,7 +173,7 @@ def example_questions(assistant: Assistant, suggestions: Suggestions | None = No
     found = []
     for document, path in sections[:MAX_EXAMPLE_CANDIDATES]:
         answer = assistant.ask(path[-1])
-        best = [(quote.document, quote.section_path) for quote in answer.quotes[:1]]
+        best = [(quote.document, quote.section_path) for quote in answer.found[:1]]
         if answer.outcome is Outcome.ANSWERED and best == [(document, path)] and path[-1] not in found:
             found.append(path[-1])
     shortest = sorted(found, key=len)[:MAX_EXAMPLES]

@@ -47,7 +47,7 @@ class Suggestions:
         Args:
             asked: the questions of the conversation; none of them is suggested.
         """
-        if answer.outcome not in (Outcome.ANSWERED, Outcome.RELATED) or not answer.quotes:
+        if answer.outcome not in (Outcome.ANSWERED, Outcome.RELATED) or not answer.found:
             return ()
         shown = {(q.document, span.start) for q in answer.quotes for span in q.highlights}
         rows = [row for row in self._near(answer) if self._place(row) not in shown]
@@ -64,7 +64,7 @@ class Suggestions:
 
     def _near(self, answer: Answer) -> list[int]:
         """The sentences of the section of the first quote that have candidates, those after it first."""
-        quote = answer.quotes[0]
+        quote = answer.found[0]
         start = quote.highlights[0].start if quote.highlights else quote.start
         documents = self._assistant.documents
         number = next(n for n, document in enumerate(documents) if document.name == quote.document)
@@ -96,7 +96,7 @@ class Suggestions:
         sentence = self._assistant.retriever.index.sentences[row]
         span = Span(sentence.start, sentence.end)
         for question in self._clean(row):
-            answer = self._assistant.ask(question)
+            answer = self._assistant.ask(question, max_quotes=1)
             first = answer.quotes[:1]
             if answer.outcome is Outcome.ANSWERED and any(span in quote.highlights for quote in first):
                 return question

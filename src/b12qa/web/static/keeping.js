@@ -11,11 +11,12 @@ const text = (part, selector) => {
 /** A quote with all that it must not be parted from. */
 export function quoteText(figure) {
   const words = [...figure.querySelectorAll("blockquote .context, blockquote .words")].map(wordsOf).join("\n");
-  const notes = [...figure.querySelectorAll(".note")].map((note) => note.textContent.trim());
+  const noted = figure.closest(".noted");
+  const notes = noted ? [...noted.querySelectorAll(".role, .note .heading, .note div > p")] : [];
   const title = text(document, "header.b12qa .titles");
   const lines = [`“${words}”`, `— ${text(figure, ".where")}`];
   if (!text(figure, ".where").includes(title)) lines.push(title);
-  lines.push(text(figure, ".version"), ...notes, "", text(document, "header.b12qa .disclaimer"));
+  lines.push(text(figure, ".version"), ...notes.map((note) => note.textContent.trim()), "", text(document, "header.b12qa .disclaimer"));
   return lines.join("\n");
 }
 

@@ -70,24 +70,36 @@ export function openPlace(link) {
   tellAboutLink("");
   const contents = link.closest("details.contents");
   if (contents) contents.open = false;
-  markPassages(answer ? quotedBy(answer) : [], figure ? passageOf(figure) : null);
+  markPassages(answer ? quotedBy(answer) : [], figure ? passagesOf(figure) : []);
   open(contents ? null : link);
   show(place);
 }
 
-export const passageOf = (figure) =>
-  document.getElementById((figure.querySelector("blockquote").getAttribute("cite") || "#").slice(1));
+/** The elements of the article that a quote shows: its passage, or some of the passage's sentences. */
+function passagesOf(figure) {
+  const id = (figure.querySelector("blockquote").getAttribute("cite") || "#").slice(1);
+  const passage = document.getElementById(id);
+  if (passage) return [passage];
+  const match = /^(.+)~(\d+)~(\d+)~[0-9a-f]+$/.exec(id);
+  if (!match) return [];
+  const prefix = `${match[1]}-`;
+  return [...document.querySelectorAll("#articles .sentence")].filter((sentence) => {
+    const start = Number(sentence.id.slice(prefix.length));
+    return sentence.id.startsWith(prefix) && start >= Number(match[2]) && start < Number(match[3]);
+  });
+}
 
-const quotedBy = (answer) => [...answer.querySelectorAll("figure.quote")].map(passageOf).filter(Boolean);
+const quotedBy = (answer) =>
+  [...answer.querySelectorAll("figure.quote")].reduce((all, figure) => all.concat(passagesOf(figure)), []);
 
-export const markAnswer = (answer) => markPassages(quotedBy(answer), null);
+export const markAnswer = (answer) => markPassages(quotedBy(answer), []);
 
 function markPassages(used, chosen) {
-  document.querySelectorAll(".passage.used, .passage.chosen").forEach((other) => {
+  document.querySelectorAll("#articles :is(.used, .chosen)").forEach((other) => {
     other.classList.remove("used", "chosen");
   });
   used.forEach((passage) => passage.classList.add("used"));
-  if (chosen) chosen.classList.add("used", "chosen");
+  chosen.forEach((passage) => passage.classList.add("used", "chosen"));
 }
 
 function show(place) {
@@ -106,7 +118,7 @@ export function openLinked() {
   const found = location.hash.slice("#quote=".length).split("&").map(resolve).filter(Boolean);
   if (!found.length) return;
   const passages = found.map((one) => one.passage).filter(Boolean);
-  markPassages(passages, found[0].passage);
+  markPassages(passages, passages.slice(0, 1));
   open(null);
   const states = found.map((one) => say(one.state));
   const same = states.every((state) => state === states[0]);
