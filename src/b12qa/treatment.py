@@ -35,9 +35,14 @@ SENTENCE_GAP = 2
 MAX_NUMBER_IN_A_RANGE = 999
 # Rarer words of the English list may well be misspelt ones.
 COMMON_RANK = 40_000
-MIN_LENGTH_TO_CORRECT = 5
+MIN_LENGTH_TO_CORRECT = 4
+MIN_LENGTH_FOR_ONE_EDIT = 5
 MIN_LENGTH_FOR_TWO_EDITS = 9
 MAX_LENGTH_TO_CORRECT = 30
+
+# A message of so few words goes on from the one before, and that from the one before it.
+MAX_WORDS_OF_A_FRAGMENT = 5
+MAX_FRAGMENTS = 2
 
 ASKS = ("treatment", "dose", "amount", "own amount", "decision", "change", "safety")
 PEOPLE = ("special", "own condition", "named", "on medicine")
@@ -114,7 +119,7 @@ class Rules:
             history: all earlier messages; what they say of a person still holds.
         """
         own = self._found(message)
-        carried = self._found(hangs_on)
+        carried = self._found(hangs_on or _before_a_fragment(message, history))
         if "own amount" in carried:  # "how much should I take?", "and why?": the second asks for no amount
             carried = carried - {"own amount"} | {"amount"}
         found = own | carried
@@ -145,6 +150,17 @@ class Rules:
 
     def _names_a_medicine(self, message: str) -> bool:
         return "medicine" in _read(message, self).hits
+
+
+def _before_a_fragment(message: str, history: Sequence[str]) -> str:
+    """The earlier messages that a few words go on from: "with coffee?"."""
+    earlier: list[str] = []
+    for text in reversed((*history, message)):
+        if len(text.split()) > MAX_WORDS_OF_A_FRAGMENT or len(earlier) > MAX_FRAGMENTS:
+            break
+        earlier.append(text)
+    whole = len(history) - len(earlier)
+    return " . ".join(history[max(whole, 0) :]) if earlier else ""
 
 
 def names_dose(text: str) -> bool:
@@ -342,8 +358,14 @@ def _understood(word: str, rules: Rules) -> frozenset[str]:
         return keys
     edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
     near = rules.speller.lookup(word, Verbosity.CLOSEST, max_edit_distance=edits)
-    # A misspelling keeps the first letter, or swaps the first two.
-    return _keys_of([s.term for s in near if s.term[0] == word[0] or s.term[:2] == word[1::-1]], rules)
+    return _keys_of([s.term for s in near if _may_be(word, s.term)], rules)
+
+
+def _may_be(typed: str, meant: str) -> bool:
+    """A misspelling keeps the first letter, or swaps the first two; in a short word it only swaps letters."""
+    if typed[0] != meant[0] and typed[:2] != meant[1::-1]:
+        return False
+    return max(len(typed), len(meant)) >= MIN_LENGTH_FOR_ONE_EDIT or sorted(typed) == sorted(meant)
 
 
 def _keys_of(words: Iterable[str], rules: Rules) -> frozenset[str]:
