@@ -49,6 +49,8 @@ PEOPLE = ("special", "own condition", "named", "on medicine")
 # These say how much or what to change, which no article can know of a person.
 _NOT_FOR_AN_ARTICLE = frozenset({"dose", "amount", "own amount", "change"})
 
+_OF_SOMEBODY = frozenset({"amount", "decision", "change"})
+
 # No cache: it would keep the words of questions in memory.
 _STEMMER = Stemmer.Stemmer("english", 0)
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[a-zµ]+(?:'[a-z]+)*\d*|[.!?;\n]+")
@@ -125,14 +127,12 @@ class Rules:
         found = own | carried
         who = own | {name for text in history for name in self._found(text) if name in PEOPLE}
         asks = found - set(PEOPLE)
-        of_somebody = {"special", "own condition"}
-        in_a_telegram = "on medicine" in own and not asks.isdisjoint({"amount", "decision", "change"})
-        # What was said earlier is meant by a question on what to take, not by every later word on doses.
-        told = own if asks.isdisjoint({"amount", "decision", "change"}) and not hangs_on else who
-        personal = (
+        # What was said earlier of a person holds for what is asked for a person, and for what goes on from it.
+        told = own | (who if "named" in own or hangs_on or not asks.isdisjoint(_OF_SOMEBODY) else set())
+        personal = bool(
             "own amount" in asks
-            or (not asks <= {"treatment"} and not told.isdisjoint(of_somebody))
-            or in_a_telegram
+            or (asks and not told.isdisjoint({"special", "own condition"}))
+            or ("on medicine" in own and not asks.isdisjoint(_OF_SOMEBODY))
         )
         return Asked(
             treatment=bool(asks) or personal,
