@@ -44,15 +44,17 @@ MAX_LENGTH_TO_CORRECT = 30
 MAX_WORDS_OF_A_FRAGMENT = 5
 MAX_FRAGMENTS = 2
 
-ASKS = ("treatment", "dose", "amount", "own amount", "decision", "change", "safety")
+ASKS = ("treatment", "dose", "amount", "own amount", "decision", "change", "safety", "advice")
 PEOPLE = ("special", "own condition", "named", "on medicine")
 # These say how much or what to change, which no article can know of a person.
-_NOT_FOR_AN_ARTICLE = frozenset({"dose", "amount", "own amount", "change"})
+_NOT_FOR_AN_ARTICLE = frozenset({"amount", "own amount", "change"})
 
 _OF_SOMEBODY = frozenset({"amount", "decision", "change"})
 
 # No cache: it would keep the words of questions in memory.
 _STEMMER = Stemmer.Stemmer("english", 0)
+# "b 12", "B-12": one word.
+_APART = re.compile(r"\b([bdk])[ -](\d{1,2})\b")
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[a-zµ]+(?:'[a-z]+)*\d*|[.!?;\n]+")
 _NUMBER_WORDS = frozenset(
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
@@ -60,6 +62,7 @@ _NUMBER_WORDS = frozenset(
 )
 _ENDINGS = {"m": "am", "re": "are", "ve": "have", "ll": "will", "d": "would"}
 _NUMBER = "#"
+_IN_FIGURES = "#0"
 
 # An amount to take, or how often: "1000 mcg", "2.4 µg", "three times a week", "daily injections".
 _DOSE = re.compile(
@@ -135,7 +138,7 @@ class Rules:
             or ("on medicine" in own and not asks.isdisjoint(_OF_SOMEBODY))
         )
         return Asked(
-            treatment=bool(asks) or personal,
+            treatment=bool(asks - {"advice"}) or personal,
             personal=personal,
             dose=personal and not asks.isdisjoint(_NOT_FOR_AN_ARTICLE),
             medicine=self._names_a_medicine(message) or self._names_a_medicine(hangs_on),
@@ -318,7 +321,7 @@ def _read(text: str, rules: Rules) -> _Words:
     sentences: list[int] = []
     sentence = position = 0
     known: dict[str, frozenset[str]] = {}
-    for match in _TOKEN.finditer(normalized(text)):
+    for match in _TOKEN.finditer(_APART.sub(r"\1\2", normalized(text))):
         token = match[0]
         if token[0] in ".!?;\n":
             if sentences and sentences[-1] == sentence:
@@ -349,7 +352,7 @@ def _plain_words(token: str) -> Sequence[str]:
 def _understood(word: str, rules: Rules) -> frozenset[str]:
     """The keys of a word, or of what it is a misspelling of."""
     if word[0].isdigit():
-        return frozenset({_NUMBER, f"={word}"})
+        return frozenset({_NUMBER, _IN_FIGURES, f"={word}"})
     keys = _keys_of([word], rules)
     if word in _NUMBER_WORDS:
         return keys | {_NUMBER}
