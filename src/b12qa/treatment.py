@@ -135,7 +135,7 @@ class Rules:
         personal = bool(
             "own amount" in asks
             or (asks and not told.isdisjoint({"special", "own condition"}))
-            or ("on medicine" in own and not asks.isdisjoint(_OF_SOMEBODY))
+            or ("on medicine" in own and ("named" in own or not asks.isdisjoint(_OF_SOMEBODY)) and asks)
         )
         return Asked(
             treatment=bool(asks - {"advice"}) or personal,
