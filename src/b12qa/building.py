@@ -28,6 +28,7 @@ from b12qa.errors import DamagedIndexError, MissingIndexError, StaleIndexError
 from b12qa.index import (
     CURRENT,
     DIGEST_BYTES,
+    NOTES_FILE,
     PREVIOUS,
     ROLLED_BACK,
     VECTOR_FILES,
@@ -37,6 +38,7 @@ from b12qa.index import (
     flat_header,
     generation_inputs,
     generation_name,
+    has_notes,
     is_generation,
     json_bytes,
     named_in,
@@ -44,6 +46,7 @@ from b12qa.index import (
     text_file,
 )
 from b12qa.markdown import plain_text
+from b12qa.notes import Notes, check_notes, read_notes, sentence_digest
 from b12qa.questions import QuestionBank, read_banks, read_synonyms
 from b12qa.records import Document, OpenQuestion, Question, Sentence
 from b12qa.storage import locked, remove_folder, replace, sync_folder, unfinished_folder, write
@@ -105,8 +108,8 @@ def build_index(
 
     Raises:
         BuildLockedError: another build is writing there.
-        CorpusError: a question bank or a list of synonyms cannot be read, or a file of the corpus was
-            edited during the build.
+        CorpusError: a question bank, a list of synonyms or notes cannot be read, a note is not sound,
+            or a file of the corpus was edited during the build.
         ModelError: the model gave unusable vectors.
         DamagedIndexError: what was written could not be read back (a full disk, say).
         OSError: the folder cannot be written. In every case the old generation stays current.
@@ -114,6 +117,7 @@ def build_index(
     started = time.perf_counter()
     with locked(index_dir):
         before, built, problems, embedded = _prepared(corpus, encoder, index_dir, on_progress)
+        check_notes(read_notes(corpus, built.sentences))  # `prepare_index` may have built it before
         name = built.generation
         _make_current(index_dir, name, before)
         _remove_others(index_dir, name)
@@ -144,8 +148,9 @@ def prepare_index(
 ) -> Index:
     """Build the generation for a corpus beside the current one, which stays current.
 
-    A build of the same corpus finds it there; a build of another one removes it. Arguments and errors
-    as in `build_index`.
+    A build of the same corpus finds it there; a build of another one removes it. Notes that are not sound
+    are left out here, so that an edit can be looked at before they are mended. Arguments and errors as in
+    `build_index`.
     """
     with locked(index_dir):
         _, built, _, _ = _prepared(corpus, encoder, index_dir, on_progress)
@@ -306,6 +311,7 @@ def _new_generation(
     rows = chunk_documents(corpus.documents, encoder.count_tokens, encoder.max_tokens)
     bank = read_banks(corpus, rows.sentences)
     synonyms = read_synonyms(corpus)
+    notes = read_notes(corpus, rows.sentences)
     texts = [
         list(_chunk_texts(corpus.documents, rows, encoder)),
         list(_sentence_texts(corpus.documents, rows)),
@@ -329,6 +335,11 @@ def _new_generation(
             bank_file(number): array_header(model.coefficients.shape) + _bytes(model.coefficients)
             for number, model in models.items()
         },
+        **(
+            {NOTES_FILE: json_bytes(_notes_to_json(corpus.documents, rows, notes))}
+            if has_notes(corpus.beside, corpus.documents)
+            else {}
+        ),
         **{text_file(number): d.text.encode("utf-8") for number, d in enumerate(corpus.documents)},
     }
     manifest = {
@@ -418,6 +429,19 @@ def _rows_to_json(
         "open_questions": [asdict(question) for question in bank.open],
         "synonyms": synonyms,
     }
+
+
+def _notes_to_json(documents: Sequence[Document], rows: Chunks, notes: Notes) -> dict[str, Any]:
+    records = []
+    for noted in notes.noted:
+        record = asdict(noted) | asdict(noted.note)
+        for name in ("note", "start", "end"):  # the sentence says where it is
+            del record[name]
+        sentence = rows.sentences[noted.sentence]
+        text = documents[sentence.document].text
+        record["sha256"] = sentence_digest(text, sentence.start, sentence.end)
+        records.append(record)
+    return {"notes": records, "warning_sections": notes.warning_sections}
 
 
 # What is on the disk.

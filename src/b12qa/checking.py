@@ -22,6 +22,7 @@ from b12qa.embedding import find_model, token_counter
 from b12qa.errors import EmptyCorpusError
 from b12qa.index import Index, all_cosines, check_fresh, open_index
 from b12qa.markdown import line_number, plain_text
+from b12qa.notes import read_notes
 from b12qa.questions import read_banks, read_synonyms
 
 NEIGHBOURS = 5
@@ -47,6 +48,7 @@ def check_corpus(sources: Sources, model: str | None = None) -> list[Problem]:
             corpus = make_corpus(sources)
             sentences = chunk_documents(corpus.documents, count_tokens, max_tokens).sentences
             problems += read_banks(corpus, sentences).problems
+            problems += read_notes(corpus, sentences).problems
             read_synonyms(corpus)
     return problems
 

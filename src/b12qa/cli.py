@@ -453,6 +453,7 @@ def _reviewed(
     from b12qa import evaluation, reviewing
     from b12qa.building import prepare_index
     from b12qa.index import CURRENT, check_model, named_in, open_index, open_previous
+    from b12qa.notes import read_notes
     from b12qa.questions import read_banks
     from b12qa.retrieval import Retriever
 
@@ -467,6 +468,7 @@ def _reviewed(
         with _progress("Embedding") as on_progress:
             after = prepare_index(sources, encoder, index, on_progress)
         hanging = read_banks(sources, after.sentences).hanging
+        hanging += read_notes(sources, after.sentences).hanging
     if before.generation == after.generation:
         return None
     for generation in (before, after):

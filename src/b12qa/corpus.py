@@ -17,7 +17,7 @@ from b12qa.records import About, Document
 
 NOT_DOCUMENTS = {"readme.md"}
 # Kinds of files that editors keep beside NAME.md, as NAME.KIND.yaml.
-BESIDE = ("questions", "synonyms")
+BESIDE = ("notes", "questions", "synonyms")
 _THEMATIC_BREAK = re.compile(r"\ufeff?---[ \t]*(?:[\r\n]|$)")
 
 
@@ -105,7 +105,7 @@ class Corpus:
 
 
 def read_sources(corpus_dir: Path) -> Sources:
-    """Read the documents of a folder and what stands beside them: question banks and synonyms.
+    """Read the documents of a folder and what stands beside them: question banks, synonyms and notes.
 
     Raises:
         EmptyCorpusError: there is no document.

@@ -35,13 +35,17 @@ from b12qa.errors import (
     QueryError,
     StaleIndexError,
 )
+from b12qa.notes import notes_file, sentence_digest
 from b12qa.records import (
     About,
     Block,
     BlockKind,
     Chunk,
     Document,
+    EditorNote,
     Markup,
+    NotedSentence,
+    NoteKind,
     OpenQuestion,
     Question,
     Section,
@@ -59,10 +63,12 @@ CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 ROLLED_BACK = "ROLLED-BACK"
 VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
+NOTES_FILE = "notes.json"
 DIGEST_BYTES = 32
 _GENERATION = re.compile(r"[0-9a-f]{16}")
 _LIBRARIES_THAT_CUT = ("markdown-it-py", "sentencex")
 _SHOWN_CHARACTERS = 40
+_NO_NOTES: Mapping[str, Any] = {"notes": (), "warning_sections": ()}
 _log = logging.getLogger(__name__)
 
 
@@ -86,6 +92,8 @@ class Index:
     bank_models: Mapping[int, BankModel]  # by position of the document; only those with a bank
     text_digests: bytes  # SHA-256 of what the model read for each row, in the order of VECTOR_FILES
     made_with: Mapping[str, str]  # versions of the libraries that computed it
+    notes: tuple[NotedSentence, ...] = ()  # in reading order
+    warning_sections: tuple[tuple[int, int], ...] = ()  # positions of document and section
     rolled_back: bool = False  # made current by a rollback, and may be older than the corpus
 
 
@@ -203,7 +211,7 @@ def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
 
     Raises:
         ModelMismatchError: built with another model.
-        StaleIndexError: built from another text, bank or list of synonyms, with other settings or
+        StaleIndexError: built from another text, bank, list of synonyms or notes, with other settings or
             other library versions.
     """
     check_model(index, model)
@@ -373,6 +381,39 @@ def _spans(pairs: Sequence[Sequence[int]]) -> tuple[Span, ...]:
     return tuple(Span(start, end) for start, end in pairs)
 
 
+def has_notes(corpus_files: Iterable[str], documents: Iterable[Document]) -> bool:
+    """Whether editors keep notes on any of the documents."""
+    return not {notes_file(document.name) for document in documents}.isdisjoint(corpus_files)
+
+
+def _noted_from_json(
+    record: Mapping[str, Any], documents: Sequence[Document], sentences: Sequence[Sentence]
+) -> NotedSentence:
+    """A note with its sentence.
+
+    Raises:
+        ValueError: the sentence is another one than the note was written on.
+    """
+    rows = [record["sentence"], *record["partners"]]
+    _check_all_below(rows, len(sentences))
+    sentence = sentences[record["sentence"]]
+    text = documents[sentence.document].text
+    if sentence_digest(text, sentence.start, sentence.end) != record["sha256"]:
+        raise ValueError(f"a note on another sentence than {sentence}")
+    note = EditorNote(
+        kind=NoteKind(record["kind"]),
+        text=str(record["text"]),
+        source=str(record["source"]),
+        reviewer=str(record["reviewer"]),
+        reviewed=str(record["reviewed"]),
+        start=sentence.start,
+        end=sentence.end,
+    )
+    return NotedSentence(
+        record["sentence"], note, tuple(record["partners"]), bool(record["barred"]), bool(record["warnings"])
+    )
+
+
 def flat_header(rows: int, dimension: int) -> bytes:
     """The first bytes of an `IndexFlatIP` file: kind, width, rows, two unused, trained, metric, size."""
     unused = 1 << 20
@@ -441,11 +482,15 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
         }
         taught = {number: data[bank_file(number)] for number in calibrations}
         digests = data["texts.sha256"]
+        noted = json.loads(data[NOTES_FILE]) if has_notes(inputs["corpus"], documents) else _NO_NOTES
+        notes = tuple(_noted_from_json(record, documents, sentences) for record in noted["notes"])
+        warning_sections = tuple((document, section) for document, section in noted["warning_sections"])
         found = {f"{d.name}.md": hashlib.sha256(d.text.encode()).hexdigest() for d in documents}
         of_one_build = found.items() <= inputs["corpus"].items() and [counts[f] for f in VECTOR_FILES] == [
             len(kind) for kind in (chunks, sentences, questions, open_questions)
         ]
         _check_positions(documents, chunks, sentences, questions, open_questions)
+        _check_sections(documents, warning_sections)
         shapes = _bank_shapes(sentences, questions, open_questions)
         dimension = int(inputs["model"]["dimension"])
         if dimension < 1:
@@ -484,6 +529,8 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
         },
         text_digests=digests,
         made_with=made_with,
+        notes=notes,
+        warning_sections=warning_sections,
         rolled_back=rolled_back,
     )
 
@@ -509,9 +556,13 @@ def _check_positions(
     _check_all_below((sentence.chunk for sentence in sentences), len(chunks))
     _check_all_below((question.sentence for question in questions), len(sentences))
     _check_all_below((question.document for question in open_questions), len(documents))
-    sections = [(row.document, row.section) for row in chunks]
-    sections += [(row.document, row.section) for row in open_questions]
+    _check_sections(documents, ((row.document, row.section) for row in chunks))
+    _check_sections(documents, ((row.document, row.section) for row in open_questions))
+
+
+def _check_sections(documents: Sequence[Document], sections: Iterable[tuple[int, int]]) -> None:
     for document, section in sections:
+        _check_all_below([document], len(documents))
         _check_all_below([section], len(documents[document].sections))
 
 

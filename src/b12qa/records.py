@@ -59,6 +59,25 @@ class NoticeKind(StrEnum):
     DISCLAIMER = "disclaimer"
 
 
+class NoteKind(StrEnum):
+    """What is the matter with a sentence that an editor wrote a note on."""
+
+    CONTRADICTED = "contradicted"  # better evidence, or the document's own details, say otherwise
+    UNSAFE_ALONE = "unsafe alone"  # who reads no more may come to harm
+    INCONSISTENT = "inconsistent"  # two places of the document do not agree
+    OVERSTATED = "overstated"  # more is claimed than was shown
+    UNSUPPORTED = "unsupported"  # no source is given and none was found
+    DATED = "dated"  # it was so once
+
+
+class QuoteRole(StrEnum):
+    """Why a quote is shown."""
+
+    ANSWER = "answer"  # found for the question
+    PARTNER = "partner"  # must be read with a sentence that another quote shows
+    WARNING = "warning"  # warnings that belong to the answer
+
+
 @dataclass(frozen=True, slots=True)
 class Markup:
     """Where Markdown marks stand in a text, so that a surface can leave them out."""
@@ -167,6 +186,30 @@ class OpenQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class EditorNote:
+    """What an editor says of a sentence: our words, never part of a quote."""
+
+    kind: NoteKind
+    text: str  # at most 40 words
+    source: str  # what it rests on
+    reviewer: str  # who approved it, or that nobody did
+    reviewed: str  # the day, YYYY-MM-DD; empty if never
+    start: int  # of the sentence, offsets in the document
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotedSentence:
+    """A sentence with its note, and what else must happen where it is shown."""
+
+    sentence: int  # position in the list of sentences
+    note: EditorNote
+    partners: tuple[int, ...] = ()  # sentences that must be shown with it, positions as above
+    barred: bool = False  # never highlighted in the first quote
+    warnings: bool = False  # shown only together with warnings
+
+
+@dataclass(frozen=True, slots=True)
 class Excerpt:
     """Words of a document, cut out exactly: ``text == document.text[start:end]``."""
 
@@ -200,7 +243,10 @@ class Passage(Excerpt):
 
 @dataclass(frozen=True, slots=True)
 class Quote(Passage):
-    """A passage shown to the reader as an answer, or as related to one."""
+    """A passage shown to the reader: as an answer, as related to one, or because another needs it."""
+
+    role: QuoteRole = QuoteRole.ANSWER
+    notes: tuple[EditorNote, ...] = ()  # on sentences that it shows, in reading order
 
     __str__ = Passage.__str__
 
