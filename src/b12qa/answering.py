@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from b12qa import safety
 from b12qa.building import Progress, build_index, no_progress
+from b12qa.companions import Composition, compose, rows_of_warnings, wants_warnings
 from b12qa.conversation import Query, to_query
 from b12qa.corpus import read_corpus
 from b12qa.embedding import find_model, load_encoder
-from b12qa.errors import DamagedIndexError, IndexUnusableError, QueryError
+from b12qa.errors import IndexUnusableError, QueryError
+from b12qa.fairness import quote_around, quote_passage
 from b12qa.index import check_servable, open_index
 from b12qa.lexical import terms
 from b12qa.records import (
@@ -23,6 +25,7 @@ from b12qa.records import (
     NoticeKind,
     Outcome,
     Quote,
+    QuoteRole,
     ScoredChunk,
     SearchResults,
     SectionReference,
@@ -42,6 +45,9 @@ MAX_MISSING_WORDS = 2
 # How much a message counts as a whole, beside the questions in it.
 WHOLE_WEIGHT = 0.5
 MAX_NEAREST_SECTIONS = 3
+# So many further passages may be tried for one to stand before a sentence that is barred from being first.
+SPARE_PASSAGES = 10
+HELD_BACK = "The words that fit best must not be read alone. An editor's note says why."
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,24 +136,31 @@ class Assistant:
             notices = [*care, words, safety.disclaimer()]
             return Answer(question, query.text, Outcome.NOT_COVERED, 0.0, (), tuple(notices), card)
         ranking, parts = self._rank(query)
-        wanted = min(max(MAX_QUOTES, max_quotes), len(self.retriever.index.chunks))
-        results = self.retriever.results(ranking, wanted)
+        count = len(self.retriever.index.chunks)
+        wanted = min(max(MAX_QUOTES, max_quotes), count)
+        ranked = self.retriever.results(ranking, min(wanted + SPARE_PASSAGES, count))
+        results = ranked[:wanted]
         outcome = _outcome(ranking.confidence)
-        notices = [
-            *care,
-            *self._outcome_notices(outcome, query, ranking),
-            *_absent_parts(outcome, query, parts),
-            *_searched_for(query),
-            *self._nearest_sections(outcome, results),
-            safety.disclaimer(),
-        ]
+        answers = self._answers(outcome, results, max_quotes)
+        shown = self._composed(answers, ranked[len(answers) :], ranking)
+        notices = self._outcome_notices(outcome, query, ranking)
+        if shown.held_back:
+            outcome = Outcome.RELATED if shown.quotes else Outcome.NOT_COVERED
+            notices = [Notice(NoticeKind.OUTCOME, HELD_BACK)]
         return Answer(
             question=question,
             query=query.text,
             outcome=outcome,
             confidence=ranking.confidence,
-            quotes=self._quotes(outcome, results, max_quotes),
-            notices=tuple(notices),
+            quotes=shown.quotes,
+            notices=(
+                *care,
+                *notices,
+                *_absent_parts(outcome, query, parts),
+                *_searched_for(query),
+                *self._nearest_sections(outcome, results),
+                safety.disclaimer(),
+            ),
             care_card=card,
         )
 
@@ -169,19 +182,31 @@ class Assistant:
         confidence = (whole.confidence + max(part.confidence for part in parts)) / 2
         return replace(whole, scores=scores, confidence=confidence), parts
 
-    def _quotes(self, outcome: Outcome, results: Sequence[ScoredChunk], max_quotes: int) -> tuple[Quote, ...]:
+    def _answers(self, outcome: Outcome, results: Sequence[ScoredChunk], max_quotes: int) -> list[Quote]:
+        """The passages that may be quoted for the question, best first."""
         if outcome is Outcome.NOT_COVERED:
-            return ()
+            return []
         # One passage is enough to show what is close; more would look like an answer.
         limit = max_quotes if outcome is Outcome.ANSWERED else 1
         least = QUOTE_SHARE * results[0].score
-        return tuple(self._quote(result) for result in results[:limit] if result.score >= least)
+        index = self.retriever.index
+        return [quote_passage(index, result) for result in results[:limit] if result.score >= least]
 
-    def _quote(self, result: ScoredChunk) -> Quote:
-        document = next(d for d in self.documents if d.name == result.document)
-        if document.text[result.start : result.end] != result.text:
-            raise DamagedIndexError(f"A passage of {result.document} is no slice of it. Run: b12qa build")
-        return Quote(**{field.name: getattr(result, field.name) for field in fields(Quote)})
+    def _composed(
+        self, answers: Sequence[Quote], spare: Sequence[ScoredChunk], ranking: Ranking
+    ) -> Composition:
+        """The quotes with their notes, and with what must be read with them."""
+        index = self.retriever.index
+        others = [quote_passage(index, result) for result in spare]
+        composed = compose(index, answers, (), others)
+        if not wants_warnings(index, composed.quotes):
+            return composed
+        document = next(i for i, d in enumerate(self.documents) if d.name == answers[0].document)
+        rows = rows_of_warnings(index, document)
+        nearest = max(rows, key=lambda row: ranking.scores[row], default=None)
+        if nearest is None:
+            return composed
+        return compose(index, answers, [quote_around(index, nearest, QuoteRole.WARNING)], others)
 
     def _outcome_notices(self, outcome: Outcome, query: Query, ranking: Ranking) -> list[Notice]:
         if outcome is Outcome.ANSWERED:

@@ -172,15 +172,15 @@ def _fitting_groups(
     def fits(start: int, end: int) -> bool:
         return count_tokens(plain_text(document.text, start, end, document.markup)) <= max_tokens
 
-    units = _units(document, chunk)
-    if not units:
+    parts = units(document, chunk)
+    if not parts:
         return
     if fits(chunk.start, chunk.end):
-        yield units
+        yield parts
         return
     group: list[Span] = []
-    for unit in units:
-        for piece in _fitting_pieces(document, unit, fits):
+    for part in parts:
+        for piece in _fitting_pieces(document, part, fits):
             if group and not fits(group[0].start, piece.end):
                 yield group
                 group = []
@@ -188,8 +188,8 @@ def _fitting_groups(
     yield group
 
 
-def _units(document: Document, chunk: Chunk) -> list[Span]:
-    """What a block is made of: sentences, or the lines of code."""
+def units(document: Document, chunk: Chunk | Block) -> list[Span]:
+    """What a block is made of: sentences, the lines of code, or a whole table row."""
     if chunk.kind is BlockKind.TABLE_ROW:
         return [Span(chunk.start, chunk.end)]
     if chunk.kind in (BlockKind.CODE, BlockKind.HTML):

@@ -21,7 +21,19 @@ from rich.text import Text
 
 from b12qa import __version__, rendering, safety
 from b12qa.errors import B12qaError, MissingIndexError, QueryError, StaleIndexError
-from b12qa.records import Answer, CareCard, CareLevel, Excerpt, Notice, NoticeKind, Outcome, Passage, Span
+from b12qa.records import (
+    Answer,
+    CareCard,
+    CareLevel,
+    EditorNote,
+    Excerpt,
+    Notice,
+    NoticeKind,
+    Outcome,
+    Passage,
+    Quote,
+    Span,
+)
 
 if TYPE_CHECKING:
     from b12qa.answering import Assistant
@@ -566,7 +578,7 @@ def _answer(answer: Answer) -> RenderableType:
     card = [] if answer.care_card is None else [_card(answer.care_card)]
     parts: list[RenderableType] = [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
     parts += [_notice(n) for n in answer.notices if n.kind not in (NoticeKind.CARE, NoticeKind.DISCLAIMER)]
-    parts += [_passage(quote) for quote in answer.quotes]
+    parts += [_quote(quote) for quote in answer.quotes]
     parts += [_notice(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
 
@@ -575,6 +587,19 @@ def _card(card: CareCard) -> Panel:
     title, *body = safety.care_notice(card).text.split("\n")
     words = Text("\n").join([Text(body[0], style="bold"), *map(Text, body[1:])])
     return Panel(words, title=Text(title), title_align="left", box=HEAVY, style=_CARE_STYLES[card.level])
+
+
+def _quote(quote: Quote) -> RenderableType:
+    """A quote with the notes on it, each in a box of its own."""
+    above, below = rendering.notes_around(quote)
+    words = rendering.ROLE_WORDS.get(quote.role)
+    role = [] if words is None else [Text(words, style="bold")]
+    return Group(*role, *map(_note, above), _passage(quote), *map(_note, below))
+
+
+def _note(named: tuple[str, EditorNote]) -> Panel:
+    words = Text(rendering.note_words(*named)).append(f"\n{rendering.note_source(named[1])}", style="dim")
+    return Panel(words, title=Text(rendering.NOTE_HEADING), title_align="left", style="magenta")
 
 
 def _passage(passage: Passage) -> RenderableType:

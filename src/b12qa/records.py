@@ -227,7 +227,7 @@ class Passage(Excerpt):
     title: str = ""
     section_path: tuple[str, ...] = ()
     kind: BlockKind = BlockKind.PARAGRAPH
-    highlights: tuple[Span, ...] = ()  # sentences that answer, offsets in the document
+    highlights: tuple[Span, ...] = ()  # offsets in the document: the sentence found, then what it leans on
     context: tuple[Excerpt, ...] = ()  # shown above it: lead-in of a list, header of a table
 
     def _repr_html_(self) -> str:
@@ -248,7 +248,15 @@ class Quote(Passage):
     role: QuoteRole = QuoteRole.ANSWER
     notes: tuple[EditorNote, ...] = ()  # on sentences that it shows, in reading order
 
-    __str__ = Passage.__str__
+    def _repr_html_(self) -> str:
+        from b12qa import rendering
+
+        return rendering.quote_html(self)
+
+    def __str__(self) -> str:
+        from b12qa import rendering
+
+        return rendering.quote_text(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,9 +333,14 @@ class Answer:
     query: str  # what was searched; empty when nothing was
     outcome: Outcome
     confidence: float  # probability that the quotes answer the question, 0 to 1
-    quotes: tuple[Quote, ...]  # best first; empty when nothing may be quoted
+    quotes: tuple[Quote, ...]  # best first, each with its companions; empty when nothing may be quoted
     notices: tuple[Notice, ...]
     care_card: CareCard | None = None  # its words are also the first of the notices
+
+    @property
+    def found(self) -> tuple[Quote, ...]:
+        """The quotes that were found for the question, without those that stand with them."""
+        return tuple(quote for quote in self.quotes if quote.role is QuoteRole.ANSWER)
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain lists and dictionaries, ready for JSON."""

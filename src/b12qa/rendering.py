@@ -24,11 +24,15 @@ from b12qa.records import (
     BlockKind,
     CareCard,
     Document,
+    EditorNote,
     Excerpt,
+    NoteKind,
     Notice,
     NoticeKind,
     Outcome,
     Passage,
+    Quote,
+    QuoteRole,
     ScoredChunk,
     SectionReference,
     Span,
@@ -40,6 +44,22 @@ OUTCOME_WORDS = {
     Outcome.NOT_COVERED: "Not in the article",
     Outcome.URGENT: "Get help first",
 }
+ROLE_WORDS = {
+    QuoteRole.PARTNER: "Read these together",
+    QuoteRole.WARNING: "Warnings from the article",
+}
+NOTE_HEADING = "Editor's note, not part of the article"
+KIND_WORDS = {
+    NoteKind.CONTRADICTED: "The evidence says otherwise",
+    NoteKind.UNSAFE_ALONE: "Not safe to read alone",
+    NoteKind.INCONSISTENT: "The article does not agree with itself",
+    NoteKind.OVERSTATED: "Claims too much",
+    NoteKind.UNSUPPORTED: "No source given",
+    NoteKind.DATED: "Out of date",
+}
+# A reader should know of these before the words themselves.
+KINDS_ABOVE = (NoteKind.CONTRADICTED, NoteKind.UNSAFE_ALONE)
+WORDS_THAT_NAME_A_SENTENCE = 6
 # Not strftime's, which follow the language of the machine.
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -71,7 +91,7 @@ def answer_html(answer: Answer, *, links: bool = False) -> str:
     # The label of an urgent answer is the card's own; any other one is about the article.
     parts += [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
     parts += [notice_html(n, links=links) for n in answer.notices if n.kind not in _APART]
-    parts += [passage_html(quote, links=links) for quote in answer.quotes]
+    parts += [quote_html(quote, links=links) for quote in answer.quotes]
     parts += [notice_html(n, links=links) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
     parts.append("</div>")
     return "".join(parts)
@@ -106,6 +126,31 @@ def passage_html(passage: Passage, *, links: bool = False) -> str:
         start = passage.highlights[0].start if passage.highlights else passage.start
         where += f" {_link(passage.document, start, 'Open in the article')}"
     return f'<figure class="quote"><figcaption>{where}</figcaption><blockquote>{body}</blockquote></figure>'
+
+
+def quote_html(quote: Quote, *, links: bool = False) -> str:
+    """A quote with our words around it: why it is there, and the notes on it, none inside its figure."""
+    figure = passage_html(quote, links=links)
+    if not quote.notes and quote.role is QuoteRole.ANSWER:
+        return figure
+    above, below = notes_around(quote)
+    role = f'<p class="role">{escape(ROLE_WORDS[quote.role])}</p>' if quote.role in ROLE_WORDS else ""
+    return f'<div class="noted {quote.role}">{role}{_notes_html(above)}{figure}{_notes_html(below)}</div>'
+
+
+def _notes_html(notes: Sequence[tuple[str, EditorNote]]) -> str:
+    """Some notes as one region; Gradio strips its label, so its first line says the same."""
+    if not notes:
+        return ""
+    items = "".join(
+        f'<div class="{note.kind.replace(" ", "-")}"><p><strong>{escape(KIND_WORDS[note.kind])}.</strong>'
+        + (f" On <q>{escape(sentence)}</q>:" if sentence else "")
+        + f' {escape(note.text)}</p><p class="source">{escape(note_source(note))}</p></div>'
+        for sentence, note in notes
+    )
+    heading = escape(NOTE_HEADING)
+    label = f'<p class="heading">{heading}</p>'
+    return f'<aside class="note" role="note" aria-label="{heading}">{label}{items}</aside>'
 
 
 def notice_html(notice: Notice, *, links: bool = False) -> str:
@@ -320,7 +365,7 @@ def answer_text(answer: Answer) -> str:
     parts = [notice_text(n) for n in answer.notices if n.kind is NoticeKind.CARE]
     parts.insert(0 if answer.outcome is Outcome.URGENT else len(parts), OUTCOME_WORDS[answer.outcome])
     parts += [notice_text(n) for n in answer.notices if n.kind not in _APART]
-    parts += [passage_text(quote) for quote in answer.quotes]
+    parts += [quote_text(quote) for quote in answer.quotes]
     parts += [notice_text(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
     return "\n\n".join(parts)
 
@@ -335,6 +380,48 @@ def passage_text(passage: Passage) -> str:
     lines = [line for excerpt in (*passage.context, passage) for line in plain(excerpt).splitlines()]
     quoted = "\n".join(f"> {line}" for line in lines)
     return f"{quoted}\n  ({section_words(passage.section_path, passage.title)})"
+
+
+def quote_text(quote: Quote) -> str:
+    """A quote with the notes on it for a terminal, to be copied as one piece."""
+    above, below = notes_around(quote)
+    role = [f"{ROLE_WORDS[quote.role]}:"] if quote.role in ROLE_WORDS else []
+    return "\n".join([*role, *map(_note_text, above), passage_text(quote), *map(_note_text, below)])
+
+
+def _note_text(named: tuple[str, EditorNote]) -> str:
+    return f"[{NOTE_HEADING}] {note_words(*named)} ({note_source(named[1])})"
+
+
+def notes_around(quote: Quote) -> tuple[list[tuple[str, EditorNote]], list[tuple[str, EditorNote]]]:
+    """The notes to read before a quote and those to read after it, each with the words it is about.
+
+    The words are the first of the sentence; empty if the quote shows nothing else.
+    """
+    named = [(_named_sentence(quote, note), note) for note in quote.notes]
+    above = [one for one in named if one[1].kind in KINDS_ABOVE]
+    return above, [one for one in named if one not in above]
+
+
+def note_words(sentence: str, note: EditorNote) -> str:
+    """What a note says, and of which sentence."""
+    return f"{KIND_WORDS[note.kind]}. " + (f"On \u201c{sentence}\u201d: " if sentence else "") + note.text
+
+
+def note_source(note: EditorNote) -> str:
+    """What a note rests on, and who approved it when."""
+    reviewed = f"Reviewed by {note.reviewer}, {_day(note.reviewed)}" if note.reviewed else note.reviewer
+    return f"Source: {note.source} · {reviewed[:1].upper()}{reviewed[1:]}"
+
+
+def _named_sentence(quote: Quote, note: EditorNote) -> str:
+    shown = next(e for e in (quote, *quote.context) if e.start < note.end and note.start < e.end)
+    span = Span(max(note.start, shown.start), min(note.end, shown.end))
+    if not quote.context and span == (quote.start, quote.end):
+        return ""
+    words = plain(_within(shown, span)).split()
+    cut = " ".join(words[:WORDS_THAT_NAME_A_SENTENCE])
+    return f"{cut} …" if len(words) > WORDS_THAT_NAME_A_SENTENCE else cut
 
 
 def notice_text(notice: Notice) -> str:

@@ -132,7 +132,7 @@ def example_questions(assistant: Assistant) -> list[str]:
     found = []
     for document, path in sections[:MAX_EXAMPLE_CANDIDATES]:
         answer = assistant.ask(path[-1])
-        best = [(quote.document, quote.section_path) for quote in answer.quotes[:1]]
+        best = [(quote.document, quote.section_path) for quote in answer.found[:1]]
         if answer.outcome is Outcome.ANSWERED and best == [(document, path)] and path[-1] not in found:
             found.append(path[-1])
     shortest = sorted(found, key=len)[:MAX_EXAMPLES]
