@@ -36,6 +36,9 @@ def test_every_word_of_ours_is_in_the_files() -> None:
     ours = {
         *rendering.OUTCOME_WORDS.values(),
         *rendering.MORE.values(),
+        *rendering.ROLE_WORDS.values(),
+        *(f"{words}." for words in rendering.KIND_WORDS.values()),
+        rendering.NOTE_HEADING,
         *(rendering.OPEN, rendering.COPY, rendering.LINK, rendering.LITERAL, rendering.FOLLOWING),
         *(rendering.VERSION, rendering.UNREVIEWED),
         *(page.TITLE, page.WELCOME, page.ASK_IN_ENGLISH, page.BEGIN_WITH, page.EMERGENCY),
@@ -47,13 +50,8 @@ def test_every_word_of_ours_is_in_the_files() -> None:
     for script in scripts:
         code = script.read_text("utf-8")
         ours |= set(re.findall(r'say\("([^"]+)"', code))
-        ours |= set(
-            re.findall(
-                r'(?:className: "[^"]*\bsay", |state = |lang: "en" }\);\n *keep\.)'
-                r'(?:textContent(?:: | = ))?"([^"]+)"',
-                code,
-            )
-        )
+        ours |= set(re.findall(r'state(?: =|:) "([^"]+)"', code))
+        ours |= set(re.findall(r'className: "[^"]*\bsay",.*?textContent: "([^"]+)"', code))
     assert ours - set(PHRASES["en"]) == set()
 
 

@@ -227,7 +227,7 @@ def _notes_html(notes: Sequence[tuple[str, EditorNote]], page: Surroundings) -> 
     items = "".join(
         f'<div class="{note.kind.replace(" ", "-")}"><p>'
         + said_html(page, f"{KIND_WORDS[note.kind]}.", "strong")
-        + f'<span lang="en">'
+        + '<span lang="en">'
         + (f" On <q>{escape(sentence)}</q>:" if sentence else "")
         + f' {escape(note.text)}</span></p><p class="source" lang="en">{escape(note_source(note))}</p></div>'
         for sentence, note in notes

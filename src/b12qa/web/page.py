@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,9 @@ from b12qa.web.replies import (
     turn_for,
     untouched,
 )
+from b12qa.web.settings import Settings
 from b12qa.web.suggestions import Suggestions
+from b12qa.web.surfaces import Surfaces
 from b12qa.web.texts import LOCALES, Texts, languages, texts_for
 
 STATIC = Path(__file__).parent / "static"
@@ -57,8 +59,9 @@ _HEAD = """\
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
 <meta name="b12qa-languages" content="{languages}">
-<link rel="stylesheet" href="/page/page.css">
-<script src="/page/page.js" type="module"></script>"""
+<link rel="stylesheet" href="{prefix}/page/page.css">
+<script src="{prefix}/page/page.js" type="module"></script>
+<script src="{prefix}/page/frame.js" defer></script>"""
 KEEPS_NOTHING = (
     "Questions are not stored or passed on. "
     "The server forgets them when you start over, or an hour after your last one."
@@ -108,27 +111,39 @@ def served_by(assistant: Assistant) -> Served:
     )
 
 
-def build_app(current: Callable[[], Served], feedback: Path | None = None) -> FastAPI:
+def build_app(
+    current: Callable[[], Served], feedback: Path | None = None, settings: Settings | None = None
+) -> FastAPI:
     """The chat as an ASGI application, without a server.
 
     Args:
         current: what to show now; it is asked again for every question. `app.state.begin_with` lets new
             visitors begin with another one.
         feedback: the file to keep questions in whose answers people rate; without it nobody is asked to.
+        settings: what the operator decides.
     """
+    settings = settings or Settings()
+    surfaces = Surfaces(settings)
+
+    def counted() -> Served:
+        served = current()
+        return replace(served, assistant=surfaces.served(served.assistant, "page"))
+
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    blocks, app.state.begin_with = build_blocks(current, feedback)
+    blocks, app.state.begin_with = build_blocks(counted, feedback)
+    surfaces.add_programs(app, lambda: current().assistant)
     # With a policy of ours, Gradio does not add its own, which lets every site in.
     app.add_middleware(CORSMiddleware, allow_origins=[])
     app.mount("/page/locales", StaticFiles(directory=LOCALES))
     app.mount("/page", StaticFiles(directory=STATIC))
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, settings=settings, metrics=surfaces.metrics)
     gr.mount_gradio_app(
         app,
         blocks,
         path="/",
         theme=gr.themes.Base(font=_FONT, font_mono=("ui-monospace", "monospace")),
-        head=_HEAD.format(languages=";".join(f"{tag}={texts.name}" for tag, texts in languages().items())),
+        head=_HEAD.format(prefix=settings.prefix, languages=_names()),
+        root_path=settings.public_url or None,
         favicon_path=str(STATIC / "icon.svg"),
         footer_links=[],
         run_history=False,
@@ -283,6 +298,11 @@ def build_blocks(
 
 def _nothing_said(served: Served) -> Conversation:
     return Conversation(served.generation, page_shows=served.generation)
+
+
+def _names() -> str:
+    """Tags and names of the languages, for the page script."""
+    return ";".join(f"{tag}={texts.name}" for tag, texts in languages().items())
 
 
 def _texts_of(request: gr.Request) -> Texts:

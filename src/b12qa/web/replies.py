@@ -83,7 +83,8 @@ def turn_for(
         answer = assistant.ask(question, history, MAX_QUOTES, literal=literal)
         more: list[Quote] = []
         if answer.outcome is Outcome.ANSWERED and len(answer.found) == MAX_QUOTES:
-            wider = assistant.ask(question, history, MAX_QUOTES + MAX_FURTHER_QUOTES, literal=literal)
+            beside = suggestions.assistant if suggestions else assistant  # one question is counted once
+            wider = beside.ask(question, history, MAX_QUOTES + MAX_FURTHER_QUOTES, literal=literal)
             shown = {(quote.document, quote.start, quote.end) for quote in answer.quotes}
             more = [q for q in wider.quotes if (q.document, q.start, q.end) not in shown]
         page = Surroundings(

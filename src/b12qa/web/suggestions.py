@@ -28,7 +28,7 @@ class Suggestions:
     """Questions that the sentences of one generation answer, found when they are first wanted."""
 
     def __init__(self, assistant: Assistant) -> None:
-        self._assistant = assistant
+        self.assistant = assistant
         index = assistant.retriever.index
         self._candidates: dict[int, list[str]] = defaultdict(list)
         for question in index.questions:
@@ -66,7 +66,7 @@ class Suggestions:
         """The sentences of the section of the first quote that have candidates, those after it first."""
         quote = answer.found[0]
         start = quote.highlights[0].start if quote.highlights else quote.start
-        documents = self._assistant.documents
+        documents = self.assistant.documents
         number = next(n for n, document in enumerate(documents) if document.name == quote.document)
         sections = documents[number].sections
         section = max(n for n, section in enumerate(sections) if section.start <= quote.start)
@@ -74,8 +74,8 @@ class Suggestions:
         return sorted(rows, key=lambda row: (self._place(row)[1] < start, row))
 
     def _place(self, row: int) -> tuple[str, int]:
-        sentence = self._assistant.retriever.index.sentences[row]
-        return self._assistant.documents[sentence.document].name, sentence.start
+        sentence = self.assistant.retriever.index.sentences[row]
+        return self.assistant.documents[sentence.document].name, sentence.start
 
     def _found(self, rows: Sequence[int]) -> Iterator[str]:
         tries = MAX_TRIES
@@ -93,10 +93,10 @@ class Suggestions:
 
     def _answered_by(self, row: int) -> str | None:
         """A question that this sentence is the first to answer, whatever was asked before."""
-        sentence = self._assistant.retriever.index.sentences[row]
+        sentence = self.assistant.retriever.index.sentences[row]
         span = Span(sentence.start, sentence.end)
         for question in self._clean(row):
-            answer = self._assistant.ask(question, max_quotes=1)
+            answer = self.assistant.ask(question, max_quotes=1)
             first = answer.quotes[:1]
             if answer.outcome is Outcome.ANSWERED and any(span in quote.highlights for quote in first):
                 return question
@@ -104,7 +104,7 @@ class Suggestions:
 
     def _clean(self, row: int) -> list[str]:
         """Candidates that are spelt well and that stand alone."""
-        retriever = self._assistant.retriever
+        retriever = self.assistant.retriever
         found = []
         for question in self._candidates[row]:
             # Any earlier question will do to see whether this one would be joined to it.

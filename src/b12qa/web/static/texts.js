@@ -76,7 +76,7 @@ export async function speak(tag) {
 }
 
 async function load(tag) {
-  const response = await fetch(`/page/locales/${tag}.json`);
+  const response = await fetch(`page/locales/${tag}.json`);
   if (!response.ok) throw new Error(String(response.status));
   return (await response.json()).phrases;
 }
