@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,9 @@ from b12qa.records import (
     BlockKind,
     CareLevel,
     Document,
+    EditorNote,
     Excerpt,
+    NoteKind,
     Notice,
     NoticeKind,
     Outcome,
@@ -412,6 +414,23 @@ def test_over_long_question_is_refused_before_any_work_and_stays_in_the_box(
         assert scripted.calls == [("y" * 500, ())]
 
 
+@dataclass(frozen=True)
+class NotedAssistant(Assistant):
+    """Has an editor's note on every quote, in the words of the question."""
+
+    def ask(
+        self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
+    ) -> Answer:
+        answer = Assistant.ask(self, question, history, max_quotes, literal=literal)
+        quotes = tuple(
+            replace(
+                quote, notes=(EditorNote(kind, question, question, question, "", quote.start, quote.end),)
+            )
+            for quote, kind in zip(answer.quotes, (*NoteKind, *NoteKind), strict=False)
+        )
+        return replace(answer, quotes=quotes)
+
+
 # Text that a page might change.
 
 HOSTILE = """# <b>Bold</b> & `code` $x$ {{title}}
@@ -627,6 +646,90 @@ def test_care_card_is_announced_and_can_be_read(browser: Browser, scripted_addre
             ]
             assert level is CareLevel.SOON or sizes[0] > sizes[1]
             assert answer.locator("figure.quote").count() == 0 or level is CareLevel.SOON
+
+
+# What might run.
+
+MARKS = (
+    "<script>{run}</script>",
+    "<img src=x onerror={run}>",
+    "<svg onload={run}>",
+    "<svg><script>{run}</script></svg>",
+    "<iframe srcdoc='<script>{run}</script>'></iframe>",
+    "<iframe src=javascript:{run}></iframe>",
+    "<a href=javascript:{run}>press</a>",
+    "[press](javascript:{run})",
+    "![x](https://example.invalid/{n}.png)",
+    "<img src=//example.invalid/{n}.png>",
+    "<link rel=stylesheet href=//example.invalid/{n}.css>",
+    "<style>@import '//example.invalid/{n}.css';</style>",
+    "<body onload={run}>",
+    "<details open ontoggle={run}><summary>x</summary></details>",
+    "<video><source onerror={run}></video>",
+    "<input autofocus onfocus={run}>",
+    "<form action=javascript:{run}><button>x</button></form>",
+    "<math><mtext><table><mglyph><style><img src onerror={run}>",
+    "<noscript><p title='</noscript><img src=x onerror={run}>'>",
+    "<template><script>{run}</script></template>",
+    "<object data=javascript:{run}></object>",
+    "<embed src=//example.invalid/{n}>",
+    "<base href=//example.invalid/>",
+    "<meta http-equiv=refresh content='0;url=//example.invalid/'>",
+    "'\"><img src=x onerror={run}>",
+    "</textarea><script>{run}</script>",
+    "</p></blockquote></figure><script>{run}</script>",
+    "&lt;script&gt;{run}&lt;/script&gt;",
+    "&#60;img src=x onerror={run}&#62;",
+    "${{{run}}} {{{{{run}}}}} <%= {run} %>",
+    "$$\\href{{javascript:{run}}}{{x}}$$",
+    "<div style=background:url(//example.invalid/{n})>x</div>",
+    "<span class='place sentence' id=b12qa-said onclick={run}>x</span>",
+    "<button type=button class=ask onclick={run}>x</button>",
+)
+PAYLOADS = [
+    mark.format(run=f"window.ran={number}", n=number)
+    for number, mark in enumerate(MARKS + tuple(m.upper() for m in MARKS) + tuple(f"x {m} y" for m in MARKS))
+][:100]
+
+
+def test_a_hundred_payloads_run_nothing_and_fetch_nothing_wherever_they_stand(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """In a question, a paragraph, a heading, an editor's note and the name of a file."""
+    assert len(PAYLOADS) == 100
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for number, payload in enumerate(PAYLOADS):
+        name = f"{number} {payload.replace('/', ' ')}"
+        sentence = f"Passage number{number} says {payload} here."
+        (corpus / f"{name}.md").write_text(f"# Heading {payload}\n\n{sentence}\n")
+    build_index(read_corpus(corpus), HashingEncoder(dimension=512, max_tokens=256), tmp_path / "index")
+    encoder = HashingEncoder(dimension=512, max_tokens=256)
+    assistant = NotedAssistant(Retriever(open_index(tmp_path / "index"), encoder))
+    dialogs = []
+    with served(assistant) as address, visit(browser, address) as chat:
+        chat.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        expect(chat.page.locator("#articles article")).to_have_count(len(PAYLOADS))
+        for first in range(0, len(PAYLOADS), 5):
+            question = f"Passage number{first} says {' '.join(PAYLOADS[first : first + 5])}"[:500]
+            answer = chat.ask(question)
+            assert chat.page.locator("#conversation .b12qa.question").last.text_content() == question.strip()
+        answer.locator("button.copy").first.click()
+        chat.page.get_by_label("Find in the article").fill("<img")
+        expect(chat.page.locator("#reading .count")).to_contain_text("Match 1 of")
+        with chat.page.expect_download() as download:
+            chat.page.get_by_role("button", name="Save this conversation").click()
+        assert chat.page.evaluate("window.ran") is None
+        made = "#conversation, #articles, #reading"
+        foreign = ":is(script, img, iframe, object, embed, style, link, base, video, form, svg.b12qa)"
+        assert chat.page.locator(made).locator(f".b12qa {foreign}").count() == 0
+        saved = browser.new_page()
+        saved.on("request", lambda request: chat.requests.append(request.url))
+        saved.goto(Path(download.value.path()).as_uri())
+        assert saved.evaluate("window.ran") is None
+        chat.requests[:] = [url for url in chat.requests if not url.startswith("file:")]
+        saved.close()
+    assert dialogs == []
 
 
 # The article beside the conversation.
