@@ -33,7 +33,7 @@ def ask(page: Page, question: str) -> None:
     box = page.locator("#question textarea")
     box.fill(question)
     box.press("Enter")
-    page.locator("#conversation .answer").last.wait_for()
+    page.locator("#conversation .b12qa.answer").last.wait_for()
     box.blur()
 
 
@@ -49,7 +49,7 @@ def change_what_was_asked(page: Page) -> None:
     box = page.locator("#question textarea")
     box.fill("and in oystrs?")
     box.press("Enter")
-    page.locator("#conversation .answer").nth(1).wait_for()
+    page.locator("#conversation .b12qa.answer").nth(1).wait_for()
     box.blur()
 
 
@@ -82,6 +82,7 @@ def served() -> Iterator[str]:
 def make(page: Page, state: str, name: str) -> None:
     """Bring the page into a state, and keep a picture of what is on the screen."""
     STATES[state](page)
+    page.mouse.move(0, 0)
     page.wait_for_timeout(300)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     picture.quantize(COLOURS, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)

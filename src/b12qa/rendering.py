@@ -73,6 +73,8 @@ MONTHS = (
 
 # A card stands at the top of an answer and the disclaimer at its end.
 _APART = (NoticeKind.CARE, NoticeKind.DISCLAIMER)
+# Where to read on is of use once the quote has been read.
+_BELOW = (NoticeKind.NEAREST_SECTIONS,)
 
 
 MORE = {
@@ -141,8 +143,9 @@ def answer_html(answer: Answer, page: Surroundings = NOWHERE) -> str:
     label = said_html(page, OUTCOME_WORDS[answer.outcome], "p", "outcome")
     # The label of an urgent answer is the card's own; any other one is about the article.
     parts += [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
-    parts += [notice_html(n, page) for n in answer.notices if n.kind not in _APART]
+    parts += [notice_html(n, page) for n in answer.notices if n.kind not in (*_APART, *_BELOW)]
     parts += [quote_html(quote, page) for quote in answer.quotes]
+    parts += [notice_html(n, page) for n in answer.notices if n.kind in _BELOW]
     further = sum(quote.role is QuoteRole.ANSWER for quote in page.more)
     if further:
         show_more = said_html(page, MORE[min(further, max(MORE))], "summary")
