@@ -93,7 +93,7 @@ def _fields_of(record: type, words: dict[str, str]) -> dict[str, Any]:
 
 
 AnswerBody: type[BaseModel] = create_model(
-    "Answer", __base__=_Served, __doc__="The article's own words.", **_fields_of(Answer, _WORDS)
+    "AnswerBody", __base__=_Served, __doc__="The article's own words.", **_fields_of(Answer, _WORDS)
 )
 
 
