@@ -70,7 +70,7 @@ MCP_HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-ve
 def canaries() -> list[tuple[str, str]]:
     """How each question is asked, and the question: all hold a name, a number and an address."""
     return [
-        (way, f"{person(number)} wants to know: how long do I wait? {extra(kind)}")
+        (way, f"{person(number)} wants to know: how long do I wait? {extra(kind)}".strip())
         for number, (way, kind) in enumerate(itertools.product(WAYS, KINDS))
     ]
 

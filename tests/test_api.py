@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2
 import jsonschema
 import pytest
 from conftest import SMALL_TEXT, HashingEncoder, assistant_for, serving
@@ -71,7 +72,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield client
 
 
-def checked_problem(response: httpx.Response, status: int) -> dict[str, Any]:
+def checked_problem(response: httpx.Response | httpx2.Response, status: int) -> dict[str, Any]:
     """A problem as RFC 9457 has it, with the disclaimer, and kept nowhere."""
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
@@ -552,8 +553,6 @@ def test_libraries_log_where_and_no_word(capsys: pytest.CaptureFixture[str]) -> 
 
 def client_of(app: Callable[..., Any]) -> Any:
     """A client of the kind that MCP uses, of an app in this process."""
-    import httpx2
-
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ADDRESS)
 
 

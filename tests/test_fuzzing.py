@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
@@ -40,5 +41,5 @@ def description(app: FastAPI) -> schemathesis.BaseSchema:
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-def test_api_keeps_to_its_description(case: schemathesis.Case) -> None:
+def test_api_keeps_to_its_description(case: schemathesis.Case[Any]) -> None:
     case.call_and_validate()

@@ -204,7 +204,8 @@ def post_in_parts(parts: list[bytes], *, headers: dict[bytes, bytes]) -> list[Me
     async def receive() -> Message:
         if parts:
             return {"type": "http.request", "body": parts.pop(0), "more_body": True}
-        return await asyncio.get_running_loop().create_future()  # never more, and never the end
+        await asyncio.Event().wait()  # never more, and never the end
+        raise AssertionError
 
     async def send(message: Message) -> None:
         sent.append(message)
