@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from b12qa import safety
 from b12qa.answering import MAX_QUOTES, Assistant
 from b12qa.records import About, Answer, CareCard, Document, ScoredChunk, Section
+from b12qa.web.replies import MAX_QUESTION_CHARACTERS
 
-MAX_QUESTION_CHARACTERS = 500
 MAX_HISTORY = 50
 MOST_QUOTES = 10
 MOST_RESULTS = 50
