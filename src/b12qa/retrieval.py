@@ -16,7 +16,7 @@ from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.errors import QueryError
 from b12qa.exported import exported_encoder
 from b12qa.index import Index, all_cosines, check_model, open_index
-from b12qa.lexical import LexicalIndex, Scores, Vocabulary, terms
+from b12qa.lexical import Scores, Vocabulary, terms
 from b12qa.markdown import plain_text
 from b12qa.records import (
     Chunk,
@@ -201,12 +201,7 @@ class Retriever:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words of the documents and their banks."""
-        return Vocabulary.of(
-            (plain_text(d.text, 0, len(d.text), d.markup) for d in self.index.documents),
-            (question.text for question in self.index.questions),
-            (question.text for question in self.index.open_questions),
-            self.index.synonyms,
-        )
+        return self.index.words.vocabulary
 
     # How a sentence scores.
 
@@ -217,8 +212,8 @@ class Retriever:
         scores: Scores = (
             parts.chunk_cosine * _standardized(cosines.chunks[0][chunk_of])
             + parts.sentence_cosine * _standardized(cosines.sentences[0])
-            + parts.chunk_words * _standardized(self._chunk_words.scores(text)[chunk_of])
-            + parts.sentence_words * _standardized(self._sentence_words.scores(text))
+            + parts.chunk_words * _standardized(self.index.words.chunks.scores(text)[chunk_of])
+            + parts.sentence_words * _standardized(self.index.words.sentences.scores(text))
         )
         if not self.index.bank_models:
             return scores
@@ -228,7 +223,7 @@ class Retriever:
         with_bank: Scores = (
             parts.own_with_bank * scores
             + parts.taught * _standardized(taught)
-            + parts.taught_words * _standardized(self._taught_words.scores(text))
+            + parts.taught_words * _standardized(self.index.words.taught.scores(text))
         )
         return with_bank
 
@@ -250,7 +245,7 @@ class Retriever:
             return sigmoid(COSINE_STEEPNESS * (nearest - COSINE_MIDPOINT))
         rows = self._rows(document)
         sentence_scores, answerable = taught_by[document]
-        words = self._question_words.scores(text)
+        words = self.index.words.questions.scores(text)
         of_document = np.concatenate([rows.questions, len(self.index.questions) + rows.open_questions])
         known = (cosines.sentences, cosines.questions, cosines.open_questions)
         return model.calibration.confidence(
@@ -273,28 +268,6 @@ class Retriever:
     @cached_property
     def _chunk_of(self) -> np.ndarray:
         return np.array([sentence.chunk for sentence in self.index.sentences])
-
-    @cached_property
-    def _chunk_words(self) -> LexicalIndex:
-        return LexicalIndex([self._plain(chunk) for chunk in self.index.chunks])
-
-    @cached_property
-    def _sentence_words(self) -> LexicalIndex:
-        return LexicalIndex([self._plain(sentence) for sentence in self.index.sentences])
-
-    @cached_property
-    def _taught_words(self) -> LexicalIndex:
-        """Each sentence with the questions that it answers."""
-        texts = [[self._plain(sentence)] for sentence in self.index.sentences]
-        for question in self.index.questions:
-            texts[question.sentence].append(question.text)
-        return LexicalIndex([" ".join(words) for words in texts])
-
-    @cached_property
-    def _question_words(self) -> LexicalIndex:
-        """Each question of the banks, first the answered ones."""
-        texts = [question.text for question in self.index.questions]
-        return LexicalIndex(texts + [question.text for question in self.index.open_questions])
 
     @cached_property
     def _rows_by_document(self) -> dict[int, _Rows]:
