@@ -148,7 +148,7 @@ def test_a_hostile_question_and_section_become_nothing_but_text() -> None:
         Notice(NoticeKind.NEAREST_SECTIONS, "The nearest sections are:", (nearest,)),
     )
     answer = answer_with(outcome=Outcome.NOT_COVERED, notices=notices)
-    for html in (rendering.answer_html(answer), rendering.answer_html(answer, links=True)):
+    for html in (rendering.answer_html(answer), rendering.answer_html(answer, rendering.Surroundings({}))):
         page = Page(html)
         assert page.tags <= PLAIN_TAGS | {"a"}
         assert not any(name.startswith("on") or name == "style" for name in page.attributes)

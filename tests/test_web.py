@@ -288,13 +288,16 @@ def test_gradio_gets_html_without_a_character_that_it_would_change() -> None:
 
 def test_quotes_and_sections_link_to_the_article_only_where_it_stands(tea: Assistant) -> None:
     answer = tea.ask("Wait 3 minutes.")
-    linked, alone = rendering.answer_html(answer, links=True), rendering.answer_html(answer)
+    linked, alone = (
+        rendering.answer_html(answer, rendering.Surroundings({d.name: d for d in tea.documents}, links=links))
+        for links in (True, False)
+    )
     anchors = _Texts(replies.articles_html(tea)).by_id
-    targets = re.findall(r'href="#([^"]+)"', linked)
+    targets = re.findall(r'class="open[^"]*" href="#([^"]+)"', linked)
     assert targets
     assert set(targets) <= set(anchors)
     assert "Wait 3 minutes." in [anchors[target] for target in targets]
-    assert "href" not in alone
+    assert 'class="open' not in alone
 
 
 @pytest.mark.model
@@ -324,7 +327,9 @@ def test_question_is_shown_as_typed() -> None:
 class BrokenAssistant(Assistant):
     """An assistant that fails, with the question in the message."""
 
-    def ask(self, question: str, history: Sequence[str] = (), max_quotes: int = 3) -> Answer:
+    def ask(
+        self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
+    ) -> Answer:
         raise RuntimeError(f"cannot answer {question}")
 
 

@@ -126,15 +126,19 @@ class Retriever:
         """
         return self.rank_all([readings])[0]
 
-    def rank_all(self, questions: Sequence[Sequence[Reading]]) -> list[Ranking]:
-        """`rank` for several questions at once: all their readings are embedded together."""
+    def rank_all(self, questions: Sequence[Sequence[Reading]], *, as_typed: bool = False) -> list[Ranking]:
+        """`rank` for several questions at once: all their readings are embedded together.
+
+        Args:
+            as_typed: search them without bringing them to the spelling of the documents.
+        """
         texts = list(dict.fromkeys(reading.text for readings in questions for reading in readings))
-        known = dict(zip(texts, self._searched(texts), strict=True))
+        known = dict(zip(texts, self._searched(texts, as_typed), strict=True))
         return [self._rank(readings, known) for readings in questions]
 
-    def _searched(self, texts: Sequence[str]) -> Iterator[_Searched]:
+    def _searched(self, texts: Sequence[str], as_typed: bool) -> Iterator[_Searched]:
         """Each text as it is searched, its cosines to everything, and what the banks teach of it."""
-        searched = [self.vocabulary.bring_to(text) for text in texts]
+        searched = list(texts) if as_typed else [self.vocabulary.bring_to(text) for text in texts]
         embeddings = self.encoder.encode(searched)
         every = _Cosines(
             chunks=all_cosines(self.index.chunk_vectors, embeddings),
