@@ -16,6 +16,7 @@ from b12qa.errors import (
     ModelError,
     ModelMismatchError,
     QueryError,
+    SettingsError,
     StaleIndexError,
     YamlError,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "ScoredChunk",
     "SearchResults",
     "SectionReference",
+    "SettingsError",
     "Span",
     "StaleIndexError",
     "YamlError",

@@ -15,6 +15,7 @@ from b12qa.conversation import Query, to_query
 from b12qa.corpus import read_corpus
 from b12qa.embedding import find_model, load_encoder
 from b12qa.errors import IndexUnusableError, QueryError
+from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
 from b12qa.index import check_servable, open_index
 from b12qa.lexical import terms
@@ -82,18 +83,22 @@ class Assistant:
         """
         index_dir = Path(index)
         sources = read_corpus(corpus_folder(index_dir, corpus))
-        files = find_model(model)
         try:
             opened = open_index(index_dir)
-            check_servable(opened, sources, files)
+            exported = exported_encoder(index_dir, opened.model_fingerprint, model)
+            check_servable(opened, sources, exported or find_model(model))
         except IndexUnusableError:
             if not build:
                 raise
+            from b12qa.exporting import export_encoder
+
             with locked(index_dir):  # before the model is loaded, which takes seconds
                 encoder = load_encoder(model)
                 build_index(sources, encoder, index_dir, on_progress)
-            return cls(Retriever(open_index(index_dir), encoder))
-        return cls(Retriever(opened, load_encoder(model)))
+                export_encoder(encoder, index_dir)
+            opened = open_index(index_dir)
+            return cls(Retriever(opened, exported_encoder(index_dir, opened.model_fingerprint, model) or encoder))
+        return cls(Retriever(opened, exported or load_encoder(model)))
 
     @property
     def documents(self) -> tuple[Document, ...]:

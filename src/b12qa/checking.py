@@ -20,6 +20,7 @@ from b12qa.corpus import (
 )
 from b12qa.embedding import find_model, token_counter
 from b12qa.errors import EmptyCorpusError
+from b12qa.exported import exported_encoder
 from b12qa.index import Index, all_cosines, check_fresh, open_index
 from b12qa.markdown import line_number, plain_text
 from b12qa.notes import read_notes
@@ -96,4 +97,5 @@ def check_index(index_dir: Path, corpus: Corpus, model: str | None = None) -> In
     """
     opened = open_index(index_dir)
     check_fresh(opened, corpus, find_model(model))
+    exported_encoder(index_dir, opened.model_fingerprint, model)
     return opened

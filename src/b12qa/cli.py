@@ -34,12 +34,20 @@ from b12qa.records import (
     Quote,
     Span,
 )
+from b12qa.web.settings import (
+    DEFAULT_BURST,
+    DEFAULT_MAX_WAITING,
+    DEFAULT_RATE,
+    ForwardedHeader,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from b12qa.answering import Assistant
     from b12qa.building import BuildReport
     from b12qa.corpus import Corpus, Problem
     from b12qa.embedding import Encoder
+    from b12qa.exporting import ExportReport
     from b12qa.reviewing import Review
 
 EXIT_CODES = """\
@@ -301,11 +309,85 @@ def chat(
             "--feedback", help="Let people rate answers, and keep the questions that they rate in this file."
         ),
     ] = None,
+    public_url: Annotated[
+        str,
+        typer.Option(
+            envvar="B12QA_PUBLIC_URL", help="The address that people type, where a proxy stands in front."
+        ),
+    ] = "",
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="B12QA_TRUSTED_PROXIES",
+            help="Address or network of a proxy that may say whose request it passes on; repeatable.",
+        ),
+    ] = None,
+    forwarded_header: Annotated[
+        ForwardedHeader,
+        typer.Option(envvar="B12QA_FORWARDED_HEADER", help="Where those proxies write it."),
+    ] = ForwardedHeader.X_FORWARDED_FOR,
+    embed_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="B12QA_EMBED_ORIGINS", help="A site that may show the chat in a frame; repeatable."
+        ),
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="B12QA_CORS_ORIGINS", help="A site whose scripts may read the HTTP API; repeatable."
+        ),
+    ] = None,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="B12QA_PASSWORD_FILE",
+            help="Ask for the password in this file; B12QA_PASSWORD holds it itself.",
+        ),
+    ] = None,
+    metrics_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="B12QA_METRICS_FROM",
+            help="Address or network that may read /metrics, besides this machine; repeatable.",
+        ),
+    ] = None,
+    rate: Annotated[
+        float,
+        typer.Option(envvar="B12QA_RATE", help="Questions a second and client; 0 sets no limit."),
+    ] = DEFAULT_RATE,
+    burst: Annotated[
+        int, typer.Option(envvar="B12QA_BURST", help="Questions of one client at once.")
+    ] = DEFAULT_BURST,
+    workers: Annotated[
+        int,
+        typer.Option(
+            envvar="B12QA_WORKERS", help="Questions worked on at once; 0 takes one for each core, at least 2."
+        ),
+    ] = 0,
+    max_waiting: Annotated[
+        int,
+        typer.Option(envvar="B12QA_MAX_WAITING", help="Questions of programs that may wait for a worker."),
+    ] = DEFAULT_MAX_WAITING,
 ) -> None:
-    """Start the web chat."""
+    """Start the web chat, with the HTTP API and, if the extra b12qa[mcp] is installed, MCP beside it."""
     with _reported_errors():
-        from b12qa.web import serve
+        from b12qa.web.server import serve
 
+        settings = read_settings(
+            host=host,
+            public_url=public_url,
+            trusted_proxies=trusted_proxy or (),
+            forwarded_header=forwarded_header,
+            embed_origins=embed_origin or (),
+            cors_origins=cors_origin or (),
+            password_file=password_file,
+            metrics_from=metrics_from or (),
+            rate=rate,
+            burst=burst,
+            workers=workers,
+            max_waiting=max_waiting,
+        )
         serve(
             index=index,
             corpus=corpus,
@@ -315,7 +397,27 @@ def chat(
             build=build_first,
             open_browser=open_browser,
             feedback=feedback,
+            settings=settings,
         )
+
+
+@app.command(epilog=EXIT_CODES)
+def mcp(
+    index: IndexOption = DEFAULT_INDEX,
+    corpus: CorpusOption = None,
+    model: ModelOption = None,
+) -> None:
+    """Offer ask and search to one MCP client over standard input and output."""
+    with _reported_errors():
+        from b12qa.web.server import keep_words_out_of_logs
+        from b12qa.web.surfaces import has_mcp
+
+        if not has_mcp():
+            raise B12qaError("The package that speaks MCP is missing. Run: pip install 'b12qa[mcp]'")
+        from b12qa.web.mcp import serve_stdio
+
+        keep_words_out_of_logs()
+        serve_stdio(_load(index, corpus, model))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -449,13 +551,17 @@ def _encoder(model: str | None) -> Encoder:
 def _build(index: Path, sources: Corpus, encoder: Encoder) -> None:
     """Build, show how far it is, and print what it did."""
     from b12qa.building import build_index
+    from b12qa.exporting import export_encoder
 
     with _progress("Embedding") as on_progress:
         report = build_index(sources, encoder, index, on_progress)
+    with errors.status("Exporting the encoder"):
+        export = export_encoder(encoder, index)
     for problem in report.problems:
         errors.print(str(problem), soft_wrap=True, markup=False)
     for line in _build_lines(report, encoder.name):
         console.print(line, soft_wrap=True, markup=False)
+    console.print(_export_line(export), soft_wrap=True, markup=False)
 
 
 def _reviewed(
@@ -550,6 +656,17 @@ def _build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
         f"{'document' if report.documents == 1 else 'documents'}, {report.sections} sections, "
         f"{report.chunks} passages, {report.sentences} sentences, {report.questions} answered and "
         f"{report.open_questions} open questions; {did} ({report.seconds:.1f} s, model {model_name})."
+    )
+
+
+def _export_line(export: ExportReport) -> str:
+    """What embeds questions from now on."""
+    if not export.used:
+        return f"Questions are embedded by the model itself; it is not exported: {export.reason}."
+    made = f"exported in {export.seconds:.1f} s" if export.made else "exported already"
+    return (
+        f"Questions are embedded without torch: the model is {made}, "
+        f"cosine to it at least {export.least_cosine:.7f}."
     )
 
 

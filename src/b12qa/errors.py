@@ -12,6 +12,7 @@ B12qaError
 │   ├── ModelMismatchError built with another model
 │   └── DamagedIndexError  a file is not what was written
 ├── BuildLockedError       another build is writing the same index
+├── SettingsError          a setting of the server is not of its form
 └── QueryError             the caller asked for something impossible (also a ValueError)
 
 Every message says what was expected, what came, and what to do.
@@ -71,6 +72,10 @@ class DamagedIndexError(IndexUnusableError):
 
 class BuildLockedError(B12qaError):
     """Another build is writing the same index."""
+
+
+class SettingsError(B12qaError):
+    """A setting of the server is not of its form."""
 
 
 class QueryError(B12qaError, ValueError):

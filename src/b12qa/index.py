@@ -96,6 +96,11 @@ class Index:
     warning_sections: tuple[tuple[int, int], ...] = ()  # positions of document and section
     rolled_back: bool = False  # made current by a rollback, and may be older than the corpus
 
+    @property
+    def model_fingerprint(self) -> str:
+        """Of the model that it was built with."""
+        return str(self.inputs["model"]["fingerprint"])
+
 
 def generation_inputs(corpus: Corpus, encoder: Encoder) -> dict[str, Any]:
     """Everything that determines a generation, as plain data."""
@@ -271,7 +276,7 @@ def check_model(index: Index, model: ModelIdentity) -> None:
     Raises:
         ModelMismatchError: the fingerprints differ.
     """
-    built = index.inputs["model"]["fingerprint"]
+    built = index.model_fingerprint
     if built != model.fingerprint:
         raise ModelMismatchError(
             f"The index was built with the model {index.model_name} (fingerprint {built[:8]}), and the model "

@@ -14,6 +14,7 @@ import numpy as np
 from b12qa.bank import Signals, lexical_margin, sigmoid
 from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.errors import QueryError
+from b12qa.exported import exported_encoder
 from b12qa.index import Index, all_cosines, check_model, open_index
 from b12qa.lexical import LexicalIndex, Scores, Vocabulary, terms
 from b12qa.markdown import plain_text
@@ -98,7 +99,9 @@ class Retriever:
         Raises:
             MissingIndexError, DamagedIndexError, ModelMismatchError, ModelError
         """
-        index, encoder = open_index(Path(index_dir)), load_encoder(model)
+        index = open_index(Path(index_dir))
+        exported = exported_encoder(Path(index_dir), index.model_fingerprint, model)
+        encoder = exported or load_encoder(model)
         check_model(index, encoder)
         return cls(index, encoder)
 

@@ -1,4 +1,4 @@
-"""The chat page."""
+"""The chat page, and what programs get beside it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,3 @@ import os
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1000000000"
 os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"
-
-from b12qa.web.server import serve
-
-__all__ = ["serve"]

@@ -1,28 +1,82 @@
 """What may come in and what goes out with every response.
 
 Gradio brings more than a chat needs: anyone may upload files, and have the server fetch any address.
-So only the routes that the page uses are open, and the browser is told to load nothing from elsewhere.
+So only the routes that are used are open, and the browser is told to load nothing from elsewhere.
 """
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import math
 import re
 import secrets
+from contextlib import suppress
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_BODY_BYTES = 64 * 1024
+from b12qa.web.clients import OpenRequests, RateLimit, client_address, is_within
+from b12qa.web.metrics import Metrics
+from b12qa.web.problems import FAULT_WORDS, log_fault, problem
+from b12qa.web.settings import Settings
 
-_OPEN_PATHS = {"/", "/config", "/favicon.ico", "/manifest.json", "/pwa_icon", "/theme.css"}
-_OPEN_PREFIXES = ("/assets/", "/static/", "/page/", "/gradio_api/heartbeat/")
-_OPEN_PATHS |= {f"/gradio_api/{name}" for name in ("info", "queue/join", "queue/data", "reset", "cancel")}
+MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_SECONDS = 15.0
+
+
+class Access(NamedTuple):
+    """How a route may be used."""
+
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    cost: float = 0.02  # in questions, for the rate limit: a first visit asks for some sixty files
+    kept: bool = False  # a browser may keep what it got
+
+
+_QUESTION = Access(("POST",), 1.0)
+_FILES = Access(kept=True)
+_ROUTES = {
+    "/": Access(cost=1.0),
+    "/config": Access(cost=1.0),
+    "/favicon.ico": _FILES,
+    "/manifest.json": _FILES,
+    "/pwa_icon": _FILES,
+    "/theme.css": _FILES,
+    "/gradio_api/info": Access(),
+    "/gradio_api/queue/join": _QUESTION,
+    "/gradio_api/queue/data": Access(("GET",)),
+    "/gradio_api/reset": Access(("POST",)),
+    "/gradio_api/cancel": Access(("POST",)),
+    "/api/ask": _QUESTION,
+    "/api/search": Access(("GET", "POST"), 1.0),
+    "/api/document": Access(("GET",), 0.5),
+    "/api/openapi.json": Access(cost=0.1),
+    "/api/docs": Access(cost=0.1),
+    "/healthz": Access(),
+    "/metrics": Access(("GET",), 0.1),
+    "/mcp": _QUESTION,
+    "/widget.js": _FILES,
+}
+_FOLDERS = {
+    "/assets/": _FILES,
+    "/static/": _FILES,
+    "/page/": _FILES,
+    "/gradio_api/heartbeat/": Access(("GET",)),
+}
+_WITHOUT_PASSWORD = {"/healthz"}
+_ANOTHER_QUESTION_BYTES = 8 * 1024  # a longer body counts as several questions
+_WRONG_PASSWORD_COST = 5.0
 
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    "form-action 'self'; frame-ancestors {ancestors}; object-src 'none'"
 )
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -31,16 +85,28 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+_CORS_HEADERS = {
+    "access-control-allow-methods": "GET, POST",
+    "access-control-allow-headers": "authorization, content-type",
+    "access-control-max-age": "600",
+}
 
 # Gradio advertises its own site and a picture on another host to programs that preview links.
 _PREVIEW_TAG = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
 
 
 class Guard:
-    """ASGI middleware: open routes, a limit for bodies, security headers."""
+    """ASGI middleware: routes, hosts, passwords, limits, headers."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings | None = None, metrics: Metrics | None = None
+    ) -> None:
         self.app = app
+        self.settings = settings or Settings()
+        self.metrics = metrics or Metrics()
+        self.rate_limit = RateLimit(self.settings.rate, self.settings.burst)
+        self.open_requests = OpenRequests()
+        self._password = _digest(self.settings.password) if self.settings.password else b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -51,32 +117,163 @@ class Guard:
             await self._http(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        scope = _below(scope, self.settings.prefix)
+        client = client_address((scope.get("client") or ("",))[0], headers, self.settings)
         nonce = secrets.token_urlsafe(16)
+        guarded = self._guarded(send, scope["path"], headers.get("origin", ""), nonce)
+        if not self.open_requests.enter(client):
+            await self._refuse(
+                "open requests", 429, "Too many requests are open. Close some, and try again."
+            )(scope, receive, guarded)
+            return
+        try:
+            refusal = self._refusal(scope, headers, client)
+            if refusal is None and scope["method"] == "POST":
+                refusal, receive = await self._limited(scope, receive)
+            if refusal is None:
+                await self._pass_on(scope, receive, guarded, nonce)
+            else:
+                await refusal(scope, receive, guarded)
+        finally:
+            self.open_requests.leave(client)
 
-        async def send_guarded(message: Message) -> None:
+    # What comes in.
+
+    def _refusal(self, scope: Scope, headers: Headers, client: str) -> Response | None:
+        """The response to a request that goes no further."""
+        path, method, settings = scope["path"], scope["method"], self.settings
+        if settings.allowed_hosts and _host(headers) not in settings.allowed_hosts:
+            words = "This server is not known by that name. Whoever runs it can name it with --public-url."
+            return self._refuse("host", 421, words)
+        access = self._access(path, client)
+        if path == "" and settings.prefix:
+            return RedirectResponse(f"{settings.prefix}/", 308)
+        if access is None:
+            return self._refuse("path", 404, "There is nothing here.")
+        origin = headers.get("origin", "")
+        if method == "OPTIONS" and origin in settings.cors_origins and _is_api(path):
+            return Response(status_code=204)
+        if method not in access.methods:
+            allow = {"allow": ", ".join(access.methods)}
+            return self._refuse("method", 405, f"Use {' or '.join(access.methods)}.", allow)
+        if path == "/mcp" and origin and not self._is_own(origin, scope, headers):
+            return self._refuse("origin", 403, "Pages of other sites may not use this.")
+        return self._too_much(access, headers, client) or self._without_password(path, headers, client)
+
+    def _access(self, path: str, client: str) -> Access | None:
+        access = _ROUTES.get(path)
+        if access is None and ".." not in path:
+            access = next((kind for folder, kind in _FOLDERS.items() if path.startswith(folder)), None)
+        if path == "/widget.js" and not self.settings.embed_origins:
+            return None
+        # Few visitors make counts that tell of each. Whoever knows the password may see them anywhere.
+        if path == "/metrics" and not self._password and not is_within(client, self.settings.metrics_from):
+            return None
+        return access
+
+    def _is_own(self, origin: str, scope: Scope, headers: Headers) -> bool:
+        own = {f"{scope['scheme']}://{headers.get('host', '')}", self.settings.public_origin}
+        return origin in own or origin in self.settings.cors_origins
+
+    def _too_much(self, access: Access, headers: Headers, client: str) -> Response | None:
+        cost = access.cost
+        if "POST" in access.methods and cost >= 1:
+            claimed = headers.get("content-length", "")
+            length = int(claimed) if _is_number(claimed) else MAX_BODY_BYTES
+            cost += min(length, MAX_BODY_BYTES) // _ANOTHER_QUESTION_BYTES
+        wait = self.rate_limit.seconds_to_wait(client, cost)
+        if not wait:
+            return None
+        after = {"retry-after": str(math.ceil(wait))}
+        return self._refuse("rate", 429, "That was too much at once. Wait a little, and try again.", after)
+
+    def _without_password(self, path: str, headers: Headers, client: str) -> Response | None:
+        if not self._password or path in _WITHOUT_PASSWORD:
+            return None
+        given = _given_password(headers.get("authorization", ""))
+        if given is not None and hmac.compare_digest(_digest(given), self._password):
+            return None
+        if given is not None:  # guessing is slow
+            self.rate_limit.seconds_to_wait(client, _WRONG_PASSWORD_COST)
+        ask = {"www-authenticate": 'Basic realm="b12qa", charset="UTF-8"'}
+        return self._refuse("password", 401, "Name the password, with any user name.", ask)
+
+    async def _limited(self, scope: Scope, receive: Receive) -> tuple[Response | None, Receive]:
+        """Read a body before anything parses it: a refusal, or a `receive` that hands it out."""
+        try:
+            body = await asyncio.wait_for(_body(scope, receive), MAX_BODY_SECONDS)
+        except TimeoutError:
+            return self._refuse("slow", 408, "The request took too long to arrive."), receive
+        if body is None:
+            words = f"Send at most {MAX_BODY_BYTES:,} bytes."
+            return self._refuse("body", 413, words, {"connection": "close"}), receive
+        return None, _replayed(body, receive)
+
+    def _refuse(
+        self, reason: str, status: int, words: str, headers: dict[str, str] | None = None
+    ) -> Response:
+        self.metrics.refused(reason)
+        return problem(status, words, headers=headers)
+
+    # What goes out.
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, nonce: str) -> None:
+        started = False
+
+        async def noticing(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        scope = {**scope, "headers": self._passed_on(scope)}
+        page = _Page(noticing, nonce) if scope["path"] == "/" else None
+        try:
+            await self.app(scope, receive, page.send if page else noticing)
+        except Exception as error:
+            log_fault(error)
+            if not started:
+                await problem(500, FAULT_WORDS)(scope, receive, send)
+
+    def _passed_on(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """The headers of a request without what only a trusted proxy may say."""
+        left_out = {b"forwarded"}
+        if scope["path"] == "/":
+            left_out.add(b"accept-encoding")  # the page is changed below, so it must not come compressed
+        trusted = is_within((scope.get("client") or ("",))[0], self.settings.trusted_proxies)
+        return [
+            (name, value)
+            for name, value in scope["headers"]
+            if name not in left_out and (trusted or not name.startswith(b"x-forwarded-"))
+        ]
+
+    def _guarded(self, send: Send, path: str, origin: str, nonce: str) -> Send:
+        """A `send` that puts our headers on whatever is sent."""
+        settings = self.settings
+        ancestors = " ".join(settings.embed_origins) or "'none'"
+
+        async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
-                headers["content-security-policy"] = _CONTENT_SECURITY_POLICY.format(nonce=nonce)
+                headers["content-security-policy"] = _CONTENT_SECURITY_POLICY.format(
+                    nonce=nonce, ancestors=ancestors
+                )
+                if not settings.embed_origins:
+                    headers["x-frame-options"] = "DENY"
+                if path == "/widget.js":
+                    headers["cross-origin-resource-policy"] = "cross-origin"
+                if not _is_kept(path):
+                    headers["cache-control"] = "no-store"
+                if settings.cors_origins and _is_api(path):
+                    headers.add_vary_header("origin")
+                    if origin in settings.cors_origins:
+                        headers.update({"access-control-allow-origin": origin, **_CORS_HEADERS})
+                while "set-cookie" in headers:  # nothing here needs one
+                    del headers["set-cookie"]
             await send(message)
 
-        refusal = _refusal(scope)
-        if refusal is not None:
-            await refusal(scope, receive, send_guarded)
-            return
-        if scope["method"] == "POST":
-            body = await _limited_body(scope, receive)
-            if body is None:
-                await PlainTextResponse("Too large.", 413)(scope, receive, send_guarded)
-                return
-            receive = _replayed(body, receive)
-        if scope["path"] == "/":
-            # The page is changed below, so it must not come compressed.
-            headers = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
-            page = _Page(send_guarded, nonce)
-            await self.app({**scope, "headers": headers}, receive, page.send)
-        else:
-            await self.app(scope, receive, send_guarded)
+        return guarded
 
 
 class _Page:
@@ -100,24 +297,61 @@ class _Page:
         body = body.replace(b"<script", b'<script nonce="' + self._nonce + b'"')
         headers = MutableHeaders(scope=self._start)
         headers["content-length"] = str(len(body))
-        headers["cache-control"] = "no-store"
         await self._send(self._start)
         await self._send({"type": "http.response.body", "body": body})
 
 
-def _refusal(scope: Scope) -> PlainTextResponse | None:
+def _below(scope: Scope, prefix: str) -> Scope:
+    """The same request without the prefix, which some proxies take off and others leave."""
     path = scope["path"]
-    if path not in _OPEN_PATHS and (".." in path or not path.startswith(_OPEN_PREFIXES)):
-        return PlainTextResponse("Not found.", 404)
-    if scope["method"] not in ("GET", "HEAD", "POST"):
-        return PlainTextResponse("Not allowed.", 405)
-    return None
+    if not prefix or not (path == prefix or path.startswith(f"{prefix}/")):
+        return scope
+    raw = scope.get("raw_path") or path.encode()
+    return {**scope, "path": path[len(prefix) :], "raw_path": raw[len(prefix) :]}
 
 
-async def _limited_body(scope: Scope, receive: Receive) -> bytes | None:
+def _host(headers: Headers) -> str:
+    """The name a request is meant for, without the port."""
+    with suppress(ValueError):
+        return urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    return ""
+
+
+def _is_api(path: str) -> bool:
+    return path.startswith("/api/")
+
+
+def _is_kept(path: str) -> bool:
+    access = _ROUTES.get(path) or next((a for f, a in _FOLDERS.items() if path.startswith(f)), None)
+    return access is not None and access.kept
+
+
+def _given_password(authorization: str) -> str | None:
+    """The password of a Basic or Bearer header; None if there is none."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(value.strip(), validate=True).decode("utf-8").partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return None
+
+
+def _digest(password: str) -> bytes:
+    """Of one length, so that the comparison tells nothing of the length either."""
+    return hashlib.sha256(password.encode("utf-8", "surrogateescape")).digest()
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes | None:
     """The body of a request; None when it is larger than the limit, whatever length it claims."""
     claimed = Headers(scope=scope).get("content-length", "0")
-    if not claimed.isdigit() or int(claimed) > MAX_BODY_BYTES:
+    if not _is_number(claimed) or int(claimed) > MAX_BODY_BYTES:
         return None
     body = bytearray()
     while True:

@@ -30,6 +30,8 @@ from b12qa.web.replies import (
     turn_for,
     untouched,
 )
+from b12qa.web.settings import Settings
+from b12qa.web.surfaces import Surfaces
 
 STATIC = Path(__file__).parent / "static"
 TITLE = "Ask the article"
@@ -48,8 +50,9 @@ MAX_WAITING_QUESTIONS = 64
 _HEAD = """\
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
-<link rel="stylesheet" href="/page/page.css">
-<script src="/page/page.js" defer></script>"""
+<link rel="stylesheet" href="{prefix}/page/page.css">
+<script src="{prefix}/page/page.js" defer></script>
+<script src="{prefix}/page/frame.js" defer></script>"""
 _PRIVACY = '<div class="b12qa privacy" lang="en"><p>{words}</p></div>'
 KEEPS_NOTHING = (
     "Questions are not stored or passed on. "
@@ -90,26 +93,38 @@ def served_by(assistant: Assistant) -> Served:
     )
 
 
-def build_app(current: Callable[[], Served], feedback: Path | None = None) -> FastAPI:
+def build_app(
+    current: Callable[[], Served], feedback: Path | None = None, settings: Settings | None = None
+) -> FastAPI:
     """The chat as an ASGI application, without a server.
 
     Args:
         current: what to show now; it is asked again for every question. `app.state.begin_with` lets new
             visitors begin with another one.
         feedback: the file to keep questions in whose answers people rate; without it nobody is asked to.
+        settings: what the operator decides.
     """
+    settings = settings or Settings()
+    surfaces = Surfaces(settings)
+
+    def counted() -> Served:
+        served = current()
+        return served._replace(assistant=surfaces.served(served.assistant, "page"))
+
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    blocks, app.state.begin_with = build_blocks(current, feedback)
+    blocks, app.state.begin_with = build_blocks(counted, feedback)
+    surfaces.add_programs(app, lambda: current().assistant)
     # With a policy of ours, Gradio does not add its own, which lets every site in.
     app.add_middleware(CORSMiddleware, allow_origins=[])
     app.mount("/page", StaticFiles(directory=STATIC))
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, settings=settings, metrics=surfaces.metrics)
     gr.mount_gradio_app(
         app,
         blocks,
         path="/",
         theme=gr.themes.Base(font=_FONT, font_mono=("ui-monospace", "monospace")),
-        head=_HEAD,
+        head=_HEAD.format(prefix=settings.prefix),
+        root_path=settings.public_url or None,
         favicon_path=str(STATIC / "icon.svg"),
         footer_links=[],
         run_history=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -15,6 +16,7 @@ import uvicorn
 
 from b12qa import safety
 from b12qa.errors import B12qaError
+from b12qa.web.settings import Settings, is_loopback, read_settings
 
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (the address to open instead)
 _MAX_CONNECTIONS = 512
@@ -32,8 +34,9 @@ def serve(
     build: bool = False,
     open_browser: bool = False,
     feedback: Path | None = None,
+    settings: Settings | None = None,
 ) -> None:
-    """Serve the chat until interrupted.
+    """Serve the chat, the HTTP API and MCP until interrupted.
 
     Args:
         index, corpus, model, build: see `b12qa.answering.Assistant.load`.
@@ -41,11 +44,14 @@ def serve(
         port: 0 takes a free one. The address is printed once the page can be opened.
         open_browser: open the page, where there is a screen.
         feedback: see `b12qa.web.page.build_app`.
+        settings: what `b12qa.web.settings.read_settings` made; by default of nothing but the host.
 
     Raises:
         B12qaError: the port is taken, the region is unknown, or whatever `Assistant.load` raises.
     """
     safety.help_lines()  # a wrong region is reported before anybody needs it
+    settings = settings or read_settings(host=host)
+    keep_words_out_of_logs()
     with suppress(KeyboardInterrupt), _listening(host, port) as listener:
         # Loading takes seconds; a taken port is reported before.
         from b12qa.answering import Assistant
@@ -58,14 +64,17 @@ def serve(
 
         def ready() -> None:
             print(f"The chat is at {address} (Ctrl-C ends it)", flush=True)
+            for words in warnings(host, settings):
+                print(words, flush=True)
             if open_browser and _has_screen():
                 threading.Thread(target=_open, args=[address], daemon=True).start()
 
-        page = build_app(live, feedback)
+        page = build_app(live, feedback, settings)
         live.on_new = page.state.begin_with
-        settings = uvicorn.Config(
+        config = uvicorn.Config(
             page,
             access_log=False,  # a question must not end up in a log
+            proxy_headers=False,  # it would believe any program of this machine; `Guard` reads them
             log_config=None,
             log_level="critical",
             server_header=False,
@@ -73,7 +82,46 @@ def serve(
             timeout_graceful_shutdown=_SECONDS_TO_FINISH,
         )
         live.watch()
-        _Server(settings, ready).run(sockets=[listener])
+        _Server(config, ready).run(sockets=[listener])
+
+
+def warnings(host: str, settings: Settings) -> list[str]:
+    """What an operator should know who opens the chat to others."""
+    if is_loopback(host):
+        return []
+    found = []
+    if not settings.password:
+        found.append(
+            "Whoever reaches this address may ask. B12QA_PASSWORD or --password-file asks for a password."
+        )
+    if not settings.public_origin.startswith("https://"):
+        found.append(
+            "Questions travel unencrypted unless a proxy in front adds HTTPS; "
+            "name its address with --public-url. See docs/serving.md."
+        )
+    return found
+
+
+class WordlessFormatter(logging.Formatter):
+    """Our own log lines as they are; of those of libraries who wrote them and where, and no word of them.
+
+    A library may put what somebody asked into a warning.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.name.partition(".")[0] == "b12qa":
+            return record.getMessage()
+        kind = f", {record.exc_info[0].__name__}" if record.exc_info and record.exc_info[0] else ""
+        return f"{record.levelname}: {record.name}, line {record.lineno}{kind}"
+
+
+def keep_words_out_of_logs() -> None:
+    """Make whatever any library logs wordless, for this process."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(WordlessFormatter())
+    logging.getLogger().handlers = [handler]
+    logging.captureWarnings(True)
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,109 @@
+"""Where requests of programs are checked, wait their turn and are answered, whatever way they came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from b12qa import safety
+from b12qa.answering import Assistant
+from b12qa.records import CareCard
+from b12qa.web.metrics import Metrics
+from b12qa.web.problems import FAULT_WORDS, log_fault
+from b12qa.web.programs import AskRequest, SearchRequest
+from b12qa.web.workers import BusyError, Workers
+
+FORM_WORDS = "This is not of the form expected; see errors for what to change. Nothing was searched."
+BUSY_WORDS = "Too many questions are waiting. Try again in a few seconds."
+
+Form = TypeVar("Form", AskRequest, SearchRequest)
+Work = Callable[[Assistant, Form], dict[str, Any]]
+
+
+class Wrong(NamedTuple):
+    """What is wrong in a request."""
+
+    where: str
+    what: str
+
+
+class Refusal(NamedTuple):
+    """Why there is no answer."""
+
+    status: int  # as in HTTP: 422, 500 or 503
+    words: str
+    card: CareCard | None  # a red flag is met whether there is an answer or not
+    errors: tuple[Wrong, ...] = ()
+
+
+class Desk:
+    """Takes requests, and answers them or says why not."""
+
+    def __init__(self, current: Callable[[], Assistant], workers: Workers, metrics: Metrics) -> None:
+        """Open a desk.
+
+        Args:
+            current: the assistant to ask; it is asked for again for every request.
+        """
+        self.current = current
+        self._workers = workers
+        self._metrics = metrics
+
+    async def answer(self, form: type[Form], fields: Any, work: Work[Form]) -> dict[str, Any] | Refusal:
+        """Check what came, and do what it asks for.
+
+        Args:
+            form: what the fields must be of.
+            fields: what came, as JSON has it.
+            work: what makes the answer.
+        """
+        try:
+            asked = form.model_validate(fields)
+        except ValidationError as error:
+            too_long = any(each["type"] == "string_too_long" for each in error.errors())
+            self._metrics.refused("length" if too_long else "form")
+            card = await run_in_threadpool(_card, *_words_in(fields))
+            return Refusal(422, FORM_WORDS, card, tuple(_wrong(form, error)))
+        try:
+            return await self._workers.run(partial(work, self.current(), asked))
+        except BusyError:
+            self._metrics.refused("busy")
+            status, words = 503, BUSY_WORDS
+        except Exception as error:
+            log_fault(error)
+            status, words = 500, FAULT_WORDS
+        return Refusal(status, words, await run_in_threadpool(_card, asked.question, asked.history))
+
+
+def _card(question: str, history: Sequence[str]) -> CareCard | None:
+    try:
+        return safety.care_card(question, history)
+    except Exception:
+        return None  # the rules may be what failed
+
+
+def _words_in(fields: Any) -> tuple[str, list[str]]:
+    """What can be read of a question that is not of the form expected."""
+    if not isinstance(fields, dict):
+        return "", []
+    question, history = fields.get("question"), fields.get("history")
+    earlier = history if isinstance(history, list) else []
+    return (
+        question if isinstance(question, str) else "",
+        [text for text in earlier if isinstance(text, str)],
+    )
+
+
+def _wrong(form: type[Form], error: ValidationError) -> Sequence[Wrong]:
+    """What was wrong, without a word of the request: an unknown field might be called anything."""
+    found = []
+    for each in error.errors(include_input=False, include_url=False, include_context=False):
+        if each["loc"] and each["loc"][0] in form.model_fields:
+            found.append(Wrong(".".join(map(str, each["loc"])), each["msg"]))
+        else:
+            found.append(Wrong("", f"Expected an object of these fields: {', '.join(form.model_fields)}"))
+    return found

@@ -1,0 +1,61 @@
+"""The page, the HTTP API and MCP in one app: what they share, and the routes beside the page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from threading import BoundedSemaphore
+
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from b12qa.answering import Assistant
+from b12qa.web.api import Api
+from b12qa.web.desk import Desk
+from b12qa.web.metrics import Metrics, ServedAssistant
+from b12qa.web.settings import Settings
+from b12qa.web.workers import Workers
+
+
+class Surfaces:
+    """What all surfaces of one server share: the cores, the queue of programs and the counters."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._workers = Workers(settings.workers, settings.max_waiting)
+        self._cores = BoundedSemaphore(settings.workers)
+        self.metrics = Metrics(lambda: self._workers.under_way)
+
+    def served(self, assistant: Assistant, surface: str) -> ServedAssistant:
+        """An assistant as one surface asks it."""
+        return ServedAssistant(assistant.retriever, assistant, self.metrics, surface, self._cores)
+
+    def add_programs(self, app: FastAPI, current: Callable[[], Assistant]) -> None:
+        """Add the HTTP API and, where its package is installed, MCP, before a page takes all other paths.
+
+        Args:
+            current: the assistant to ask; it is asked for again for every request.
+        """
+        app.router.routes.extend(Api(self._desk(current, "http"), self.metrics).routes)
+        if not has_mcp():
+            return
+        from b12qa.web.mcp import McpRoute
+
+        mcp = McpRoute(self._desk(current, "mcp"))
+        app.router.routes.append(Route("/mcp", mcp))
+        inner = app.router.lifespan_context
+
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+            async with inner(app), mcp.running():
+                yield
+
+        app.router.lifespan_context = lifespan
+
+    def _desk(self, current: Callable[[], Assistant], surface: str) -> Desk:
+        return Desk(lambda: self.served(current(), surface), self._workers, self.metrics)
+
+
+def has_mcp() -> bool:
+    """Whether the package that speaks MCP is installed, in a version that we know."""
+    return find_spec("mcp_types") is not None
