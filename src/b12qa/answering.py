@@ -100,6 +100,16 @@ class Assistant:
             return cls(Retriever(opened, exported_encoder(index_dir, opened.model_fingerprint, model) or encoder))
         return cls(Retriever(opened, exported or load_encoder(model)))
 
+    def _repr_html_(self) -> str:
+        from b12qa import rendering
+
+        return rendering.introduction_html(self.documents)
+
+    def __str__(self) -> str:
+        from b12qa import rendering
+
+        return f"{rendering.introduction(self.documents)}\n\n{safety.DISCLAIMER}"
+
     @property
     def documents(self) -> tuple[Document, ...]:
         """The texts that may be quoted."""
