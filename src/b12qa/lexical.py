@@ -177,6 +177,8 @@ class Vocabulary:
         return frozenset(_STEMMER.stemWords(sorted(self.document_words | self.answered_words)))
 
     def _replace_synonyms(self, question: str) -> str:
+        if self._other_names is None or not self._other_names.search(question):
+            return question
         for group in self.synonyms:
             for other in group[1:]:
                 # "IM" is a name of the field, "im" a hasty "I'm".
@@ -184,6 +186,12 @@ class Vocabulary:
                 name = group[0].replace("\\", r"\\")  # a backslash would begin a reference to a group
                 question = re.sub(rf"(?<!\w){re.escape(other)}(?!\w)", name, question, flags=flags)
         return question
+
+    @cached_property
+    def _other_names(self) -> re.Pattern[str] | None:
+        """Finds whether there is any name to replace: most questions hold none."""
+        names = [re.escape(other) for group in self.synonyms for other in group[1:]]
+        return re.compile(rf"(?<!\w)(?:{'|'.join(names)})(?!\w)", re.IGNORECASE) if names else None
 
     def _correct(self, question: str) -> str:
         return re.sub(r"[^\W\d_]+", lambda match: self._corrected_word(match[0]), question)

@@ -30,6 +30,8 @@ from b12qa.records import (
     Span,
 )
 
+Picked = slice | np.ndarray
+
 DEFAULT_TOP_K = 5
 UBIQUITOUS_SHARE = 0.25
 # Without a bank: cosine of the best match against "answers", measured without the bank.
@@ -146,8 +148,8 @@ class Retriever:
             questions=all_cosines(self.index.question_vectors, embeddings),
             open_questions=all_cosines(self.index.open_question_vectors, embeddings),
         )
-        for row, words in enumerate(searched):
-            cosines = every.of(row)
+        for words, *of_kinds in zip(searched, *every, strict=True):
+            cosines = _Cosines(*of_kinds)
             yield _Searched(words, cosines, {d: self._taught(d, cosines) for d in self.index.bank_models})
 
     def _rank(self, readings: Sequence[Reading], known: Mapping[str, _Searched]) -> Ranking:
@@ -214,8 +216,8 @@ class Retriever:
         text, cosines, taught_by = searched
         parts, chunk_of = self.parts, self._chunk_of
         scores: Scores = (
-            parts.chunk_cosine * _standardized(cosines.chunks[0][chunk_of])
-            + parts.sentence_cosine * _standardized(cosines.sentences[0])
+            parts.chunk_cosine * _standardized(cosines.chunks[chunk_of])
+            + parts.sentence_cosine * _standardized(cosines.sentences)
             + parts.chunk_words * _standardized(self.index.words.chunks.scores(text)[chunk_of])
             + parts.sentence_words * _standardized(self.index.words.sentences.scores(text))
         )
@@ -223,7 +225,7 @@ class Retriever:
             return scores
         taught = np.zeros_like(scores)
         for document, (sentence_scores, _) in taught_by.items():
-            taught[self._rows(document).sentences] = sentence_scores[0]
+            taught[self._rows(document).sentences] = sentence_scores
         with_bank: Scores = (
             parts.own_with_bank * scores
             + parts.taught * _standardized(taught)
@@ -231,14 +233,15 @@ class Retriever:
         )
         return with_bank
 
-    def _taught(self, document: int, cosines: _Cosines) -> tuple[FloatMatrix, FloatMatrix]:
+    def _taught(self, document: int, cosines: _Cosines) -> tuple[Scores, float]:
         rows = self._rows(document)
         anchors = (
-            cosines.sentences[:, rows.sentences],
-            cosines.questions[:, rows.questions],
-            cosines.open_questions[:, rows.open_questions],
+            cosines.sentences[rows.sentences],
+            cosines.questions[rows.questions],
+            cosines.open_questions[rows.open_questions],
         )
-        return self.index.bank_models[document].apply(np.concatenate(anchors, axis=1))
+        sentences, answerable = self.index.bank_models[document].apply(np.concatenate(anchors)[np.newaxis])
+        return sentences[0], float(answerable[0])
 
     def _confidence(self, searched: _Searched, document: int) -> float:
         """The probability that a document answers a query."""
@@ -250,12 +253,13 @@ class Retriever:
         rows = self._rows(document)
         sentence_scores, answerable = taught_by[document]
         words = self.index.words.questions.scores(text)
-        of_document = np.concatenate([rows.questions, len(self.index.questions) + rows.open_questions])
+        n_answered = len(self.index.questions)
+        asked, left_open = words[:n_answered][rows.questions], words[n_answered:][rows.open_questions]
         known = (cosines.sentences, cosines.questions, cosines.open_questions)
         return model.calibration.confidence(
             Signals(
-                answerable=float(answerable[0]),
-                lexical_margin=lexical_margin(words[of_document], len(rows.questions)),
+                answerable=answerable,
+                lexical_margin=lexical_margin(asked, left_open),
                 best_sentence=float(sentence_scores.max()),
                 nearest=float(max(part.max() for part in known if part.size)),
             )
@@ -264,8 +268,8 @@ class Retriever:
     def _nearest_open(self, cosines: _Cosines) -> tuple[OpenQuestion | None, float]:
         if not cosines.open_questions.size:
             return None, 0.0
-        row = int(cosines.open_questions[0].argmax())
-        return self.index.open_questions[row], float(cosines.open_questions[0][row])
+        row = int(cosines.open_questions.argmax())
+        return self.index.open_questions[row], float(cosines.open_questions[row])
 
     # What is the same for every query.
 
@@ -285,9 +289,9 @@ class Retriever:
         of_open = np.array([question.document for question in open_questions], dtype=int)
         return {
             document: _Rows(
-                np.flatnonzero(of_sentences == document),
-                np.flatnonzero(of_questions == document),
-                np.flatnonzero(of_open == document),
+                _picked(np.flatnonzero(of_sentences == document)),
+                _picked(np.flatnonzero(of_questions == document)),
+                _picked(np.flatnonzero(of_open == document)),
             )
             for document in self.index.bank_models
         }
@@ -322,16 +326,12 @@ class Retriever:
 
 
 class _Cosines(NamedTuple):
-    """Cosines of queries to everything that is embedded, each of shape (n_queries, n_rows)."""
+    """Cosines to everything that is embedded: of one query, shape (n_rows,), or of several, (n_queries, n_rows)."""
 
     chunks: FloatMatrix
     sentences: FloatMatrix
     questions: FloatMatrix
     open_questions: FloatMatrix
-
-    def of(self, query: int) -> _Cosines:
-        """Those of one query, still with two dimensions."""
-        return _Cosines(*(part[query : query + 1] for part in self))
 
 
 class _Searched(NamedTuple):
@@ -339,21 +339,27 @@ class _Searched(NamedTuple):
 
     words: str
     cosines: _Cosines
-    taught: Mapping[int, tuple[FloatMatrix, FloatMatrix]]  # by document, see `BankModel.apply`
+    taught: Mapping[int, tuple[Scores, float]]  # by document: of its sentences, and that it answers
 
 
 class _Rows(NamedTuple):
     """Which rows belong to one document."""
 
-    sentences: np.ndarray
-    questions: np.ndarray
-    open_questions: np.ndarray
+    sentences: Picked
+    questions: Picked
+    open_questions: Picked
+
+
+def _picked(rows: np.ndarray) -> Picked:
+    """Rows to take from an array; those that follow one another as a slice, which copies nothing."""
+    follow = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
+    return slice(int(rows[0]), int(rows[-1]) + 1) if follow else rows
 
 
 def _standardized(scores: Scores) -> Scores:
     """Mean 0 and standard deviation 1, so that parts of different scale can be added."""
-    spread = scores.std()
     centred: Scores = scores - scores.mean()
+    spread = np.sqrt(centred @ centred / len(centred))
     return centred / spread if spread > 0 else centred
 
 
