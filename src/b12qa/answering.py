@@ -12,7 +12,7 @@ from b12qa import caution, safety
 from b12qa.building import Progress, build_index, no_progress
 from b12qa.companions import Composition, compose, rows_of_warnings, wants_warnings
 from b12qa.conversation import Query, to_query
-from b12qa.corpus import read_corpus
+from b12qa.corpus import read_corpus, unread_corpus
 from b12qa.embedding import find_model, load_encoder
 from b12qa.errors import IndexUnusableError, QueryError
 from b12qa.exported import exported_encoder
@@ -85,22 +85,28 @@ class Assistant:
             CorpusError, ModelError
         """
         index_dir = Path(index)
-        sources = read_corpus(corpus_folder(index_dir, corpus))
+        folder = corpus_folder(index_dir, corpus)
+        unread = unread_corpus(folder)
         try:
             opened = open_index(index_dir)
             exported = exported_encoder(index_dir, opened.model_fingerprint, model)
-            check_servable(opened, sources, exported or find_model(model))
+            # Files that are those of the index byte for byte need not be parsed to know that they are sound.
+            same = unread.hashes() == opened.inputs["corpus"]
+            check_servable(opened, unread if same else read_corpus(folder), exported or find_model(model))
         except IndexUnusableError:
             if not build:
                 raise
             from b12qa.exporting import export_encoder
 
+            sources = read_corpus(folder)
             with locked(index_dir):  # before the model is loaded, which takes seconds
                 encoder = load_encoder(model)
                 build_index(sources, encoder, index_dir, on_progress)
                 export_encoder(encoder, index_dir)
             opened = open_index(index_dir)
-            return cls(Retriever(opened, exported_encoder(index_dir, opened.model_fingerprint, model) or encoder))
+            return cls(
+                Retriever(opened, exported_encoder(index_dir, opened.model_fingerprint, model) or encoder)
+            )
         return cls(Retriever(opened, exported or load_encoder(model)))
 
     def _repr_html_(self) -> str:

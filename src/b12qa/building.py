@@ -42,8 +42,8 @@ from b12qa.index import (
     has_notes,
     is_generation,
     json_bytes,
-    lexical_bytes,
     named_in,
+    postings_bytes,
     read_generation,
     text_file,
 )
@@ -334,7 +334,7 @@ def _new_generation(
     files = {
         "rows.json": json_bytes(_rows_to_json(corpus.documents, rows, bank, synonyms)),
         "words.json": json_bytes(_words_to_json(words)),
-        **{file: lexical_bytes(index) for file, index in zip(LEXICAL_FILES, lexical, strict=True)},
+        **{file: postings_bytes(index.postings) for file, index in zip(LEXICAL_FILES, lexical, strict=True)},
         "texts.sha256": b"".join(digest for kind in digests for digest in kind),
         **{file: flat_header(*matrix.shape) + _bytes(matrix) for file, matrix in matrices.items()},
         **{
@@ -437,7 +437,7 @@ def _words(
 def _words_to_json(words: Words) -> dict[str, Any]:
     lexical = (words.chunks, words.sentences, words.taught, words.questions)
     return {
-        "terms": {file: index.terms for file, index in zip(LEXICAL_FILES, lexical, strict=True)},
+        "terms": {file: index.postings.terms for file, index in zip(LEXICAL_FILES, lexical, strict=True)},
         "words": list(words.vocabulary.counts),
         "counts": list(words.vocabulary.counts.values()),
         "document_words": sorted(words.vocabulary.document_words),

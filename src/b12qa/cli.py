@@ -565,7 +565,8 @@ def _build(index: Path, sources: Corpus, encoder: Encoder) -> None:
         errors.print(str(problem), soft_wrap=True, markup=False)
     for line in _build_lines(report, encoder.name):
         console.print(line, soft_wrap=True, markup=False)
-    console.print(_export_line(export), soft_wrap=True, markup=False)
+    if export.made or export.reason:
+        console.print(_export_line(export), soft_wrap=True, markup=False)
 
 
 def _reviewed(
@@ -666,11 +667,10 @@ def _build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
 def _export_line(export: ExportReport) -> str:
     """What embeds questions from now on."""
     if not export.used:
-        return f"Questions are embedded by the model itself; it is not exported: {export.reason}."
-    made = f"exported in {export.seconds:.1f} s" if export.made else "exported already"
+        return f"Questions are embedded by the model itself; it could not be exported: {export.reason}."
     return (
-        f"Questions are embedded without torch: the model is {made}, "
-        f"cosine to it at least {export.least_cosine:.7f}."
+        f"The model is exported, and questions are embedded without torch ({export.seconds:.1f} s, "
+        f"cosine to the model at least {export.least_cosine:.7f})."
     )
 
 

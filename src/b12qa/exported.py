@@ -170,7 +170,8 @@ def verified_manifest(folder: Path, fingerprint: str) -> dict[str, Any]:
                 f"{folder} holds the export of another model ({str(manifest['fingerprint'])[:8]}, "
                 f"expected {fingerprint[:8]}). Run: b12qa build"
             )
-        expected = {file: (manifest["files"][file]["bytes"], manifest["files"][file]["sha256"]) for file in FILES}
+        facts = [manifest["files"][file] for file in FILES]
+        expected = [(file, fact["bytes"], fact["sha256"]) for file, fact in zip(FILES, facts, strict=True)]
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise DamagedIndexError(
             f"{folder / 'manifest.json'} is not a manifest: {error!r}. Run: b12qa build"
@@ -178,8 +179,8 @@ def verified_manifest(folder: Path, fingerprint: str) -> dict[str, Any]:
     surplus = sorted({path.name for path in folder.iterdir()} - {*FILES, "manifest.json", "manifest.sha256"})
     if surplus:
         raise DamagedIndexError(f"{folder / surplus[0]} does not belong to the encoder. Run: b12qa build")
-    for file, facts in expected.items():
-        _verify(folder / file, *facts)
+    for file, size, sha256 in expected:
+        _verify(folder / file, size, sha256)
     return manifest
 
 

@@ -35,7 +35,7 @@ from b12qa.errors import (
     QueryError,
     StaleIndexError,
 )
-from b12qa.lexical import BM25_B, BM25_K1, STOP_WORDS, LexicalIndex, Vocabulary, Words
+from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndex, Postings, Vocabulary, Words
 from b12qa.notes import notes_file, sentence_digest
 from b12qa.records import (
     About,
@@ -64,8 +64,8 @@ CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 ROLLED_BACK = "ROLLED-BACK"
 VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
-NOTES_FILE = "notes.json"
 LEXICAL_FILES = ("chunks.bm25", "sentences.bm25", "taught.bm25", "questions.bm25")
+NOTES_FILE = "notes.json"
 DIGEST_BYTES = 32
 _GENERATION = re.compile(r"[0-9a-f]{16}")
 _LIBRARIES_THAT_CUT = ("markdown-it-py", "PyStemmer", "sentencex")
@@ -214,7 +214,13 @@ class ModelIdentity(Protocol):
     def fingerprint(self) -> str: ...
 
 
-def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
+class Hashed(Protocol):
+    """A corpus that has been read, or whose files are only hashed."""
+
+    def hashes(self) -> dict[str, str]: ...
+
+
+def check_fresh(index: Index, corpus: Hashed, model: ModelIdentity) -> None:
     """Refuse an index that was not built from what is at hand.
 
     Raises:
@@ -233,7 +239,7 @@ def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
         raise StaleIndexError(f"{difference} Run: b12qa build")
 
 
-def check_servable(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
+def check_servable(index: Index, corpus: Hashed, model: ModelIdentity) -> None:
     """Refuse an index as `check_fresh` does, but let one that was rolled back be older than the corpus.
 
     That is said in the log, which shows on stderr unless somebody keeps it elsewhere.
@@ -252,7 +258,7 @@ def check_servable(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
         )
 
 
-def _difference(index: Index, corpus: Corpus) -> str:
+def _difference(index: Index, corpus: Hashed) -> str:
     """What an index was built from other than this corpus and these settings, in words; empty if nothing."""
     built, current = index.inputs["corpus"], corpus.hashes()
     for file in sorted(built.keys() | current.keys()):
@@ -325,8 +331,8 @@ def _settings_inputs() -> dict[str, Any]:
             "kernel_width": KERNEL_WIDTH,
             "ridge": RIDGE,
             "far_off_percentile": FAR_OFF_PERCENTILE,
-            "bm25_k1": BM25_K1,
-            "bm25_b": BM25_B,
+            "bm25_k1": K1,
+            "bm25_b": B,
             "stop_words": " ".join(sorted(STOP_WORDS)),
         },
         "libraries": {name: version(name) for name in _LIBRARIES_THAT_CUT},
@@ -465,27 +471,28 @@ def _floats(data: bytes, header: bytes, shape: tuple[int, ...], file: Path) -> F
     return found.astype(np.float32, copy=False)
 
 
-def lexical_bytes(index: LexicalIndex) -> bytes:
-    """A lexical index as it is written, without its terms."""
-    parts = ((index.starts, "<i8"), (index.rows, "<i4"), (index.weights, "<f4"))
-    counts = struct.pack("<qq", len(index.terms), len(index.rows))
+def postings_bytes(postings: Postings) -> bytes:
+    """Postings as they are written, without their terms."""
+    parts = ((postings.starts, "<i8"), (postings.rows, "<i4"), (postings.scores, "<f4"))
+    counts = struct.pack("<qq", len(postings.terms), len(postings.rows))
     return counts + b"".join(np.ascontiguousarray(part, dtype=kind).tobytes() for part, kind in parts)
 
 
-def _lexical_index(data: bytes, count: int, terms: Sequence[str], file: Path) -> LexicalIndex:
-    """The reverse of `lexical_bytes`, for an index of `count` texts."""
-    n_terms, n_rows = struct.unpack_from("<qq", data) if len(data) >= 16 else (-1, -1)
-    if n_terms != len(terms) or n_rows < 0 or len(data) != 16 + 8 * (n_terms + 1) + 8 * n_rows:
+def _postings(data: bytes, count: int, terms: Sequence[str], file: Path) -> Postings:
+    """The reverse of `postings_bytes`, for an index of `count` texts."""
+    before = struct.calcsize("<qq")
+    n_terms, n_rows = struct.unpack_from("<qq", data) if len(data) >= before else (-1, -1)
+    after_starts = before + 8 * (n_terms + 1)
+    if n_terms != len(terms) or n_rows < 0 or len(data) != after_starts + 8 * n_rows:
         raise DamagedIndexError(f"{file} does not hold rows for {len(terms)} terms. Run: b12qa build")
-    after_starts = 16 + 8 * (n_terms + 1)
-    starts = np.frombuffer(data, "<i8", n_terms + 1, 16).astype(np.int64, copy=False)
+    starts = np.frombuffer(data, "<i8", n_terms + 1, before).astype(np.int64, copy=False)
     rows = np.frombuffer(data, "<i4", n_rows, after_starts).astype(np.int32, copy=False)
-    weights = np.frombuffer(data, "<f4", n_rows, after_starts + 4 * n_rows).astype(np.float32, copy=False)
+    scores = np.frombuffer(data, "<f4", n_rows, after_starts + 4 * n_rows).astype(np.float32, copy=False)
     ordered = starts[0] == 0 and starts[-1] == n_rows and (np.diff(starts) >= 0).all()
     within = not n_rows or (rows.min() >= 0 and rows.max() < count)
-    if not ordered or not within or not np.isfinite(weights).all():
+    if not ordered or not within or not np.isfinite(scores).all():
         raise DamagedIndexError(f"{file} points outside of its {count} texts. Run: b12qa build")
-    return LexicalIndex.of_parts(count, terms, starts, rows, weights)
+    return Postings(tuple(terms), starts, rows, scores, count)
 
 
 def _vectors(data: bytes, rows: int, dimension: int, file: Path) -> faiss.IndexFlatIP:
@@ -565,7 +572,7 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
     vectors = [_vectors(data[file], counts[file], dimension, folder / file) for file in VECTOR_FILES]
     of_kinds = (len(chunks), len(sentences), len(sentences), len(questions) + len(open_questions))
     words = [
-        _lexical_index(some, count, of_file, folder / file)
+        LexicalIndex(_postings(some, count, of_file, folder / file))
         for some, count, of_file, file in zip(lexical, of_kinds, terms, LEXICAL_FILES, strict=True)
     ]
     return Index(

@@ -6,28 +6,26 @@ opening an index takes them as they were counted.
 
 from __future__ import annotations
 
+import math
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import Stemmer
 
-if TYPE_CHECKING:
-    from symspellpy import SymSpell
-
 Scores = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int32]
-Positions = npt.NDArray[np.int64]
+IntVector = npt.NDArray[np.int64]
 
-# The usual ones.
-BM25_K1 = 1.2
-BM25_B = 0.75
+# How soon a word that is repeated counts no more, and how much the length of a text counts: the usual values.
+K1 = 1.2
+B = 0.75
 
 # Words that say nothing about what is asked.
 _STOP_WORDS_TEXT = """
@@ -62,65 +60,105 @@ def terms(text: str) -> list[str]:
     return stems
 
 
-class LexicalIndex:
-    """BM25 over some texts: for each term, the texts that hold it and what it counts there.
+class Moments(NamedTuple):
+    """Of the scores of all texts for one query."""
 
-    Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009;
-    Lucene's variant, as in Kamphuis et al., Which BM25 Do You Mean?, 2020.
-    """
+    mean: float
+    spread: float  # standard deviation
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        counts = [Counter(terms(text)) for text in texts]
-        postings: dict[str, list[tuple[int, int]]] = {}
-        for row, of_text in enumerate(counts):
-            for term, count in of_text.items():
-                postings.setdefault(term, []).append((row, count))
-        lengths = np.array([of_text.total() for of_text in counts], dtype=np.float64)
-        self.count = len(texts)
-        self.terms = tuple(sorted(postings))
-        self.starts = np.zeros(len(self.terms) + 1, dtype=np.int64)
-        self.starts[1:] = np.cumsum([len(postings[term]) for term in self.terms], dtype=np.int64)
-        pairs = [pair for term in self.terms for pair in postings[term]]
-        self.rows, frequencies = np.array(pairs, dtype=np.int32).reshape(-1, 2).T.copy()
-        self.weights = self._weights(frequencies, lengths)
-        self._places = {term: place for place, term in enumerate(self.terms)}
+
+class Postings(NamedTuple):
+    """Which texts hold a term, and what it adds to their scores: the columns of a sparse matrix."""
+
+    terms: tuple[str, ...]
+    starts: IntVector  # shape (n_terms + 1,): those of term i stand from starts[i] up to starts[i + 1]
+    rows: npt.NDArray[np.int32]  # of texts, ascending within a term
+    scores: Scores  # of the term in that text
+    count: int  # of texts
 
     @classmethod
-    def of_parts(
-        cls, count: int, terms: Sequence[str], starts: Positions, rows: Rows, weights: Scores
-    ) -> LexicalIndex:
-        """The index with these parts, which another one of `count` texts has been taken apart into.
+    def of(cls, texts: Iterable[str]) -> Postings:
+        """Read texts one after the other, and score every term in every text.
+
+        Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009, in
+        Lucene's variant; scored beforehand as bm25s does, Lu, arXiv:2407.03618, to the same bits.
+        """
+        numbers: dict[str, int] = {}
+        found, often, different, lengths = (array("i") for _ in range(4))
+        for text in texts:
+            counted = Counter(terms(text))
+            found.extend([numbers.setdefault(term, len(numbers)) for term in counted])
+            often.extend(counted.values())
+            different.append(len(counted))
+            lengths.append(counted.total())
+        count = len(lengths)
+        of_term, frequencies = np.array(found, dtype=np.int32), np.array(often, dtype=np.float32)
+        rows = np.repeat(np.arange(count, dtype=np.int32), different)
+        held_by = np.bincount(of_term, minlength=len(numbers))
+        rarity = [math.log(1 + (count - n + 0.5) / (n + 0.5)) for n in held_by.tolist()]
+        mean_length = np.mean(lengths) if sum(lengths) else 1.0
+        damping = K1 * ((1 - B) + B * np.array(lengths) / mean_length)
+        scores = np.empty(len(rows), dtype=np.float32)
+        scores[:] = np.array(rarity, dtype=np.float32)[of_term] * (
+            frequencies / (damping[rows] + frequencies)
+        )
+        by_term = np.argsort(of_term, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(held_by)]).astype(np.int64)
+        return cls(tuple(numbers), starts, rows[by_term], scores[by_term], count)
+
+
+class Hits(NamedTuple):
+    """What a query finds by its words."""
+
+    scores: Scores  # shape (n_texts,): 0 without a common word, no upper bound
+    rows: npt.NDArray[np.int32]  # the texts that score, once for each word in common
+    parts: Scores  # what that word adds
+
+    def best(self, count: int) -> IntVector:
+        """Rows of the texts that score best, at most so many, in no order; of equals, any."""
+        rows = np.unique(self.rows).astype(np.int64)
+        if len(rows) <= count:
+            return rows
+        found: IntVector = rows[np.argpartition(-self.scores[rows], count)[:count]]
+        return found
+
+    def moments(self, weights: npt.NDArray[np.float64] | None = None) -> Moments:
+        """Of the scores of all texts, without looking at those that score 0.
 
         Args:
-            terms: in order of their code points.
-            starts: for each term, where its rows and weights begin, and where the last ones end.
-            rows: for each term, the texts that hold it, in ascending order.
-            weights: what the term counts in each of them.
+            weights: how much each text counts, shape (n_texts,); by default all the same.
         """
-        index = cls(())
-        index.count, index.terms = count, tuple(terms)
-        index.starts, index.rows, index.weights = starts, rows, weights
-        index._places = {term: place for place, term in enumerate(index.terms)}
-        return index
+        total = len(self.scores) if weights is None else weights.sum()
+        parts = self.parts if weights is None else self.parts * weights[self.rows]
+        mean = float(parts.sum(dtype=np.float64) / total)
+        square = float((parts * self.scores[self.rows]).sum(dtype=np.float64) / total)
+        return Moments(mean, math.sqrt(max(square - mean * mean, 0.0)))
+
+
+class LexicalIndex:
+    """BM25 over some texts."""
+
+    def __init__(self, texts: Iterable[str] | Postings) -> None:
+        self.postings = texts if isinstance(texts, Postings) else Postings.of(texts)
+        self._numbers = {term: number for number, term in enumerate(self.postings.terms)}
 
     def scores(self, query: str) -> Scores:
         """How well each text matches, float32, shape (n_texts,): 0 without a common word, no upper bound."""
-        found = np.zeros(self.count, dtype=np.float32)
-        # A word counts once: people repeat themselves when they are worried.
-        for term in sorted(set(terms(query))):
-            place = self._places.get(term)
-            if place is not None:
-                some = slice(self.starts[place], self.starts[place + 1])
-                found[self.rows[some]] += self.weights[some]
-        return found
+        return self.hits(query).scores
 
-    def _weights(self, frequencies: Rows, lengths: npt.NDArray[np.float64]) -> Scores:
-        held_by = np.diff(self.starts)
-        rarity = np.log(1 + (self.count - held_by + 0.5) / (held_by + 0.5)).astype(np.float32)
-        length = lengths[self.rows] / (lengths.mean() if lengths.any() else 1.0)
-        saturated = frequencies / (frequencies + BM25_K1 * (1 - BM25_B + BM25_B * length))
-        weights: Scores = (np.repeat(rarity, held_by) * saturated).astype(np.float32)
-        return weights
+    def hits(self, query: str) -> Hits:
+        """Which texts match, and how well."""
+        # A word counts once: people repeat themselves when they are worried.
+        known = [self._numbers[term] for term in sorted(set(terms(query))) if term in self._numbers]
+        spans = [slice(*self.postings.starts[number : number + 2]) for number in known]
+        rows = [self.postings.rows[span] for span in spans]
+        parts = [self.postings.scores[span] for span in spans]
+        scores = np.zeros(self.postings.count, dtype=np.float32)
+        for some, added in zip(rows, parts, strict=True):
+            scores[some] += added
+        if not known:
+            return Hits(scores, np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
+        return Hits(scores, np.concatenate(rows), np.concatenate(parts))
 
 
 @dataclass(frozen=True)
@@ -200,13 +238,10 @@ class Vocabulary:
         lower = word.lower()
         if len(word) < MIN_LENGTH_TO_CORRECT or lower in self._known:
             return word
-        from symspellpy import Verbosity
-
         edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
-        found = self._speller.lookup(lower, Verbosity.CLOSEST, max_edit_distance=edits)
         # A misspelling seldom changes the first letter; another word often does: fluoxetine, duloxetine.
-        alike = [suggestion for suggestion in found if suggestion.term[0] == lower[0]]
-        return alike[0].term if alike else word
+        alike = [known for known in self._speller.nearest(lower, edits) if known[0] == lower[0]]
+        return alike[0] if alike else word
 
     @cached_property
     def _known(self) -> frozenset[str]:
@@ -215,19 +250,53 @@ class Vocabulary:
         return frozenset(english_ranks()) | self.document_words | often
 
     @cached_property
-    def _speller(self) -> SymSpell:
-        """Finds the nearest word that the documents or the bank surely use.
+    def _speller(self) -> Speller:
+        """Finds the nearest word that the documents or the bank surely use."""
+        return Speller(
+            {
+                word: count + 1000 * (word in self.document_words)
+                for word, count in self.counts.items()
+                if (word in self.document_words or word in english_ranks() or count > 2) and word.isalpha()
+            }
+        )
 
-        Source: SymSpell, symmetric delete spelling correction; optimal string alignment distance.
-        """
-        from symspellpy import SymSpell
 
-        speller = SymSpell(max_dictionary_edit_distance=2)
-        for word, count in self.counts.items():
-            sure = word in self.document_words or word in english_ranks() or count > 2
-            if sure and word.isalpha():
-                speller.create_dictionary_entry(word, count + 1000 * (word in self.document_words))
-        return speller
+class Speller:
+    """Finds the known words that are the fewest edits away.
+
+    It compares with every word whose letters nearly fit, and so needs no index that takes a third of a
+    second to build. Source: optimal string alignment distance, by symspellpy.
+    """
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        """Know some words, and how often each occurs."""
+        self._words = sorted(counts, key=lambda word: -counts[word])
+        self._letters = np.array([_letter_counts(word) for word in self._words], dtype=np.int16)
+
+    def nearest(self, word: str, edits: int) -> list[str]:
+        """All known words at the least distance, if that is at most `edits`; the most frequent first."""
+        from symspellpy.editdistance import DistanceAlgorithm, EditDistance
+
+        if not self._words:
+            return []
+        # One edit takes a letter away, adds one, or both.
+        differences = np.abs(self._letters - np.array(_letter_counts(word), dtype=np.int16)).sum(axis=1)
+        compare = EditDistance(DistanceAlgorithm.DAMERAU_OSA).compare
+        found = [
+            (self._words[row], compare(word, self._words[row], edits))
+            for row in np.flatnonzero(differences <= 2 * edits)
+        ]
+        least = min((distance for _, distance in found if distance >= 0), default=-1)  # -1: too far
+        return [known for known, distance in found if distance == least >= 0]
+
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+def _letter_counts(word: str) -> list[int]:
+    """How often a word holds each letter, and any other character."""
+    counts = [word.count(letter) for letter in _ALPHABET]
+    return [*counts, len(word) - sum(counts)]
 
 
 @dataclass(frozen=True)
@@ -244,5 +313,5 @@ class Words:
 @cache
 def english_ranks() -> Mapping[str, int]:
     """82,000 English words, British and American, by frequency from 0; the list that symspellpy brings."""
-    lines = (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_text("utf-8-sig").splitlines()
-    return {line.split()[0]: rank for rank, line in enumerate(lines)}
+    listed = (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_text("utf-8-sig").split()
+    return {word: rank for rank, word in enumerate(listed[::2])}  # every word is followed by its frequency
