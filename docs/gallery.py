@@ -38,7 +38,7 @@ def ask(page: Page, question: str) -> None:
 
 
 def open_article(page: Page) -> None:
-    """Ask, and open the second quote in the article."""
+    """Ask, and open the first quote in the article."""
     ask(page, "can heartburn pills cause low b12?")
     page.locator("#conversation a.open").first.click()
 
@@ -53,20 +53,15 @@ def change_what_was_asked(page: Page) -> None:
     box.blur()
 
 
-def break_down(page: Page) -> None:
-    """A question that is too long."""
-    ask(page, "why " * 126)
-
-
 STATES: dict[str, Callable[[Page], None]] = {
     "welcome": lambda page: None,
     "answered": lambda page: ask(page, "how much b12 in clams"),
     "noted": lambda page: ask(page, "are tablets under the tongue as good as injections?"),
     "searched": change_what_was_asked,
-    "related": lambda page: ask(page, "does b12 help against burning feet from chemotherapy?"),
+    "related": lambda page: ask(page, "Does it ease the pain, or only the numb feeling?"),
     "not-covered": lambda page: ask(page, "what does a b12 injection cost?"),
     "urgent": lambda page: ask(page, "my left calf is swollen and hot"),
-    "too-long": break_down,
+    "too-long": lambda page: ask(page, "why " * 126),
     "article": open_article,
 }
 
@@ -99,14 +94,14 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         for size, (width, height) in SIZES.items():
             for scheme in ("light", "dark"):
+                page = browser.new_page(
+                    viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB"
+                )
+                page.goto(address)
+                page.locator("#reading .contents a").first.wait_for(state="attached")
                 for state in STATES:
-                    page = browser.new_page(
-                        viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB"
-                    )
-                    page.goto(address)
-                    page.locator("#reading .contents a").first.wait_for(state="attached")
                     make(page, state, f"{state}-{size}-{scheme}")
-                    page.close()
+                page.close()
 
 
 if __name__ == "__main__":

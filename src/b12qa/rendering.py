@@ -187,6 +187,9 @@ def passage_html(passage: Passage, page: Surroundings = NOWHERE) -> str:
     above = "".join(f"{escape(heading)} › " for heading in outer)
     if not _names_document(passage.section_path, passage.title):
         above = f"{escape(passage.title)} · {above}"
+    if len(page.documents) == 1 and above:
+        # Its name stands at the top of the page already; here it is read out and copied.
+        above = f'<span class="out-of-sight">{above}</span>'
     where = f'<span class="where">{above}<span class="leaf">{escape(leaf)}</span></span>'
     document = page.documents.get(passage.document)
     if document is None:

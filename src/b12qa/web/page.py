@@ -348,7 +348,8 @@ def _welcome(examples: Sequence[str], texts: Texts) -> Message:
 
 def _say(texts: Texts, english: str, tag: str, kind: str = "") -> str:
     said = texts(english)
-    return f'<{tag} class="say {kind}" lang="{said.language}">{escape(said.words)}</{tag}>'
+    kinds = f"say {kind}" if kind else "say"
+    return f'<{tag} class="{kinds}" lang="{said.language}">{escape(said.words)}</{tag}>'
 
 
 def _messages(welcome: Message, conversation: Conversation) -> list[Message]:
