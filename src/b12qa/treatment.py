@@ -139,7 +139,7 @@ class Rules:
         who = own | {name for text in history for name in self.finds(text) if name in PEOPLE}
         asks = found - set(PEOPLE)
         # What was said earlier of a person holds for what is asked for one, and for what goes on from it.
-        told = own | (who if "named" in own or hangs_on or not asks.isdisjoint(_OF_SOMEBODY) else set())
+        told = own | (who if "named" in own or hangs_on or asks - {"treatment", "dose", "advice"} else set())
         personal = bool(
             "own amount" in asks
             or (asks and not told.isdisjoint({"special", "own condition"}))
