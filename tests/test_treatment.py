@@ -141,7 +141,14 @@ def test_other_numbers_are_no_dose(text: str) -> None:
 
 
 def test_long_and_hostile_messages_take_no_longer_than_their_length() -> None:
-    attacks = ["take " * 1000, "1 " * 2500, "should i take " * 350, "a" * 5000, "b12 or " * 700, "im on my " * 550]
+    attacks = [
+        "take " * 1000,
+        "1 " * 2500,
+        "should i take " * 350,
+        "a" * 5000,
+        "b12 or " * 700,
+        "im on my " * 550,
+    ]
     for attack in attacks:
         started = time.process_time()
         RULES.asked(attack, history=[attack] * 5)
@@ -203,7 +210,7 @@ def test_numbers_and_ranges_of_the_file_mean_what_its_head_says() -> None:
         ("{near: [take]}", "{near: [take], order: [take]}", "expected either near or order in a rule"),
         ("within: 1", "within: one", "expected a number of words as within, got 'one'"),
         ("<take>", "<tea>", "no list of words above is named 'tea'"),
-        ("#7-9", "#9-7", 'expected a range of numbers such as "#1-120", got \'aged #9-7\''),
+        ("#7-9", "#9-7", "expected a range of numbers such as \"#1-120\", got 'aged #9-7'"),
         ("  take: [take, swallow, =shot]", "  take: []", "expected at least one word here"),
         ("examples:", "example:", "expected asks and examples and idle and medicines"),
         ("medicines:\n", "medicines: []\nx:\n", "expected asks and examples and idle"),

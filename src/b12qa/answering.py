@@ -97,7 +97,9 @@ class Assistant:
                 build_index(sources, encoder, index_dir, on_progress)
                 export_encoder(encoder, index_dir)
             opened = open_index(index_dir)
-            return cls(Retriever(opened, exported_encoder(index_dir, opened.model_fingerprint, model) or encoder))
+            return cls(
+                Retriever(opened, exported_encoder(index_dir, opened.model_fingerprint, model) or encoder)
+            )
         return cls(Retriever(opened, exported or load_encoder(model)))
 
     def _repr_html_(self) -> str:

@@ -213,7 +213,7 @@ def read_rules(data: bytes, file: str) -> Rules:
     lists["medicine"] = tuple(expression for names in classes.values() for expression in names)
     for name, node in words.items():
         lists[name] = _expressions(node, file, lists)
-    rules = {}
+    rules: dict[str, tuple[Rule, ...]] = {}
     for part, expected in (("asks", ASKS), ("people", PEOPLE)):
         found = fields(parts[part], file, set(expected), required=True)
         rules |= {name: tuple(_rule(r, file, lists) for r in items(found[name], file)) for name in expected}
