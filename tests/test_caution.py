@@ -66,7 +66,7 @@ def test_a_question_on_treatment_brings_the_warnings_right_after_the_first_quote
     assert answer.quotes[1].role is QuoteRole.WARNING
     assert answer.quotes[1].section_path[-1] == "Warnings"
     assert 1 <= roles(answer).count(QuoteRole.WARNING) <= caution.MAX_WARNINGS
-    assert [quote.text for quote in answer.found][0] == answer.quotes[0].text
+    assert answer.found[0] == answer.quotes[0]
 
 
 def test_the_warnings_are_those_that_fit_the_question(tonic: Assistant) -> None:

@@ -208,8 +208,6 @@ def test_notices_of_an_answer_can_be_read_by_almost_everybody(tea: Assistant) ->
 
 
 def test_an_answer_is_not_flooded_with_notices(tea: Assistant) -> None:
+    elsewhere = (NoticeKind.CARE, NoticeKind.DISCLAIMER)
     for question in QUESTIONS.values():
-        ours = [
-            n for n in tea.ask(question).notices if n.kind not in (NoticeKind.CARE, NoticeKind.DISCLAIMER)
-        ]
-        assert len(ours) <= 4
+        assert len([n for n in tea.ask(question).notices if n.kind not in elsewhere]) <= 4
