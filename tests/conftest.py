@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from b12qa import answering
 from b12qa.answering import Assistant
 from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.exporting import export_encoder
@@ -67,6 +68,16 @@ def serving(assistant: Assistant) -> Callable[[], Served]:
 
     served = served_by(assistant)
     return lambda: served
+
+
+def assistant_for(text: str, folder: Path, name: str = "text") -> Assistant:
+    """An assistant for one more document in a folder, with the stand-in encoder."""
+    (folder / "corpus").mkdir(exist_ok=True)
+    (folder / "corpus" / f"{name}.md").write_bytes(text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        for function in ("find_model", "load_encoder"):
+            patch.setattr(answering, function, lambda *_, **__: HashingEncoder())
+        return Assistant.load(folder / "index", corpus=folder / "corpus", build=True)
 
 
 @pytest.fixture

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import SMALL_TEXT, HashingEncoder, serving
+from conftest import SMALL_TEXT, assistant_for, serving
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from b12qa import answering, rendering
+from b12qa import rendering
 from b12qa.answering import Assistant
 from b12qa.errors import B12qaError
 from b12qa.records import Answer, Document, Excerpt, Outcome, Span
@@ -33,16 +33,6 @@ from b12qa.web.guard import MAX_BODY_BYTES
 from b12qa.web.page import build_app
 
 OWN_ADDRESS = "http://testserver"
-
-
-def assistant_for(text: str, folder: Path, name: str = "text") -> Assistant:
-    """An assistant for one more document in a folder, with the stand-in encoder."""
-    (folder / "corpus").mkdir(exist_ok=True)
-    (folder / "corpus" / f"{name}.md").write_bytes(text.encode())
-    with pytest.MonkeyPatch.context() as patch:
-        for function in ("find_model", "load_encoder"):
-            patch.setattr(answering, function, lambda *_, **__: HashingEncoder())
-        return Assistant.load(folder / "index", corpus=folder / "corpus", build=True)
 
 
 @pytest.fixture(scope="module")
@@ -298,13 +288,16 @@ def test_gradio_gets_html_without_a_character_that_it_would_change() -> None:
 
 def test_quotes_and_sections_link_to_the_article_only_where_it_stands(tea: Assistant) -> None:
     answer = tea.ask("Wait 3 minutes.")
-    linked, alone = rendering.answer_html(answer, links=True), rendering.answer_html(answer)
+    linked, alone = (
+        rendering.answer_html(answer, rendering.Surroundings({d.name: d for d in tea.documents}, links=links))
+        for links in (True, False)
+    )
     anchors = _Texts(replies.articles_html(tea)).by_id
-    targets = re.findall(r'href="#([^"]+)"', linked)
+    targets = re.findall(r'class="open[^"]*" href="#([^"]+)"', linked)
     assert targets
     assert set(targets) <= set(anchors)
     assert "Wait 3 minutes." in [anchors[target] for target in targets]
-    assert "href" not in alone
+    assert 'class="open' not in alone
 
 
 @pytest.mark.model
@@ -334,7 +327,9 @@ def test_question_is_shown_as_typed() -> None:
 class BrokenAssistant(Assistant):
     """An assistant that fails, with the question in the message."""
 
-    def ask(self, question: str, history: Sequence[str] = (), max_quotes: int = 3) -> Answer:
+    def ask(
+        self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
+    ) -> Answer:
         raise RuntimeError(f"cannot answer {question}")
 
 

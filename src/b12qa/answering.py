@@ -18,7 +18,7 @@ from b12qa.errors import IndexUnusableError, QueryError
 from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
 from b12qa.index import check_servable, open_index
-from b12qa.lexical import terms
+from b12qa.lexical import terms, words
 from b12qa.records import (
     Answer,
     Document,
@@ -47,6 +47,9 @@ MAX_MISSING_WORDS = 2
 # How much a message counts as a whole, beside the questions in it.
 WHOLE_WEIGHT = 0.5
 MAX_NEAREST_SECTIONS = 3
+# So many passages say which sections are near.
+NEAREST_AMONG = 10
+SEARCHED_AS_TYPED = "Searched exactly what you typed."
 # So many further passages may be tried for one to stand before a sentence that is barred from being first.
 SPARE_PASSAGES = 10
 HELD_BACK = "The words that fit best must not be read alone. An editor's note says why."
@@ -122,7 +125,14 @@ class Assistant:
         ranking, _ = self._rank(self._query(question, history))
         return self.retriever.results(ranking, top_k)
 
-    def ask(self, question: str, history: Sequence[str] = (), max_quotes: int = MAX_QUOTES) -> Answer:
+    def ask(
+        self,
+        question: str,
+        history: Sequence[str] = (),
+        max_quotes: int = MAX_QUOTES,
+        *,
+        literal: bool = False,
+    ) -> Answer:
         """Answer a question with the document's own words, or say that it does not answer.
 
         Red flags come first: with an emergency or urgent one, nothing is searched and nothing quoted.
@@ -131,6 +141,8 @@ class Assistant:
             question: as typed, of any length.
             history: the user's earlier questions, oldest first.
             max_quotes: at most so many quotes, from 1.
+            literal: search the question as it was typed, without the conversation and without mending
+                its spelling. Red flags are met all the same, in the whole conversation.
 
         Raises:
             QueryError: max_quotes is below 1.
@@ -148,19 +160,19 @@ class Assistant:
         if about is not None:
             notices = [*care, about, safety.disclaimer()]
             return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card)
-        query = self._query(question, history)
+        query = self._query(question, () if literal else history)
         if not any(character.isalnum() for character in question):
-            words = Notice(NoticeKind.OUTCOME, "Please type a question in words.")
-            notices = [*care, words, safety.disclaimer()]
+            asked_for = Notice(NoticeKind.OUTCOME, "Please type a question in words.")
+            notices = [*care, asked_for, safety.disclaimer()]
             return Answer(question, query.text, Outcome.NOT_COVERED, 0.0, (), tuple(notices), card)
-        ranking, parts = self._rank(query)
+        searched = query.text if literal else self.retriever.vocabulary.bring_to(query.text)
+        ranking, parts = self._rank(query, as_typed=literal)
         index = self.retriever.index
         count = len(index.chunks)
         wanted = min(max(MAX_QUOTES, max_quotes), count)
         ranked = self.retriever.results(ranking, min(wanted + SPARE_PASSAGES, count))
-        results = ranked[:wanted]
         outcome = _outcome(ranking.confidence)
-        answers = self._answers(outcome, results, max_quotes)
+        answers = self._answers(outcome, ranked[:wanted], max_quotes)
         rules = load_rules()
         asked = rules.asked(question, query.text if query.reason else "", history)
         if asked.personal and outcome is Outcome.ANSWERED:
@@ -181,7 +193,7 @@ class Assistant:
             outcome = Outcome.RELATED  # with its warnings only
         return Answer(
             question=question,
-            query=query.text,
+            query=searched,
             outcome=outcome,
             confidence=ranking.confidence,
             quotes=shown.quotes,
@@ -190,8 +202,8 @@ class Assistant:
                 *caution.cautions(asked, outcome),
                 *notices,
                 *_absent_parts(outcome, query, parts),
-                *_searched_for(query),
-                *([] if asked.personal else self._nearest_sections(outcome, results)),
+                *_searched_for(query, searched, literal),
+                *([] if asked.personal else self._nearest_sections(outcome, ranked[:NEAREST_AMONG])),
                 safety.disclaimer(),
             ),
             care_card=card,
@@ -200,13 +212,13 @@ class Assistant:
     def _query(self, question: str, history: Sequence[str]) -> Query:
         return to_query(question, history, self.retriever.topics)
 
-    def _rank(self, query: Query) -> tuple[Ranking, list[Ranking]]:
+    def _rank(self, query: Query, *, as_typed: bool = False) -> tuple[Ranking, list[Ranking]]:
         """The ranking of a message, and of each question in it if there are several.
 
         Several questions are searched one by one, so that each brings its own passage to the top.
         """
         readings = [query.readings, *(part.readings for part in query.parts)]
-        whole, *parts = self.retriever.rank_all(readings)
+        whole, *parts = self.retriever.rank_all(readings, as_typed=as_typed)
         if not parts:
             return whole, []
         best = np.maximum.reduce([part.scores for part in parts])
@@ -257,12 +269,12 @@ class Assistant:
             return []
         if outcome is Outcome.RELATED and asked.personal:  # our words on that say enough
             return [] if _outcome(ranking.confidence) is Outcome.ANSWERED else self._missing(query, ranking)
-        words = (
+        said = (
             "The article does not say."
             if outcome is Outcome.NOT_COVERED
             else "This is close, but may not answer your question."
         )
-        return [Notice(NoticeKind.OUTCOME, words), *self._missing(query, ranking)]
+        return [Notice(NoticeKind.OUTCOME, said), *self._missing(query, ranking)]
 
     def _missing(self, query: Query, ranking: Ranking) -> list[Notice]:
         """What the article lacks, where the bank or the words of the question tell."""
@@ -312,7 +324,10 @@ def _absent_parts(outcome: Outcome, query: Query, parts: Sequence[Ranking]) -> l
     ]
 
 
-def _searched_for(query: Query) -> list[Notice]:
-    if not query.reason:
+def _searched_for(query: Query, searched: str, literal: bool) -> list[Notice]:
+    """Say what was searched where it is not what was typed, or that it is, where that was wished."""
+    if literal:
+        return [Notice(NoticeKind.SEARCHED_FOR, SEARCHED_AS_TYPED)]
+    if not query.reason and words(searched) == words(query.question):
         return []
-    return [Notice(NoticeKind.SEARCHED_FOR, f"Searched for: {query.text}")]
+    return [Notice(NoticeKind.SEARCHED_FOR, f"Searched for: {searched}")]

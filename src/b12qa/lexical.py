@@ -1,7 +1,7 @@
 """Words → BM25 scores, and the words of a question brought to the words of the documents.
 
-The lexical half finds what embeddings blur: names, numbers, rare words. It is built in memory when
-an index is opened; the texts are few and short.
+The lexical half finds what embeddings blur: names, numbers, rare words. A build counts the words once;
+opening an index takes them as they were counted.
 """
 
 from __future__ import annotations
@@ -19,10 +19,15 @@ import numpy.typing as npt
 import Stemmer
 
 if TYPE_CHECKING:
-    import bm25s
     from symspellpy import SymSpell
 
 Scores = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int32]
+Positions = npt.NDArray[np.int64]
+
+# The usual ones.
+BM25_K1 = 1.2
+BM25_B = 0.75
 
 # Words that say nothing about what is asked.
 _STOP_WORDS_TEXT = """
@@ -58,29 +63,64 @@ def terms(text: str) -> list[str]:
 
 
 class LexicalIndex:
-    """BM25 over some texts.
+    """BM25 over some texts: for each term, the texts that hold it and what it counts there.
 
     Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009;
-    Lucene's variant by bm25s, with its usual k1 = 1.2 and b = 0.75.
+    Lucene's variant, as in Kamphuis et al., Which BM25 Do You Mean?, 2020.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
-        import bm25s
+        counts = [Counter(terms(text)) for text in texts]
+        postings: dict[str, list[tuple[int, int]]] = {}
+        for row, of_text in enumerate(counts):
+            for term, count in of_text.items():
+                postings.setdefault(term, []).append((row, count))
+        lengths = np.array([of_text.total() for of_text in counts], dtype=np.float64)
+        self.count = len(texts)
+        self.terms = tuple(sorted(postings))
+        self.starts = np.zeros(len(self.terms) + 1, dtype=np.int64)
+        self.starts[1:] = np.cumsum([len(postings[term]) for term in self.terms], dtype=np.int64)
+        pairs = [pair for term in self.terms for pair in postings[term]]
+        self.rows, frequencies = np.array(pairs, dtype=np.int32).reshape(-1, 2).T.copy()
+        self.weights = self._weights(frequencies, lengths)
+        self._places = {term: place for place, term in enumerate(self.terms)}
 
-        tokens = [terms(text) for text in texts]
-        self._count = len(texts)
-        self._bm25: bm25s.BM25 | None = None
-        if any(tokens):
-            self._bm25 = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
-            self._bm25.index(tokens, show_progress=False)
+    @classmethod
+    def of_parts(
+        cls, count: int, terms: Sequence[str], starts: Positions, rows: Rows, weights: Scores
+    ) -> LexicalIndex:
+        """The index with these parts, which another one of `count` texts has been taken apart into.
+
+        Args:
+            terms: in order of their code points.
+            starts: for each term, where its rows and weights begin, and where the last ones end.
+            rows: for each term, the texts that hold it, in ascending order.
+            weights: what the term counts in each of them.
+        """
+        index = cls(())
+        index.count, index.terms = count, tuple(terms)
+        index.starts, index.rows, index.weights = starts, rows, weights
+        index._places = {term: place for place, term in enumerate(index.terms)}
+        return index
 
     def scores(self, query: str) -> Scores:
         """How well each text matches, float32, shape (n_texts,): 0 without a common word, no upper bound."""
+        found = np.zeros(self.count, dtype=np.float32)
         # A word counts once: people repeat themselves when they are worried.
-        query_terms = sorted(set(terms(query)))
-        if self._bm25 is None or not query_terms:
-            return np.zeros(self._count, dtype=np.float32)
-        return np.asarray(self._bm25.get_scores(query_terms), dtype=np.float32)
+        for term in sorted(set(terms(query))):
+            place = self._places.get(term)
+            if place is not None:
+                some = slice(self.starts[place], self.starts[place + 1])
+                found[self.rows[some]] += self.weights[some]
+        return found
+
+    def _weights(self, frequencies: Rows, lengths: npt.NDArray[np.float64]) -> Scores:
+        held_by = np.diff(self.starts)
+        rarity = np.log(1 + (self.count - held_by + 0.5) / (held_by + 0.5)).astype(np.float32)
+        length = lengths[self.rows] / (lengths.mean() if lengths.any() else 1.0)
+        saturated = frequencies / (frequencies + BM25_K1 * (1 - BM25_B + BM25_B * length))
+        weights: Scores = (np.repeat(rarity, held_by) * saturated).astype(np.float32)
+        return weights
 
 
 @dataclass(frozen=True)
@@ -137,6 +177,8 @@ class Vocabulary:
         return frozenset(_STEMMER.stemWords(sorted(self.document_words | self.answered_words)))
 
     def _replace_synonyms(self, question: str) -> str:
+        if self._other_names is None or not self._other_names.search(question):
+            return question
         for group in self.synonyms:
             for other in group[1:]:
                 # "IM" is a name of the field, "im" a hasty "I'm".
@@ -144,6 +186,12 @@ class Vocabulary:
                 name = group[0].replace("\\", r"\\")  # a backslash would begin a reference to a group
                 question = re.sub(rf"(?<!\w){re.escape(other)}(?!\w)", name, question, flags=flags)
         return question
+
+    @cached_property
+    def _other_names(self) -> re.Pattern[str] | None:
+        """Finds whether there is any name to replace: most questions hold none."""
+        names = [re.escape(other) for group in self.synonyms for other in group[1:]]
+        return re.compile(rf"(?<!\w)(?:{'|'.join(names)})(?!\w)", re.IGNORECASE) if names else None
 
     def _correct(self, question: str) -> str:
         return re.sub(r"[^\W\d_]+", lambda match: self._corrected_word(match[0]), question)
@@ -180,6 +228,17 @@ class Vocabulary:
             if sure and word.isalpha():
                 speller.create_dictionary_entry(word, count + 1000 * (word in self.document_words))
         return speller
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the lexical half knows of one generation."""
+
+    chunks: LexicalIndex
+    sentences: LexicalIndex
+    taught: LexicalIndex  # each sentence with the questions that it answers
+    questions: LexicalIndex  # of the banks, first the answered ones
+    vocabulary: Vocabulary
 
 
 @cache

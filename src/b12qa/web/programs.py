@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from b12qa import safety
 from b12qa.answering import MAX_QUOTES, Assistant
 from b12qa.records import About, Answer, CareCard, Document, ScoredChunk, Section
+from b12qa.web.replies import MAX_QUESTION_CHARACTERS
 
-MAX_QUESTION_CHARACTERS = 500
 MAX_HISTORY = 50
 MOST_QUOTES = 10
 MOST_RESULTS = 50
@@ -93,7 +93,7 @@ def _fields_of(record: type, words: dict[str, str]) -> dict[str, Any]:
 
 
 AnswerBody: type[BaseModel] = create_model(
-    "Answer", __base__=_Served, __doc__="The article's own words.", **_fields_of(Answer, _WORDS)
+    "AnswerBody", __base__=_Served, __doc__="The article's own words.", **_fields_of(Answer, _WORDS)
 )
 
 
