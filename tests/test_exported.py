@@ -238,9 +238,7 @@ def test_without_an_export_the_model_itself_is_used_unless_only_an_export_will_d
     monkeypatch.setenv("B12QA_ENCODER", "auto")
     assert exported_encoder(tmp_path, FINGERPRINT) is None
     monkeypatch.setenv("B12QA_ENCODER", "onnx")
-    message = (
-        r"holds no exported encoder for the model 5eed5eed\. Run: b12qa build \(or set B12QA_ENCODER=auto\)"
-    )
+    message = r"holds no exported encoder for the model 5eed5eed\. Run: b12qa build \(or set B12QA_ENCODER=auto\)"
     with pytest.raises(MissingIndexError, match=message):
         exported_encoder(tmp_path, DEFAULT_FINGERPRINT.replace(DEFAULT_FINGERPRINT[:8], "5eed5eed"), None)
 
@@ -273,9 +271,7 @@ def flip(path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", [*FILES, "manifest.json", "manifest.sha256"])
-@pytest.mark.parametrize(
-    "damage", [flip, Path.unlink, lambda path: path.write_bytes(path.read_bytes() + b" ")]
-)
+@pytest.mark.parametrize("damage", [flip, Path.unlink, lambda path: path.write_bytes(path.read_bytes() + b" ")])
 def test_a_damaged_file_of_an_export_is_refused_before_it_is_read(
     forged: Forged, file: str, damage: Callable[[Path], object]
 ) -> None:
@@ -287,9 +283,7 @@ def test_a_damaged_file_of_an_export_is_refused_before_it_is_read(
 
 def test_a_file_too_many_in_an_export_is_refused(forged: Forged) -> None:
     (forged.folder / "extra.py").write_text("")
-    with pytest.raises(
-        DamagedIndexError, match=r"extra\.py does not belong to the encoder\. Run: b12qa build"
-    ):
+    with pytest.raises(DamagedIndexError, match=r"extra\.py does not belong to the encoder\. Run: b12qa build"):
         open_exported(forged.index, FINGERPRINT)
 
 

@@ -65,9 +65,7 @@ def index(exported: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def graphs_are_copied(
-    exported: Path, tiny: SentenceTransformerEncoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def graphs_are_copied(exported: Path, tiny: SentenceTransformerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     """An export takes seconds; what is tested here is what becomes of it."""
 
     def copy(encoder: SentenceTransformerEncoder, folder: Path) -> None:

@@ -183,9 +183,9 @@ def our_words() -> dict[str, str]:
         safety: ("DISCLAIMER", "ABOUT"),
         caution: ("NO_DOSE", "NOT_ABOUT_YOU", "KEEP_MEDICINES", "TEST_FIRST"),
         answering: ("HELD_BACK",),
-        rendering: ("NOTE_HEADING",),
-        replies: ("FAULT_WORDS", "REBUILT_WORDS"),
-        page: ("WELCOME", "KEEPS_NOTHING", "KEEPS_RATED"),
+        rendering: ("NOTE_HEADING", "UNREVIEWED"),
+        replies: ("FAULT_WORDS", "REBUILT_WORDS", "TOO_LONG_WORDS"),
+        page: ("WELCOME", "ASK_IN_ENGLISH", "KEEPS_NOTHING", "KEEPS_RATED"),
         problems: ("FAULT_WORDS",),
         desk: ("BUSY_WORDS", "FORM_WORDS"),
     }

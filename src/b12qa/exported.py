@@ -170,9 +170,7 @@ def verified_manifest(folder: Path, fingerprint: str) -> dict[str, Any]:
                 f"{folder} holds the export of another model ({str(manifest['fingerprint'])[:8]}, "
                 f"expected {fingerprint[:8]}). Run: b12qa build"
             )
-        expected = {
-            file: (manifest["files"][file]["bytes"], manifest["files"][file]["sha256"]) for file in FILES
-        }
+        expected = {file: (manifest["files"][file]["bytes"], manifest["files"][file]["sha256"]) for file in FILES}
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise DamagedIndexError(
             f"{folder / 'manifest.json'} is not a manifest: {error!r}. Run: b12qa build"

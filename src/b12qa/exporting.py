@@ -37,14 +37,7 @@ from b12qa.storage import locked, remove_folder, sync_folder, unfinished_folder,
 
 LEAST_COSINE = 0.99999
 # Another version may make another graph.
-_LIBRARIES_THAT_EXPORT = (
-    "onnx",
-    "onnxscript",
-    "sentence-transformers",
-    "tokenizers",
-    "torch",
-    "transformers",
-)
+_LIBRARIES_THAT_EXPORT = ("onnx", "onnxscript", "sentence-transformers", "tokenizers", "torch", "transformers")
 _LARGE_FROM_BYTES = 1024
 # Lengths from nothing to more than any model reads, and what tokenizers disagree about.
 PROBES = (
@@ -154,9 +147,7 @@ def _export(encoder: SentenceTransformerEncoder, folder: Path) -> float:
         "made_with": _made_with(),
     }
     cosine = _least_cosine(encoder, OnnxEncoder(folder, facts))
-    files = {
-        file: {"bytes": (folder / file).stat().st_size, "sha256": _sha256(folder / file)} for file in FILES
-    }
+    files = {file: {"bytes": (folder / file).stat().st_size, "sha256": _sha256(folder / file)} for file in FILES}
     manifest = json_bytes({**facts, "least_cosine": cosine, "files": files})
     write(folder / "manifest.json", manifest)
     checksum = f"{hashlib.sha256(manifest).hexdigest()}  manifest.json\n"
