@@ -87,7 +87,7 @@ LINK = "Link to this answer"
 LITERAL = "Search exactly what I typed"
 FOLLOWING = "The article also answers:"
 VERSION = "Article version {version}"
-UNREVIEWED = "Translated from English. No clinician has checked this translation."
+UNREVIEWED = "Translated from English. No doctor or nurse has checked it."
 
 
 class Said(NamedTuple):

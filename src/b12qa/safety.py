@@ -32,8 +32,8 @@ WHAT_TO_DO = (
 )
 DISCLAIMER = f"{WHAT_THIS_IS} {WHAT_IT_IS_NOT} {WHAT_TO_DO}"
 ABOUT = (
-    "This is a machine, not a person, and not a doctor or a nurse. No doctor checks its answers. It writes no "
-    "text of its own about your health. It looks for the parts of an article that fit your question, and "
+    "This is a machine, not a person, and not a doctor or a nurse. No doctor checks its answers. It writes "
+    "no text of its own about your health. It looks for the parts of an article that fit your question, and "
     "shows them word for word. It can miss things. For advice, ask a pharmacist or a doctor."
 )
 

@@ -139,7 +139,7 @@ class Rules:
         who = own | {name for text in history for name in self.finds(text) if name in PEOPLE}
         asks = found - set(PEOPLE)
         # What was said earlier of a person holds for what is asked for one, and for what goes on from it.
-        told = own | (who if "named" in own or hangs_on or not asks.isdisjoint(_OF_SOMEBODY) else set())
+        told = own | (who if "named" in own or hangs_on or asks - {"treatment", "dose", "advice"} else set())
         personal = bool(
             "own amount" in asks
             or (asks and not told.isdisjoint({"special", "own condition"}))
@@ -213,7 +213,7 @@ def read_rules(data: bytes, file: str) -> Rules:
     lists["medicine"] = tuple(expression for names in classes.values() for expression in names)
     for name, node in words.items():
         lists[name] = _expressions(node, file, lists)
-    rules = {}
+    rules: dict[str, tuple[Rule, ...]] = {}
     for part, expected in (("asks", ASKS), ("people", PEOPLE)):
         found = fields(parts[part], file, set(expected), required=True)
         rules |= {name: tuple(_rule(r, file, lists) for r in items(found[name], file)) for name in expected}
