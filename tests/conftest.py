@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from fastapi import FastAPI
 
 from b12qa import answering
 from b12qa.answering import Assistant
 from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.exporting import export_encoder
+from b12qa.web.guard import Guard
+from b12qa.web.settings import Settings
+from b12qa.web.surfaces import Surfaces
 
 if TYPE_CHECKING:
     from b12qa.web.page import Served
@@ -78,6 +82,16 @@ def assistant_for(text: str, folder: Path, name: str = "text") -> Assistant:
         for function in ("find_model", "load_encoder"):
             patch.setattr(answering, function, lambda *_, **__: HashingEncoder())
         return Assistant.load(folder / "index", corpus=folder / "corpus", build=True)
+
+
+def programs_app(assistant: Assistant, settings: Settings | None = None) -> FastAPI:
+    """The routes for programs behind the guard, without the page, which takes seconds to load."""
+    settings = settings or Settings(rate=0)
+    surfaces = Surfaces(settings)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    surfaces.add_programs(app, lambda: assistant)
+    app.add_middleware(Guard, settings=settings, metrics=surfaces.metrics)
+    return app
 
 
 @pytest.fixture

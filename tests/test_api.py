@@ -8,7 +8,7 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,7 +18,8 @@ import httpx
 import httpx2
 import jsonschema
 import pytest
-from conftest import SMALL_TEXT, HashingEncoder, assistant_for, serving
+from conftest import SMALL_TEXT, HashingEncoder, assistant_for, programs_app
+from fastapi import FastAPI
 from mcp import Client, types
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
@@ -32,7 +33,6 @@ from b12qa.web.api import SECONDS_BETWEEN_PROBES, Health
 from b12qa.web.desk import Desk
 from b12qa.web.mcp import mcp_server
 from b12qa.web.metrics import Metrics
-from b12qa.web.page import build_app
 from b12qa.web.problems import FAULT_WORDS
 from b12qa.web.server import keep_words_out_of_logs
 from b12qa.web.settings import Settings
@@ -58,7 +58,7 @@ def tea(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
 
 @pytest.fixture(scope="module")
 def client(tea: Assistant) -> Iterator[TestClient]:
-    with TestClient(build_app(serving(tea), None, Settings(rate=0)), ADDRESS, client=LOCAL) as client:
+    with TestClient(programs_app(tea), ADDRESS, client=LOCAL) as client:
         yield client
 
 
@@ -68,7 +68,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     folder = tmp_path_factory.mktemp("two")
     assistant_for(SMALL_TEXT, folder, "tea")
     assistant = assistant_for("# Bread\n\nBread is baked from flour.\n", folder, "bread")
-    with TestClient(build_app(serving(assistant)), ADDRESS) as client:
+    with TestClient(programs_app(assistant), ADDRESS) as client:
         yield client
 
 
@@ -120,7 +120,7 @@ def test_the_article_is_quoted_alike_on_every_surface(assistant: Assistant, arti
     command = [sys.executable, "-c", "from b12qa.cli import app; app()", "ask", question, "--json"]
     folders = ["--index", str(article_index), "--corpus", "corpus", "--history", history[0]]
     printed = subprocess.run([*command, *folders], capture_output=True, text=True, timeout=300, check=True)
-    with TestClient(build_app(serving(assistant)), ADDRESS) as client:
+    with TestClient(programs_app(assistant), ADDRESS) as client:
         over_http = through_http(client, question, history)
     over_mcp = called(assistant, "ask", {"question": question, "history": history}).structured_content
     assert answer["outcome"] == Outcome.ANSWERED
@@ -194,7 +194,7 @@ def test_no_long_question_is_embedded(tea: Assistant, monkeypatch: pytest.Monkey
     def encode(*_: object) -> None:
         raise AssertionError("must not be embedded")
 
-    with TestClient(build_app(serving(tea)), ADDRESS) as client:
+    with TestClient(programs_app(tea), ADDRESS) as client:
         monkeypatch.setattr(HashingEncoder, "encode", encode)
         for path in ("/api/ask", "/api/search"):
             checked_problem(client.post(path, json={"question": "x" * 501}), 422)
@@ -267,10 +267,8 @@ class Broken(Assistant):
 def test_fault_is_a_problem_with_the_card_and_without_a_trace(
     tea: Assistant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # The stand-in encoder answers the examples of the page; only `ask` is broken after that.
     broken = Broken(tea.retriever)
-    page = serving(tea)()._replace(assistant=broken)
-    with caplog.at_level(logging.DEBUG), TestClient(build_app(lambda: page), ADDRESS) as client:
+    with caplog.at_level(logging.DEBUG), TestClient(programs_app(broken), ADDRESS) as client:
         response = client.post("/api/ask", json={"question": "private, and crushing chest pain"})
         over_mcp = called(broken, "ask", {"question": "private, and crushing chest pain"})
     body = checked_problem(response, 500)
@@ -294,8 +292,7 @@ def test_full_queue_says_busy_and_when_to_come_back(tea: Assistant) -> None:
             assert go_on.wait(60)
             return tea.ask(question, history, max_quotes)
 
-    page = serving(tea)()._replace(assistant=Slow(tea.retriever))
-    settings = Settings(workers=1, max_waiting=1)
+    app = programs_app(Slow(tea.retriever), Settings(workers=1, max_waiting=1))
     answers: list[int] = []
 
     async def ask(client: httpx.AsyncClient) -> None:
@@ -303,7 +300,7 @@ def test_full_queue_says_busy_and_when_to_come_back(tea: Assistant) -> None:
         answers.append(response.status_code)
 
     async def crowd() -> httpx.Response:
-        transport = httpx.ASGITransport(build_app(lambda: page, None, settings))
+        transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=ADDRESS, timeout=60) as client:
             waiting = [asyncio.create_task(ask(client)) for _ in range(2)]
             await asyncio.to_thread(started.wait, 60)
@@ -367,7 +364,7 @@ def test_health_fails_while_nothing_can_be_searched_and_recovers(
 
 
 def test_unready_server_answers_503(tea: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
-    with TestClient(build_app(serving(tea)), ADDRESS) as client:
+    with TestClient(programs_app(tea), ADDRESS) as client:
 
         def fails(*_: object) -> None:
             raise RuntimeError("no model")
@@ -378,7 +375,7 @@ def test_unready_server_answers_503(tea: Assistant, monkeypatch: pytest.MonkeyPa
 
 
 def test_metrics_count_outcomes_times_and_refusals_and_hold_no_word(tea: Assistant) -> None:
-    with TestClient(build_app(serving(tea)), ADDRESS, client=LOCAL) as client:
+    with TestClient(programs_app(tea), ADDRESS, client=LOCAL) as client:
         client.post("/api/ask", json={"question": "Wait 3 minutes."})
         client.post("/api/ask", json={"question": "I have crushing chest pain right now"})
         client.get("/api/search", params={"q": "caffeine"})
@@ -394,11 +391,6 @@ def test_metrics_count_outcomes_times_and_refusals_and_hold_no_word(tea: Assista
     assert lines['b12qa_refused_requests_total{reason="length"}'] == "1.0"
     assert f'generation="{tea.retriever.index.generation}"' in text
     assert "caffeine" not in text
-
-
-def test_examples_of_the_page_are_not_counted_as_questions(tea: Assistant) -> None:
-    with TestClient(build_app(serving(tea)), ADDRESS, client=LOCAL) as client:
-        assert "b12qa_answers_total{" not in client.get("/metrics").text
 
 
 def test_description_speaks_of_every_route_for_programs(client: TestClient) -> None:
@@ -469,7 +461,7 @@ def test_mcp_refuses_a_long_question_with_the_card_and_the_disclaimer(tea: Assis
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_stock_client_lists_and_calls_the_tools_over_http(tea: Assistant, mode: str) -> None:
-    app = build_app(serving(tea))
+    app = programs_app(tea)
 
     async def use() -> tuple[list[types.Tool], types.CallToolResult, types.CallToolResult]:
         async with (
@@ -551,7 +543,7 @@ def test_libraries_log_where_and_no_word(capsys: pytest.CaptureFixture[str]) -> 
     assert "No answer: ValueError in ask, line 1" in printed
 
 
-def client_of(app: Callable[..., Any]) -> Any:
+def client_of(app: FastAPI) -> Any:
     """A client of the kind that MCP uses, of an app in this process."""
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=ADDRESS)
 

@@ -7,39 +7,47 @@ from typing import Any
 
 import pytest
 import schemathesis
-from conftest import SMALL_TEXT, assistant_for, serving
+from conftest import SMALL_TEXT, assistant_for, programs_app
 from fastapi import FastAPI
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
 from starlette.testclient import TestClient
 
-from b12qa.web.page import build_app
-from b12qa.web.settings import Settings
+from b12qa.web import description
 
-EXAMPLES = 30
-
-described = schemathesis.pytest.from_fixture("description")
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
-    tea = assistant_for(SMALL_TEXT, tmp_path_factory.mktemp("tea"), "tea")
-    app = build_app(serving(tea), None, Settings(rate=0))
-    with TestClient(app):
-        yield app
-
-
-@pytest.fixture
-def description(app: FastAPI) -> schemathesis.BaseSchema:
-    return schemathesis.openapi.from_asgi("/api/openapi.json", app)
-
-
-@described.parametrize()
-@settings(
+EXAMPLES = 40
+OPERATIONS = [
+    (method.upper(), path)
+    for path, operations in description.openapi()["paths"].items()
+    for method in operations
+]
+bounded = settings(
     max_examples=EXAMPLES,
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-def test_api_keeps_to_its_description(case: schemathesis.Case[Any]) -> None:
-    case.call_and_validate()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    app = programs_app(assistant_for(SMALL_TEXT, tmp_path_factory.mktemp("tea"), "tea"))
+    with TestClient(app):
+        yield app
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_api_keeps_to_its_description(app: FastAPI, method: str, path: str, mode: GenerationMode) -> None:
+    schema = schemathesis.openapi.from_asgi("/api/openapi.json", app)
+    operation = schema[path][method]
+    if mode is GenerationMode.NEGATIVE and not (operation.query or operation.body):
+        pytest.skip("there is nothing to get wrong")
+
+    @bounded
+    @given(operation.as_strategy(generation_mode=mode))
+    def try_out(case: schemathesis.Case[Any]) -> None:
+        case.call_and_validate()
+
+    try_out()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from conftest import SMALL_TEXT, assistant_for, serving
 from starlette.datastructures import Headers
@@ -346,6 +347,12 @@ def bearer(password: str) -> dict[str, str]:
     return {"authorization": f"Bearer {password}"}
 
 
+def test_bearer_may_hold_any_letter() -> None:
+    client = guarded(password="correct: hörse")  # noqa: S106
+    sent = httpx2.Headers([(b"authorization", "Bearer correct: hörse".encode())])
+    assert client.get("/config", headers=sent).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -392,7 +399,7 @@ def tea(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
 @pytest.fixture(scope="module")
 def public(tea: Assistant) -> Iterator[TestClient]:
     settings = Settings(public_origin="https://clinic.example", prefix="/ask")
-    with TestClient(build_app(serving(tea), None, settings), ADDRESS) as client:
+    with TestClient(build_app(serving(tea), None, settings), ADDRESS, client=("127.0.0.1", 1)) as client:
         yield client
 
 
@@ -403,6 +410,14 @@ def test_page_behind_a_proxy_calls_the_public_address(public: TestClient) -> Non
     assert "/ask/page/page.js" in page
     assert '"/page/page.js' not in page
     assert public.get("/ask/page/page.js").status_code == 200
+
+
+def test_page_and_programs_are_one_app_and_count_questions_apart(public: TestClient) -> None:
+    assert public.post("/api/ask", json={"question": "Wait 3 minutes."}).status_code == 200
+    assert public.get("/ask/healthz").json()["ready"] is True
+    counted = public.get("/metrics").text
+    assert 'b12qa_answers_total{outcome="answered",surface="http"} 1.0' in counted
+    assert 'surface="page"' not in counted  # the examples that the page begins with are nobody's questions
 
 
 # What an operator decides.
