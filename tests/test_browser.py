@@ -229,9 +229,10 @@ def test_every_sentence_asked_as_a_question_comes_back_as_its_own_quote(
         document = index.documents[sentence.document]
         words = words_of(document, sentence)
         answer = chat.ask(words)
-        quotes = assistant.ask(words).quotes
-        assert shown_quotes(answer) == [rendering.plain(quote) for quote in quotes], words
-        own = next(q for q in quotes if q.start <= sentence.start and sentence.end <= q.end)
+        expected = assistant.ask(words)
+        quotes = expected.quotes
+        assert shown_quotes(answer) == plain_quotes(expected), words
+        own = next(q for q in expected.found if q.start <= sentence.start and sentence.end <= q.end)
         assert own.text == document.text[own.start : own.end]
         figure = answer.locator("figure.quote").nth(quotes.index(own))
         assert words in figure.locator("mark").evaluate_all("all => all.map(one => one.textContent)"), words

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from bare import bare_index, passage_of, words_of
 from conftest import ROOT
@@ -11,7 +13,7 @@ from b12qa.corpus import read_document
 from b12qa.errors import DamagedIndexError
 from b12qa.fairness import leaned_on, leans, quote_passage, quote_sentences, rows_in
 from b12qa.index import Index
-from b12qa.records import Block, Passage, Quote, QuoteRole, Span
+from b12qa.records import Passage, Quote, QuoteRole, Span
 
 
 @pytest.mark.parametrize(
@@ -148,14 +150,14 @@ def test_a_passage_that_is_no_slice_of_its_document_is_refused() -> None:
         quote_passage(index, other)
 
 
-def assert_fair(index: Index, quote: Quote) -> None:
+def assert_fair(index: Index, quote: Quote, whole: Sequence[Span]) -> None:
     """Nothing is cut inside a sentence, and nothing that leans stands without what it leans on."""
     document = index.documents[0]
     assert quote.text == document.text[quote.start : quote.end] != ""
     parts = [Span(excerpt.start, excerpt.end) for excerpt in (*quote.context, quote)]
     assert parts == sorted(parts)
     for start, end in (*parts, *quote.highlights):
-        assert not [unit for unit in units_in(document.blocks, index) if cuts(unit, start, end)]
+        assert not [unit for unit in whole if cuts(unit, start, end)]
     seen = [row for part in parts for row in rows_in(index, 0, *part)]
     chunk = index.chunks[index.sentences[rows_in(index, 0, quote.start, quote.end)[0]].chunk]
     for part in parts:
@@ -168,8 +170,8 @@ def assert_fair(index: Index, quote: Quote) -> None:
             assert set(own) <= set(marked)
 
 
-def units_in(blocks: tuple[Block, ...], index: Index) -> list[Span]:
-    return [unit for block in blocks for unit in units(index.documents[0], block)]
+def units_in(index: Index) -> list[Span]:
+    return [unit for block in index.documents[0].blocks for unit in units(index.documents[0], block)]
 
 
 def cuts(unit: Span, start: int, end: int) -> bool:
@@ -180,12 +182,13 @@ def cuts(unit: Span, start: int, end: int) -> bool:
 def test_every_sentence_of_the_article_is_quoted_fairly(max_tokens: int) -> None:
     index = bare_index(read_document(ROOT / "corpus" / "vitamin-b12.md"), max_tokens)
     assert max_tokens < 1000 or len(index.sentences) == 115
+    whole = units_in(index)
     for row, sentence in enumerate(index.sentences):
         for quote in (
             quote_passage(index, passage_of(index, row)),
             quote_sentences(index, [row], QuoteRole.PARTNER),
         ):
-            assert_fair(index, quote)
+            assert_fair(index, quote, whole)
             first = quote.highlights[0]
             assert first.start <= sentence.start < sentence.end <= first.end
 
@@ -194,6 +197,7 @@ def test_every_sentence_of_the_article_is_quoted_fairly(max_tokens: int) -> None
 @given(markdown_texts)
 def test_every_passage_and_sentence_of_any_document_is_quoted_fairly(text: str) -> None:
     index = bare_index(text)
+    whole = units_in(index)
     for row in range(len(index.sentences)):
-        assert_fair(index, quote_passage(index, passage_of(index, row)))
-        assert_fair(index, quote_sentences(index, [row], QuoteRole.PARTNER))
+        assert_fair(index, quote_passage(index, passage_of(index, row)), whole)
+        assert_fair(index, quote_sentences(index, [row], QuoteRole.PARTNER), whole)

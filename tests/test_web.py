@@ -18,12 +18,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import SMALL_TEXT, HashingEncoder, serving
+from conftest import SMALL_TEXT, assistant_for, serving
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from b12qa import answering, rendering
+from b12qa import rendering
 from b12qa.answering import Assistant
 from b12qa.errors import B12qaError
 from b12qa.records import Answer, Document, Excerpt, Outcome, Span
@@ -34,16 +34,6 @@ from b12qa.web.page import build_app
 from b12qa.web.texts import texts_for
 
 OWN_ADDRESS = "http://testserver"
-
-
-def assistant_for(text: str, folder: Path, name: str = "text") -> Assistant:
-    """An assistant for one more document in a folder, with the stand-in encoder."""
-    (folder / "corpus").mkdir(exist_ok=True)
-    (folder / "corpus" / f"{name}.md").write_bytes(text.encode())
-    with pytest.MonkeyPatch.context() as patch:
-        for function in ("find_model", "load_encoder"):
-            patch.setattr(answering, function, lambda *_, **__: HashingEncoder())
-        return Assistant.load(folder / "index", corpus=folder / "corpus", build=True)
 
 
 @pytest.fixture(scope="module")

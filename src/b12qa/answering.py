@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from b12qa import safety
+from b12qa import caution, safety
 from b12qa.building import Progress, build_index, no_progress
 from b12qa.companions import Composition, compose, rows_of_warnings, wants_warnings
 from b12qa.conversation import Query, to_query
-from b12qa.corpus import read_corpus
+from b12qa.corpus import read_corpus, unread_corpus
 from b12qa.embedding import find_model, load_encoder
 from b12qa.errors import IndexUnusableError, QueryError
 from b12qa.exported import exported_encoder
@@ -33,6 +33,7 @@ from b12qa.records import (
 )
 from b12qa.retrieval import Ranking, Retriever
 from b12qa.storage import locked
+from b12qa.treatment import Asked, load_rules
 
 MAX_QUOTES = 3
 # Chosen on the development questions, see evals/README.md.
@@ -84,23 +85,39 @@ class Assistant:
             CorpusError, ModelError
         """
         index_dir = Path(index)
-        sources = read_corpus(corpus_folder(index_dir, corpus))
+        folder = corpus_folder(index_dir, corpus)
+        unread = unread_corpus(folder)
         try:
             opened = open_index(index_dir)
             exported = exported_encoder(index_dir, opened.model_fingerprint, model)
-            check_servable(opened, sources, exported or find_model(model))
+            # Files that are those of the index byte for byte need not be parsed to know that they are sound.
+            same = unread.hashes() == opened.inputs["corpus"]
+            check_servable(opened, unread if same else read_corpus(folder), exported or find_model(model))
         except IndexUnusableError:
             if not build:
                 raise
             from b12qa.exporting import export_encoder
 
+            sources = read_corpus(folder)
             with locked(index_dir):  # before the model is loaded, which takes seconds
                 encoder = load_encoder(model)
                 build_index(sources, encoder, index_dir, on_progress)
                 export_encoder(encoder, index_dir)
             opened = open_index(index_dir)
-            return cls(Retriever(opened, exported_encoder(index_dir, opened.model_fingerprint, model) or encoder))
+            return cls(
+                Retriever(opened, exported_encoder(index_dir, opened.model_fingerprint, model) or encoder)
+            )
         return cls(Retriever(opened, exported or load_encoder(model)))
+
+    def _repr_html_(self) -> str:
+        from b12qa import rendering
+
+        return rendering.introduction_html(self.documents)
+
+    def __str__(self) -> str:
+        from b12qa import rendering
+
+        return f"{rendering.introduction(self.documents)}\n\n{safety.DISCLAIMER}"
 
     @property
     def documents(self) -> tuple[Document, ...]:
@@ -154,16 +171,30 @@ class Assistant:
             return Answer(question, query.text, Outcome.NOT_COVERED, 0.0, (), tuple(notices), card)
         searched = query.text if literal else self.retriever.vocabulary.bring_to(query.text)
         ranking, parts = self._rank(query, as_typed=literal)
-        count = len(self.retriever.index.chunks)
+        index = self.retriever.index
+        count = len(index.chunks)
         wanted = min(max(MAX_QUOTES, max_quotes), count)
         ranked = self.retriever.results(ranking, min(wanted + SPARE_PASSAGES, count))
         outcome = _outcome(ranking.confidence)
         answers = self._answers(outcome, ranked[:wanted], max_quotes)
-        shown = self._composed(answers, ranked[len(answers) :], ranking)
-        notices = self._outcome_notices(outcome, query, ranking)
+        rules = load_rules()
+        asked = rules.asked(question, query.text if query.reason else "", history)
+        if asked.personal and outcome is Outcome.ANSWERED:
+            may_answer = caution.answers_for_a_person(asked, answers, index, rules)
+            outcome, answers = (outcome, may_answer) if may_answer else (Outcome.RELATED, answers[:1])
+        warnings: list[Quote] = []
+        if asked.treatment and (answers or self._is_about_the_documents(query)):
+            document = (answers or ranked)[0].document
+            answers, warnings = caution.with_warnings(index, answers, ranking.scores, document)
+            if asked.personal or not answers:
+                answers, warnings = [*warnings, *answers], []
+        shown = self._composed(answers, warnings, ranked[len(answers) :], ranking)
+        notices = self._outcome_notices(outcome, query, ranking, asked)
         if shown.held_back:
             outcome = Outcome.RELATED if shown.quotes else Outcome.NOT_COVERED
             notices = [Notice(NoticeKind.OUTCOME, HELD_BACK)]
+        elif shown.quotes and outcome is Outcome.NOT_COVERED:
+            outcome = Outcome.RELATED  # with its warnings only
         return Answer(
             question=question,
             query=searched,
@@ -172,10 +203,11 @@ class Assistant:
             quotes=shown.quotes,
             notices=(
                 *care,
+                *caution.cautions(asked, outcome),
                 *notices,
                 *_absent_parts(outcome, query, parts),
                 *_searched_for(query, searched, literal),
-                *self._nearest_sections(outcome, ranked[:NEAREST_AMONG]),
+                *([] if asked.personal else self._nearest_sections(outcome, ranked[:NEAREST_AMONG])),
                 safety.disclaimer(),
             ),
             care_card=card,
@@ -210,12 +242,16 @@ class Assistant:
         return [quote_passage(index, result) for result in results[:limit] if result.score >= least]
 
     def _composed(
-        self, answers: Sequence[Quote], spare: Sequence[ScoredChunk], ranking: Ranking
+        self,
+        answers: Sequence[Quote],
+        warnings: Sequence[Quote],
+        spare: Sequence[ScoredChunk],
+        ranking: Ranking,
     ) -> Composition:
         """The quotes with their notes, and with what must be read with them."""
         index = self.retriever.index
         others = [quote_passage(index, result) for result in spare]
-        composed = compose(index, answers, (), others)
+        composed = compose(index, answers, warnings, others)
         if not wants_warnings(index, composed.quotes):
             return composed
         document = next(i for i, d in enumerate(self.documents) if d.name == answers[0].document)
@@ -225,9 +261,18 @@ class Assistant:
             return composed
         return compose(index, answers, [quote_around(index, nearest, QuoteRole.WARNING)], others)
 
-    def _outcome_notices(self, outcome: Outcome, query: Query, ranking: Ranking) -> list[Notice]:
+    def _is_about_the_documents(self, query: Query) -> bool:
+        """Whether a question that no document answers may still be about what they are about."""
+        named = not self.retriever.topics.subjects.isdisjoint(terms(query.text))
+        return named or not self.retriever.vocabulary.missing_words(query.text)
+
+    def _outcome_notices(
+        self, outcome: Outcome, query: Query, ranking: Ranking, asked: Asked
+    ) -> list[Notice]:
         if outcome is Outcome.ANSWERED:
             return []
+        if outcome is Outcome.RELATED and asked.personal:  # our words on that say enough
+            return [] if _outcome(ranking.confidence) is Outcome.ANSWERED else self._missing(query, ranking)
         said = (
             "The article does not say."
             if outcome is Outcome.NOT_COVERED

@@ -28,6 +28,7 @@ from b12qa.errors import DamagedIndexError, MissingIndexError, StaleIndexError
 from b12qa.index import (
     CURRENT,
     DIGEST_BYTES,
+    LEXICAL_FILES,
     NOTES_FILE,
     PREVIOUS,
     ROLLED_BACK,
@@ -42,9 +43,11 @@ from b12qa.index import (
     is_generation,
     json_bytes,
     named_in,
+    postings_bytes,
     read_generation,
     text_file,
 )
+from b12qa.lexical import LexicalIndex, Vocabulary, Words
 from b12qa.markdown import plain_text
 from b12qa.notes import Notes, check_notes, read_notes, sentence_digest
 from b12qa.questions import QuestionBank, read_banks, read_synonyms
@@ -60,7 +63,6 @@ Digests = Sequence[Sequence[bytes]]  # of the texts of every kind of row, in the
 TEXTS_AT_ONCE = 256
 # Another version may compute other last bits, so its results are not mixed with those of this one.
 _LIBRARIES_THAT_COMPUTE = (
-    "bm25s",
     "faiss-cpu",
     "numpy",
     "scikit-learn",
@@ -327,8 +329,12 @@ def _new_generation(
     vectors = [_matrix([known[digest] for digest in kind], encoder.dimension) for kind in digests]
     models = dict(_fit_banks(rows, bank, digests, vectors, earlier))
     matrices = dict(zip(VECTOR_FILES, vectors, strict=True))
+    words = _words(corpus.documents, rows, bank, synonyms)
+    lexical = (words.chunks, words.sentences, words.taught, words.questions)
     files = {
         "rows.json": json_bytes(_rows_to_json(corpus.documents, rows, bank, synonyms)),
+        "words.json": json_bytes(_words_to_json(words)),
+        **{file: postings_bytes(index.postings) for file, index in zip(LEXICAL_FILES, lexical, strict=True)},
         "texts.sha256": b"".join(digest for kind in digests for digest in kind),
         **{file: flat_header(*matrix.shape) + _bytes(matrix) for file, matrix in matrices.items()},
         **{
@@ -403,6 +409,40 @@ def _fit_banks(
                 open_questions=[bank.open[row].text for row in some.open_questions],
             ),
         )
+
+
+def _words(
+    documents: Sequence[Document], rows: Chunks, bank: QuestionBank, synonyms: Sequence[Sequence[str]]
+) -> Words:
+    """What the lexical half knows."""
+    chunks = [
+        plain_text(documents[row.document].text, row.start, row.end, documents[row.document].markup)
+        for row in rows.chunks
+    ]
+    sentences = list(_sentence_texts(documents, rows))
+    taught = [[sentence] for sentence in sentences]
+    for question in bank.answered:
+        taught[question.sentence].append(question.text)
+    answered, left_open = ([question.text for question in some] for some in (bank.answered, bank.open))
+    whole = (plain_text(d.text, 0, len(d.text), d.markup) for d in documents)
+    return Words(
+        LexicalIndex(chunks),
+        LexicalIndex(sentences),
+        LexicalIndex([" ".join(texts) for texts in taught]),
+        LexicalIndex(answered + left_open),
+        Vocabulary.of(whole, answered, left_open, synonyms),
+    )
+
+
+def _words_to_json(words: Words) -> dict[str, Any]:
+    lexical = (words.chunks, words.sentences, words.taught, words.questions)
+    return {
+        "terms": {file: index.postings.terms for file, index in zip(LEXICAL_FILES, lexical, strict=True)},
+        "words": list(words.vocabulary.counts),
+        "counts": list(words.vocabulary.counts.values()),
+        "document_words": sorted(words.vocabulary.document_words),
+        "answered_words": sorted(words.vocabulary.answered_words),
+    }
 
 
 def _matrix(vectors: Sequence[FloatMatrix], dimension: int) -> FloatMatrix:

@@ -11,8 +11,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import sentencex
-
 from b12qa.markdown import plain_text, visible_spans
 from b12qa.records import Block, BlockKind, Chunk, Document, Markup, Sentence, Span
 
@@ -96,6 +94,8 @@ def split_sentences(text: str, start: int, end: int, markup: Markup, language: s
 
     Source: sentencex (Wikimedia Language team), rules and abbreviations by language.
     """
+    import sentencex  # a build cuts, answering does not
+
     offsets = [i for span in visible_spans(start, end, markup) for i in range(*span)]
     # A line break inside a paragraph is a blank to the reader, but may end a sentence for the segmenter.
     visible = "".join(" " if text[i] in "\r\n" else text[i] for i in offsets)

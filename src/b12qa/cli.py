@@ -286,6 +286,7 @@ def ask(
             sys.stdout.write(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) + "\n")
         else:
             console.print(_answer(answer))
+            console.print(Text(rendering.introduction(assistant.documents), style="dim"))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -510,14 +511,17 @@ def _reported_errors() -> Iterator[None]:
 
 @contextmanager
 def _care_first(question: str, history: Sequence[str], to: Console) -> Iterator[None]:
-    """Show the card for a red flag even if there is no answer."""
+    """Show the card for a red flag even if there is no answer, and the disclaimer with or without one."""
     try:
         yield
     except Exception:
+        card = None
         with suppress(Exception):  # the rules may be what failed; the first error is the one to report
             card = safety.care_card(question, history)
-            if card is not None:
-                to.print(Group(_card(card), _notice(safety.disclaimer())))
+        if card is None:
+            errors.print(_notice(safety.disclaimer()))
+        else:
+            to.print(Group(_card(card), _notice(safety.disclaimer())))
         raise
 
 
@@ -561,7 +565,8 @@ def _build(index: Path, sources: Corpus, encoder: Encoder) -> None:
         errors.print(str(problem), soft_wrap=True, markup=False)
     for line in _build_lines(report, encoder.name):
         console.print(line, soft_wrap=True, markup=False)
-    console.print(_export_line(export), soft_wrap=True, markup=False)
+    if export.made or export.reason:
+        console.print(_export_line(export), soft_wrap=True, markup=False)
 
 
 def _reviewed(
@@ -662,11 +667,10 @@ def _build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
 def _export_line(export: ExportReport) -> str:
     """What embeds questions from now on."""
     if not export.used:
-        return f"Questions are embedded by the model itself; it is not exported: {export.reason}."
-    made = f"exported in {export.seconds:.1f} s" if export.made else "exported already"
+        return f"Questions are embedded by the model itself; it could not be exported: {export.reason}."
     return (
-        f"Questions are embedded without torch: the model is {made}, "
-        f"cosine to it at least {export.least_cosine:.7f}."
+        f"The model is exported, and questions are embedded without torch ({export.seconds:.1f} s, "
+        f"cosine to the model at least {export.least_cosine:.7f})."
     )
 
 

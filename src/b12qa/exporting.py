@@ -37,7 +37,14 @@ from b12qa.storage import locked, remove_folder, sync_folder, unfinished_folder,
 
 LEAST_COSINE = 0.99999
 # Another version may make another graph.
-_LIBRARIES_THAT_EXPORT = ("onnx", "onnxscript", "sentence-transformers", "tokenizers", "torch", "transformers")
+_LIBRARIES_THAT_EXPORT = (
+    "onnx",
+    "onnxscript",
+    "sentence-transformers",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
 _LARGE_FROM_BYTES = 1024
 # Lengths from nothing to more than any model reads, and what tokenizers disagree about.
 PROBES = (
@@ -71,7 +78,7 @@ class ExportReport:
 
     used: bool  # whether answers can come from an export
     made: bool  # whether it was made now; otherwise it was there already, or could not be made
-    reason: str  # why it is not used; empty if it is
+    reason: str  # why it is not used; empty if it is, or if nobody wanted it
     least_cosine: float  # between its vectors and those of the model; 0 where none were made
     seconds: float
 
@@ -90,7 +97,7 @@ def export_encoder(encoder: Encoder, index_dir: Path) -> ExportReport:
     choice = encoder_choice()
     with locked(index_dir):
         if choice is EncoderChoice.TORCH:
-            used, made, reason, cosine = False, False, "B12QA_ENCODER is torch", 0.0
+            used, made, reason, cosine = False, False, "", 0.0
         else:
             used, made, reason, cosine = _kept(encoder, index_dir)
         _remove_others(index_dir, keep=encoder.fingerprint if used else None)
@@ -117,7 +124,7 @@ def _kept(encoder: Encoder, index_dir: Path) -> tuple[bool, bool, str, float]:
         place.parent.mkdir(exist_ok=True)
         if place.exists():
             remove_folder(place)
-        os.rename(folder, place)
+        folder.rename(place)
         sync_folder(place.parent)
     return True, True, "", cosine
 
@@ -147,7 +154,9 @@ def _export(encoder: SentenceTransformerEncoder, folder: Path) -> float:
         "made_with": _made_with(),
     }
     cosine = _least_cosine(encoder, OnnxEncoder(folder, facts))
-    files = {file: {"bytes": (folder / file).stat().st_size, "sha256": _sha256(folder / file)} for file in FILES}
+    files = {
+        file: {"bytes": (folder / file).stat().st_size, "sha256": _sha256(folder / file)} for file in FILES
+    }
     manifest = json_bytes({**facts, "least_cosine": cosine, "files": files})
     write(folder / "manifest.json", manifest)
     checksum = f"{hashlib.sha256(manifest).hexdigest()}  manifest.json\n"

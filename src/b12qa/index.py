@@ -35,6 +35,7 @@ from b12qa.errors import (
     QueryError,
     StaleIndexError,
 )
+from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndex, Postings, Vocabulary, Words
 from b12qa.notes import notes_file, sentence_digest
 from b12qa.records import (
     About,
@@ -58,15 +59,16 @@ if TYPE_CHECKING:
 
 IntMatrix = npt.NDArray[np.int64]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 ROLLED_BACK = "ROLLED-BACK"
 VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
+LEXICAL_FILES = ("chunks.bm25", "sentences.bm25", "taught.bm25", "questions.bm25")
 NOTES_FILE = "notes.json"
 DIGEST_BYTES = 32
 _GENERATION = re.compile(r"[0-9a-f]{16}")
-_LIBRARIES_THAT_CUT = ("markdown-it-py", "sentencex")
+_LIBRARIES_THAT_CUT = ("markdown-it-py", "PyStemmer", "sentencex")
 _SHOWN_CHARACTERS = 40
 _NO_NOTES: Mapping[str, Any] = {"notes": (), "warning_sections": ()}
 _log = logging.getLogger(__name__)
@@ -91,6 +93,7 @@ class Index:
     open_question_vectors: faiss.IndexFlatIP
     bank_models: Mapping[int, BankModel]  # by position of the document; only those with a bank
     text_digests: bytes  # SHA-256 of what the model read for each row, in the order of VECTOR_FILES
+    words: Words
     made_with: Mapping[str, str]  # versions of the libraries that computed it
     notes: tuple[NotedSentence, ...] = ()  # in reading order
     warning_sections: tuple[tuple[int, int], ...] = ()  # positions of document and section
@@ -211,7 +214,13 @@ class ModelIdentity(Protocol):
     def fingerprint(self) -> str: ...
 
 
-def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
+class Hashed(Protocol):
+    """A corpus that has been read, or whose files are only hashed."""
+
+    def hashes(self) -> dict[str, str]: ...
+
+
+def check_fresh(index: Index, corpus: Hashed, model: ModelIdentity) -> None:
     """Refuse an index that was not built from what is at hand.
 
     Raises:
@@ -230,7 +239,7 @@ def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
         raise StaleIndexError(f"{difference} Run: b12qa build")
 
 
-def check_servable(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
+def check_servable(index: Index, corpus: Hashed, model: ModelIdentity) -> None:
     """Refuse an index as `check_fresh` does, but let one that was rolled back be older than the corpus.
 
     That is said in the log, which shows on stderr unless somebody keeps it elsewhere.
@@ -249,7 +258,7 @@ def check_servable(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
         )
 
 
-def _difference(index: Index, corpus: Corpus) -> str:
+def _difference(index: Index, corpus: Hashed) -> str:
     """What an index was built from other than this corpus and these settings, in words; empty if nothing."""
     built, current = index.inputs["corpus"], corpus.hashes()
     for file in sorted(built.keys() | current.keys()):
@@ -307,13 +316,7 @@ def search(
     """
     if not 1 <= top_k <= vectors.ntotal:
         raise QueryError(f"Expected top_k from 1 to {vectors.ntotal}, the number of rows; got {top_k}.")
-    if query_embeddings.ndim != 2 or query_embeddings.shape[1] != vectors.d:
-        raise QueryError(
-            f"Expected query vectors of shape (n, {vectors.d}), got {query_embeddings.shape}. "
-            "Was the index built with this model?"
-        )
-    if not np.isfinite(query_embeddings).all():
-        raise QueryError("The query vector holds a value that is not finite. Check the model.")
+    _check_queries(vectors, query_embeddings)
     scores, rows = vectors.search(np.ascontiguousarray(query_embeddings, dtype=np.float32), top_k)
     if (rows < 0).any():
         raise DamagedIndexError("FAISS found fewer rows than the index holds. Run: b12qa build")
@@ -328,18 +331,41 @@ def _settings_inputs() -> dict[str, Any]:
             "kernel_width": KERNEL_WIDTH,
             "ridge": RIDGE,
             "far_off_percentile": FAR_OFF_PERCENTILE,
+            "bm25_k1": K1,
+            "bm25_b": B,
+            "stop_words": " ".join(sorted(STOP_WORDS)),
         },
         "libraries": {name: version(name) for name in _LIBRARIES_THAT_CUT},
     }
 
 
 def all_cosines(vectors: faiss.IndexFlatIP, query_embeddings: FloatMatrix) -> FloatMatrix:
-    """The cosine of every query to every row, float32, shape (n_queries, n_rows). Errors as in `search`."""
-    cosines = np.zeros((len(query_embeddings), vectors.ntotal), dtype=np.float32)
-    if vectors.ntotal:
-        scores, rows = search(vectors, query_embeddings, vectors.ntotal)
-        np.put_along_axis(cosines, rows, scores, axis=1)
+    """The cosine of every query to every row, float32, shape (n_queries, n_rows). Errors as in `search`.
+
+    They are those of `search`, bit for bit, however many queries come together; but a search for all rows
+    would sort them too, which takes longer than computing them. A matrix product would be faster still and
+    round differently, and what a bank taught makes a difference in the confidence of 0.0001 of that.
+    """
+    import faiss
+
+    _check_queries(vectors, query_embeddings)
+    queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
+    cosines = np.zeros((len(queries), vectors.ntotal), dtype=np.float32)
+    rows = np.tile(np.arange(vectors.ntotal, dtype=np.int64), (len(queries), 1))
+    if rows.size:
+        given, found, wanted = (faiss.swig_ptr(array) for array in (queries, cosines, rows))
+        vectors.compute_distance_subset(len(queries), given, vectors.ntotal, found, wanted)
     return cosines
+
+
+def _check_queries(vectors: faiss.IndexFlatIP, query_embeddings: FloatMatrix) -> None:
+    if query_embeddings.ndim != 2 or query_embeddings.shape[1] != vectors.d:
+        raise QueryError(
+            f"Expected query vectors of shape (n, {vectors.d}), got {query_embeddings.shape}. "
+            "Was the index built with this model?"
+        )
+    if not np.isfinite(query_embeddings).all():
+        raise QueryError("The query vector holds a value that is not finite. Check the model.")
 
 
 # From files to records.
@@ -445,6 +471,30 @@ def _floats(data: bytes, header: bytes, shape: tuple[int, ...], file: Path) -> F
     return found.astype(np.float32, copy=False)
 
 
+def postings_bytes(postings: Postings) -> bytes:
+    """Postings as they are written, without their terms."""
+    parts = ((postings.starts, "<i8"), (postings.rows, "<i4"), (postings.scores, "<f4"))
+    counts = struct.pack("<qq", len(postings.terms), len(postings.rows))
+    return counts + b"".join(np.ascontiguousarray(part, dtype=kind).tobytes() for part, kind in parts)
+
+
+def _postings(data: bytes, count: int, terms: Sequence[str], file: Path) -> Postings:
+    """The reverse of `postings_bytes`, for an index of `count` texts."""
+    before = struct.calcsize("<qq")
+    n_terms, n_rows = struct.unpack_from("<qq", data) if len(data) >= before else (-1, -1)
+    after_starts = before + 8 * (n_terms + 1)
+    if n_terms != len(terms) or n_rows < 0 or len(data) != after_starts + 8 * n_rows:
+        raise DamagedIndexError(f"{file} does not hold rows for {len(terms)} terms. Run: b12qa build")
+    starts = np.frombuffer(data, "<i8", n_terms + 1, before).astype(np.int64, copy=False)
+    rows = np.frombuffer(data, "<i4", n_rows, after_starts).astype(np.int32, copy=False)
+    scores = np.frombuffer(data, "<f4", n_rows, after_starts + 4 * n_rows).astype(np.float32, copy=False)
+    ordered = starts[0] == 0 and starts[-1] == n_rows and (np.diff(starts) >= 0).all()
+    within = not n_rows or (rows.min() >= 0 and rows.max() < count)
+    if not ordered or not within or not np.isfinite(scores).all():
+        raise DamagedIndexError(f"{file} points outside of its {count} texts. Run: b12qa build")
+    return Postings(tuple(terms), starts, rows, scores, count)
+
+
 def _vectors(data: bytes, rows: int, dimension: int, file: Path) -> faiss.IndexFlatIP:
     import faiss
 
@@ -502,6 +552,15 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
             raise ValueError(f"vectors of width {dimension}")
         model_name, made_with = str(manifest["model_name"]), dict(manifest["made_with"])
         synonyms = tuple(tuple(group) for group in rows["synonyms"])
+        known = json.loads(data["words.json"])
+        terms = [list(map(str, known["terms"][file])) for file in LEXICAL_FILES]
+        lexical = [data[file] for file in LEXICAL_FILES]
+        vocabulary = Vocabulary(
+            dict(zip(known["words"], known["counts"], strict=True)),
+            frozenset(known["document_words"]),
+            frozenset(known["answered_words"]),
+            synonyms,
+        )
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise DamagedIndexError(
             f"{folder} does not hold what its manifest says: {error!r}. Run: b12qa build"
@@ -511,6 +570,11 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
     if taught.keys() != shapes.keys():
         raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
     vectors = [_vectors(data[file], counts[file], dimension, folder / file) for file in VECTOR_FILES]
+    of_kinds = (len(chunks), len(sentences), len(sentences), len(questions) + len(open_questions))
+    words = [
+        LexicalIndex(_postings(some, count, of_file, folder / file))
+        for some, count, of_file, file in zip(lexical, of_kinds, terms, LEXICAL_FILES, strict=True)
+    ]
     return Index(
         generation=name,
         inputs=inputs,
@@ -533,6 +597,7 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
             for number, shape in shapes.items()
         },
         text_digests=digests,
+        words=Words(*words, vocabulary),
         made_with=made_with,
         notes=notes,
         warning_sections=warning_sections,

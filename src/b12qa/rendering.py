@@ -64,6 +64,7 @@ KIND_WORDS = {
 # A reader should know of these before the words themselves.
 KINDS_ABOVE = (NoteKind.CONTRADICTED, NoteKind.UNSAFE_ALONE)
 WORDS_THAT_NAME_A_SENTENCE = 6
+MAX_TITLES = 4  # in an introduction
 # Not strftime's, which follow the language of the machine.
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -88,7 +89,7 @@ LINK = "Link to this answer"
 LITERAL = "Search exactly what I typed"
 FOLLOWING = "The article also answers:"
 VERSION = "Article version {version}"
-UNREVIEWED = "Translated from English. No clinician has checked this translation."
+UNREVIEWED = "Translated from English. No doctor or nurse has checked it."
 
 
 class Said(NamedTuple):
@@ -179,7 +180,7 @@ def care_html(card: CareCard, page: Surroundings = NOWHERE) -> str:
 def results_html(results: Sequence[ScoredChunk]) -> str:
     """Search results as an ordered list with their scores."""
     items = (f"<li><small>score {result.score:.3f}</small>{passage_html(result)}</li>" for result in results)
-    return f'<ol class="b12qa results">{"".join(items)}</ol>'
+    return f'<ol class="b12qa results">{"".join(items)}</ol>{notice_html(safety.disclaimer())}'
 
 
 def passage_html(passage: Passage, page: Surroundings = NOWHERE) -> str:
@@ -539,7 +540,8 @@ def answer_text(answer: Answer) -> str:
 
 def results_text(results: Sequence[ScoredChunk]) -> str:
     """Search results for a terminal."""
-    return "\n\n".join(f"{r.rank}. score {r.score:.3f}\n{passage_text(r)}" for r in results)
+    found = [f"{r.rank}. score {r.score:.3f}\n{passage_text(r)}" for r in results]
+    return "\n\n".join([*found, safety.DISCLAIMER])
 
 
 def passage_text(passage: Passage) -> str:
@@ -612,6 +614,20 @@ def section_names(sections: Sequence[SectionReference]) -> list[str]:
         counts = Counter(names)
         names = [long if counts[name] > 1 else name for name, long in zip(names, longer, strict=True)]
     return names
+
+
+def introduction(documents: Sequence[Document]) -> str:
+    """What a reader meets here for the first time: a machine, and which articles it quotes."""
+    titles = "; ".join(document.title for document in documents[:MAX_TITLES])
+    more = f"; and {len(documents) - MAX_TITLES:,} more" if len(documents) > MAX_TITLES else ""
+    about = f" {about_words(documents[0].about)}" if len(documents) == 1 else ""
+    return f"The answers are automated. They quote: {titles}{more}.{about}"
+
+
+def introduction_html(documents: Sequence[Document]) -> str:
+    """The same for a notebook, with the disclaimer."""
+    words = f"<p>{escape(introduction(documents))}</p>{notice_html(safety.disclaimer())}"
+    return f'<div class="b12qa introduction" lang="en">{words}</div>'
 
 
 def about_words(about: About) -> str:

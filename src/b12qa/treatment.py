@@ -46,8 +46,9 @@ MAX_FRAGMENTS = 2
 
 ASKS = ("treatment", "dose", "amount", "own amount", "decision", "change", "safety", "advice")
 PEOPLE = ("special", "own condition", "named", "on medicine")
-# These say how much or what to change, which no article can know of a person.
-_NOT_FOR_AN_ARTICLE = frozenset({"amount", "own amount", "change"})
+# No article can know these of a person.
+_AMOUNT_OR_CHANGE = frozenset({"amount", "own amount", "change"})
+_ON_TAKING_IT = frozenset({"dose", "amount", "own amount", "decision"})
 
 _OF_SOMEBODY = frozenset({"amount", "decision", "change"})
 
@@ -57,20 +58,24 @@ _STEMMER = Stemmer.Stemmer("english", 0)
 _APART = re.compile(r"\b([bdk])[ -](\d{1,2})\b")
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[a-zµ]+(?:'[a-z]+)*\d*|[.!?;\n]+")
 _NUMBER_WORDS = frozenset(
-    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-    " seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred".split()
-)
+    {
+        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+        "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+        "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred",
+    }
+)  # fmt: skip
 _ENDINGS = {"m": "am", "re": "are", "ve": "have", "ll": "will", "d": "would"}
+_IS_AFTER = frozenset({"he", "she", "it", "that", "who", "what"})
 _NUMBER = "#"
 _IN_FIGURES = "#0"
 
 # An amount to take, or how often: "1000 mcg", "2.4 µg", "three times a week", "daily injections".
 _DOSE = re.compile(
     r"\d\s?(?:mcg|micrograms?|mg|milligrams?|µg|μg|ug|iu|ml|units?|tablets?|pills?|capsules?|drops|puffs)\b"
-    r"|\b(?:once|twice|times|times per|times a|times each)\s(?:daily|weekly|monthly|a?\s?day|a?\s?week|a?\s?month)\b"
-    r"|\b(?:daily|weekly|monthly|fortnightly)\s(?:injections?|doses?|tablets?|shots?|maintenance|dosing|jabs?)\b"
+    r"|\b(?:once|twice|times)\s(?:daily|weekly|monthly|(?:an?\s|per\s|each\s|every\s)?(?:day|week|month))\b"
+    r"|\b(?:daily|weekly|monthly)\s(?:injections?|doses?|tablets?|shots?|maintenance|dosing|jabs?)\b"
     r"|\binjections?\s(?:\w+\s){0,3}(?:daily|weekly|monthly|times)\b"
-    r"|\b(?:every|each)\s(?:other\s)?(?:day|week|month)\b|\bevery\s(?:\w+\s)(?:days|weeks|months)\b",
+    r"|\b(?:every|each)\s(?:other\s)?(?:day|week|month)\b|\bevery\s\w+\s(?:days|weeks|months)\b",
     re.IGNORECASE,
 )
 
@@ -81,9 +86,10 @@ class Asked:
 
     treatment: bool = False  # anything about taking, dosing, starting, stopping, swapping, safety, combining
     personal: bool = False  # what this very person should take or change, or whether it is safe for them
-    dose: bool = False  # personal, and how much or what to change: nothing that an article could answer
-    medicine: bool = False  # it names a medicine, or the medicines of somebody
-    beginning: bool = False  # on taking it at all, or how much: a test comes first
+    amount: bool = False  # how much, how often, or what to change
+    special: bool = False  # of a child, a pregnancy, weak kidneys: of whom doses differ
+    beginning: bool = False  # whether to take a vitamin or the like, and how much: a test comes first
+    medicines: frozenset[str] = frozenset()  # classes of the medicines that it names
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,8 @@ class Rules:
     rules: Mapping[str, tuple[Rule, ...]]  # by what they find: each of ASKS and PEOPLE
     examples: Mapping[str, tuple[tuple[str, ...], ...]]  # by what they ask; earlier messages first
     sources: tuple[str, ...]
+    medicines: frozenset[str]  # the classes
+    any_medicine: str  # the last class: of medicines without a name
     phrases: Mapping[str, Phrases] = field(repr=False)  # all words of the lists, by their first key
     keys: frozenset[str] = field(repr=False)
     speller: SymSpell = field(repr=False)
@@ -120,39 +128,41 @@ class Rules:
 
         Args:
             message: as typed, of any length.
-            hangs_on: the earlier questions that it goes on from: "and for my gran?"; empty if it stands alone.
+            hangs_on: the earlier questions that it goes on from; empty if it stands alone.
             history: all earlier messages; what they say of a person still holds.
         """
-        own = self._found(message)
-        carried = self._found(hangs_on or _before_a_fragment(message, history))
+        before = hangs_on or _before_a_fragment(message, history)
+        own, carried = self.finds(message), self.finds(before)
         if "own amount" in carried:  # "how much should I take?", "and why?": the second asks for no amount
             carried = carried - {"own amount"} | {"amount"}
         found = own | carried
-        who = own | {name for text in history for name in self._found(text) if name in PEOPLE}
+        who = own | {name for text in history for name in self.finds(text) if name in PEOPLE}
         asks = found - set(PEOPLE)
-        # What was said earlier of a person holds for what is asked for a person, and for what goes on from it.
-        told = own | (who if "named" in own or hangs_on or not asks.isdisjoint(_OF_SOMEBODY) else set())
+        # What was said earlier of a person holds for what is asked for one, and for what goes on from it.
+        told = own | (who if "named" in own or hangs_on or asks - {"treatment", "dose", "advice"} else set())
         personal = bool(
             "own amount" in asks
             or (asks and not told.isdisjoint({"special", "own condition"}))
-            or ("on medicine" in own and ("named" in own or not asks.isdisjoint(_OF_SOMEBODY)) and asks)
+            or ("on medicine" in own and asks and ("named" in own or not asks.isdisjoint(_OF_SOMEBODY)))
         )
+        named = self.lists_in(message) | self.lists_in(before)
         return Asked(
             treatment=bool(asks - {"advice"}) or personal,
             personal=personal,
-            dose=personal and not asks.isdisjoint(_NOT_FOR_AN_ARTICLE),
-            medicine=self._names_a_medicine(message) or self._names_a_medicine(hangs_on),
-            beginning=not asks.isdisjoint({"dose", "amount", "own amount", "decision", "change"}),
+            amount=not asks.isdisjoint(_AMOUNT_OR_CHANGE),
+            special="special" in told,
+            beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
+            medicines=frozenset(name for name in named if name in self.medicines),
         )
 
-    def _found(self, message: str) -> set[str]:
+    def finds(self, message: str) -> set[str]:
+        """What the rules find in a message: some of ASKS and PEOPLE."""
         words = _read(message, self)
-        return {
-            name for name, rules in self.rules.items() if any(_matches(rule, words) for rule in rules)
-        }
+        return {name for name, rules in self.rules.items() if any(_matches(rule, words) for rule in rules)}
 
-    def _names_a_medicine(self, message: str) -> bool:
-        return "medicine" in _read(message, self).hits
+    def lists_in(self, text: str) -> frozenset[str]:
+        """The lists of words that a text uses, classes of medicines among them."""
+        return frozenset(_read(text, self).hits)
 
 
 def _before_a_fragment(message: str, history: Sequence[str]) -> str:
@@ -198,25 +208,23 @@ def read_rules(data: bytes, file: str) -> Rules:
     for name, node in words.items():
         if name == "my_medicine":
             lists[name] = _expressions(node, file, lists)
-    lists["medicine"] = tuple(
-        expression for node in medicines.values() for expression in _expressions(node, file, lists)
-    )
+    classes = {name: _expressions(node, file, lists) for name, node in medicines.items()}
+    lists |= classes
+    lists["medicine"] = tuple(expression for names in classes.values() for expression in names)
     for name, node in words.items():
         lists[name] = _expressions(node, file, lists)
-    rules = {}
+    rules: dict[str, tuple[Rule, ...]] = {}
     for part, expected in (("asks", ASKS), ("people", PEOPLE)):
         found = fields(parts[part], file, set(expected), required=True)
         rules |= {name: tuple(_rule(r, file, lists) for r in items(found[name], file)) for name in expected}
     examples = {
-        name: tuple(
-            tuple(text_of(item, file).text.split(" >> ")) for item in items(node, file)
-        )
+        name: tuple(tuple(text_of(item, file).text.split(" >> ")) for item in items(node, file))
         for name, node in fields(
             parts["examples"], file, {"treatment", "personal", "neither"}, required=True
         ).items()
     }
     sources = tuple(text_of(item, file).text for item in items(parts["sources"], file))
-    return Rules(rules, examples, sources, *_known_words(lists))
+    return Rules(rules, examples, sources, frozenset(classes), list(classes)[-1], *_known_words(lists))
 
 
 def _entries(node: yaml.Node, file: str) -> dict[str, yaml.Node]:
@@ -346,7 +354,11 @@ def _plain_words(token: str) -> Sequence[str]:
     stem = stem.replace("'", "")
     if ending in _ENDINGS:
         return (stem, _ENDINGS[ending])
-    return (stem, "is") if ending == "s" and stem in ("he", "she", "it", "that", "who", "what") else (stem + ending,)
+    return (
+        (stem, "is")
+        if ending == "s" and stem in ("he", "she", "it", "that", "who", "what")
+        else (stem + ending,)
+    )
 
 
 def _understood(word: str, rules: Rules) -> frozenset[str]:
@@ -386,9 +398,7 @@ def _hits(keys: Sequence[frozenset[str]], rules: Rules) -> dict[str, list[tuple[
             if node.longer and end < len(keys):
                 ways += [(end + 1, node.longer[key]) for key in keys[end] if key in node.longer]
     idle = {i for start, end in found.pop("idle", ()) for i in range(start, end)}
-    free = {
-        name: sorted(hit for hit in hits if idle.isdisjoint(range(*hit))) for name, hits in found.items()
-    }
+    free = {name: sorted(hit for hit in hits if idle.isdisjoint(range(*hit))) for name, hits in found.items()}
     return {name: hits for name, hits in free.items() if hits}
 
 

@@ -68,8 +68,8 @@ KEEPS_NOTHING = (
 )
 KEEPS_RATED = (
     "Questions are not stored unless you press a thumb below an answer. Then that question and your thumb "
-    "are kept in a file for the editors, without your name and without the time. All others are forgotten "
-    "when you start over, or an hour after your last one."
+    "go in a file for the editors. Your name and the time do not. All others are forgotten when you start "
+    "over, or an hour after your last one."
 )
 _FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 

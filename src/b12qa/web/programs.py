@@ -10,18 +10,24 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from b12qa import safety
 from b12qa.answering import MAX_QUOTES, Assistant
 from b12qa.records import About, Answer, CareCard, Document, ScoredChunk, Section
+from b12qa.web.replies import MAX_QUESTION_CHARACTERS
 
-MAX_QUESTION_CHARACTERS = 500
 MAX_HISTORY = 50
 MOST_QUOTES = 10
 MOST_RESULTS = 50
 DEFAULT_RESULTS = 5
 MAX_NAMED_DOCUMENTS = 20
+
+
+def _whole(number: Any) -> Any:
+    """JSON has one kind of number: 3.0 is as whole as 3."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
 
 Question = Annotated[
     str,
@@ -33,8 +39,12 @@ History = Annotated[
     list[Annotated[str, Field(max_length=MAX_QUESTION_CHARACTERS)]],
     Field(max_length=MAX_HISTORY, description="The person's earlier questions, oldest first."),
 ]
-Quotes = Annotated[int, Field(ge=1, le=MOST_QUOTES, description="At most so many quotes.")]
-Results = Annotated[int, Field(ge=1, le=MOST_RESULTS, description="At most so many passages.")]
+Quotes = Annotated[
+    int, Field(ge=1, le=MOST_QUOTES, description="At most so many quotes."), BeforeValidator(_whole)
+]
+Results = Annotated[
+    int, Field(ge=1, le=MOST_RESULTS, description="At most so many passages."), BeforeValidator(_whole)
+]
 
 
 class AskRequest(BaseModel):
@@ -93,7 +103,7 @@ def _fields_of(record: type, words: dict[str, str]) -> dict[str, Any]:
 
 
 AnswerBody: type[BaseModel] = create_model(
-    "Answer", __base__=_Served, __doc__="The article's own words.", **_fields_of(Answer, _WORDS)
+    "AnswerBody", __base__=_Served, __doc__="The article's own words.", **_fields_of(Answer, _WORDS)
 )
 
 
