@@ -250,16 +250,19 @@ class Assistant:
     ) -> Composition:
         """The quotes with their notes, and with what must be read with them."""
         index = self.retriever.index
-        others = [quote_passage(index, result) for result in spare]
-        composed = compose(index, answers, warnings, others)
-        if not wants_warnings(index, composed.quotes):
-            return composed
+
+        def composed(warnings: Sequence[Quote]) -> Composition:
+            return compose(index, answers, warnings, (quote_passage(index, result) for result in spare))
+
+        without = composed(warnings)
+        if not wants_warnings(index, without.quotes):
+            return without
         document = next(i for i, d in enumerate(self.documents) if d.name == answers[0].document)
         rows = rows_of_warnings(index, document)
-        nearest = max(rows, key=lambda row: ranking.scores[row], default=None)
-        if nearest is None:
-            return composed
-        return compose(index, answers, [quote_around(index, nearest, QuoteRole.WARNING)], others)
+        if not rows:
+            return without
+        nearest = max(rows, key=lambda row: ranking.scores[row])
+        return composed([quote_around(index, nearest, QuoteRole.WARNING)])
 
     def _is_about_the_documents(self, query: Query) -> bool:
         """Whether a question that no document answers may still be about what they are about."""
