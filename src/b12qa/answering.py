@@ -183,7 +183,7 @@ class Assistant:
             may_answer = caution.answers_for_a_person(asked, answers, index, rules)
             outcome, answers = (outcome, may_answer) if may_answer else (Outcome.RELATED, answers[:1])
         warnings: list[Quote] = []
-        if asked.treatment and (answers or self._is_about_the_documents(query)):
+        if asked.treatment and (answers or (self._names_a_subject(query) or asked.of_nothing_else)):
             document = (answers or ranked)[0].document
             answers, warnings = caution.with_warnings(index, answers, ranking.scores, document)
             if asked.personal or not answers:
@@ -264,10 +264,9 @@ class Assistant:
         nearest = max(rows, key=lambda row: ranking.scores[row])
         return composed([quote_around(index, nearest, QuoteRole.WARNING)])
 
-    def _is_about_the_documents(self, query: Query) -> bool:
-        """Whether a question that no document answers may still be about what they are about."""
-        named = not self.retriever.topics.subjects.isdisjoint(terms(query.text))
-        return named or not self.retriever.vocabulary.missing_words(query.text)
+    def _names_a_subject(self, query: Query) -> bool:
+        """Whether a question names what all documents are about."""
+        return not self.retriever.topics.subjects.isdisjoint(terms(query.text))
 
     def _outcome_notices(
         self, outcome: Outcome, query: Query, ranking: Ranking, asked: Asked
