@@ -251,8 +251,8 @@ class Assistant:
         """The quotes with their notes, and with what must be read with them."""
         index = self.retriever.index
 
-        def composed(warnings: Sequence[Quote]) -> Composition:
-            return compose(index, answers, warnings, (quote_passage(index, result) for result in spare))
+        def composed(with_these: Sequence[Quote]) -> Composition:
+            return compose(index, answers, with_these, (quote_passage(index, result) for result in spare))
 
         without = composed(warnings)
         if not wants_warnings(index, without.quotes):

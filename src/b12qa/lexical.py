@@ -74,7 +74,7 @@ class Postings(NamedTuple):
     starts: IntVector  # shape (n_terms + 1,): those of term i stand from starts[i] up to starts[i + 1]
     rows: npt.NDArray[np.int32]  # of texts, ascending within a term
     scores: Scores  # of the term in that text
-    count: int  # of texts
+    n_texts: int
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Postings:
@@ -153,7 +153,7 @@ class LexicalIndex:
         spans = [slice(*self.postings.starts[number : number + 2]) for number in known]
         rows = [self.postings.rows[span] for span in spans]
         parts = [self.postings.scores[span] for span in spans]
-        scores = np.zeros(self.postings.count, dtype=np.float32)
+        scores = np.zeros(self.postings.n_texts, dtype=np.float32)
         for some, added in zip(rows, parts, strict=True):
             scores[some] += added
         if not known:

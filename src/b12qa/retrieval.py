@@ -326,7 +326,7 @@ class Retriever:
 
 
 class _Cosines(NamedTuple):
-    """Cosines to everything that is embedded: of one query, shape (n_rows,), or of several, (n_queries, n_rows)."""
+    """Cosines to all that is embedded: of one query, shape (n_rows,), or of several, (n_queries, n_rows)."""
 
     chunks: FloatMatrix
     sentences: FloatMatrix
