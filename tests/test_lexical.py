@@ -429,7 +429,7 @@ def test_the_nearest_words_are_those_that_symspell_finds() -> None:
         letters = list(draw.choice(known))
         for _ in range(draw.randint(1, 3)):
             place = draw.randrange(len(letters) + 1)
-            kinds = (
+            kinds: tuple[list[str], ...] = (
                 [],
                 [draw.choice("aeionrst")],
                 letters[place : place + 1] * 2,
