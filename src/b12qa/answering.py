@@ -94,11 +94,11 @@ class Assistant:
             same = unread.hashes() == opened.inputs["corpus"]
             check_servable(opened, unread if same else read_corpus(folder), exported or find_model(model))
         except IndexUnusableError:
+            sources = read_corpus(folder)  # what is wrong with the corpus comes first
             if not build:
                 raise
             from b12qa.exporting import export_encoder
 
-            sources = read_corpus(folder)
             with locked(index_dir):  # before the model is loaded, which takes seconds
                 encoder = load_encoder(model)
                 build_index(sources, encoder, index_dir, on_progress)
