@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from b12qa import safety
 from b12qa.building import Progress, build_index, no_progress
 from b12qa.conversation import Query, to_query
 from b12qa.corpus import read_corpus
-from b12qa.embedding import find_model, load_encoder
+from b12qa.embedding import RememberingEncoder, find_model, load_encoder
 from b12qa.errors import DamagedIndexError, IndexUnusableError, QueryError
 from b12qa.index import check_servable, open_index
 from b12qa.lexical import terms
@@ -150,6 +150,19 @@ class Assistant:
             notices=tuple(notices),
             care_card=card,
         )
+
+    def embedding_ahead(self, questions: Iterable[tuple[str, Sequence[str]]]) -> Assistant:
+        """An assistant that gives the same answers, and has embedded these questions, each with its history.
+
+        Many texts at once are embedded faster than one by one. For evaluations: it remembers every question.
+        """
+        encoder = RememberingEncoder(self.retriever.encoder)
+        ahead = Assistant(replace(self.retriever, encoder=encoder))
+        queries = [ahead._query(question, history) for question, history in questions]
+        readings = [r for query in queries for part in (query, *query.parts) for r in part.readings]
+        if readings:
+            encoder.encode([ahead.retriever.vocabulary.bring_to(reading.text) for reading in readings])
+        return ahead
 
     def _query(self, question: str, history: Sequence[str]) -> Query:
         return to_query(question, history, self.retriever.topics)
