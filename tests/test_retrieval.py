@@ -112,12 +112,9 @@ def test_without_a_bank_a_passage_counts_as_a_whole_beside_its_likest_sentence(t
     )
     words = standardized(LexicalIndex(plain).scores(query))
     found = tea.search(query, top_k=len(index.chunks))
-    expected = [
-        chunks[row]
-        + 0.7 * words[row]
-        + 0.75 * max(of for of, s in zip(sentences, index.sentences) if s.chunk == row)
-        for row in range(len(index.chunks))
-    ]
+    of_chunk = np.array([sentence.chunk for sentence in index.sentences])
+    likest = [sentences[of_chunk == row].max() for row in range(len(index.chunks))]
+    expected = chunks + 0.7 * words + 0.75 * np.array(likest)
     by_start = {result.start: result.score for result in found}
     assert [by_start[chunk.start] for chunk in index.chunks] == pytest.approx(expected, abs=1e-5)
 
