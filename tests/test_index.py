@@ -48,6 +48,7 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.index import (
+    all_cosines,
     check_fresh,
     current_generation,
     generation_name,
@@ -183,6 +184,28 @@ def test_search_agrees_with_a_full_numpy_sort(rows: int, dimension: int) -> None
         assert [str(array.dtype) for array in (scores, found)] == ["float32", "int64"]
         np.testing.assert_array_equal(found, order[:, :top_k])
         np.testing.assert_allclose(scores, np.take_along_axis(cosines, order, 1)[:, :top_k], atol=1e-6)
+
+
+@pytest.mark.parametrize("queries", [0, 1, 3, 40])
+def test_all_cosines_are_those_of_a_search_for_everything_however_many_come_together(queries: int) -> None:
+    flat = flat_index(unit_vectors(57, 384, seed=1))
+    wanted = unit_vectors(queries, 384, seed=2)
+    cosines = all_cosines(flat, wanted)
+    assert (cosines.dtype, cosines.shape) == (np.float32, (queries, 57))
+    for row, query in enumerate(wanted):
+        scores, found = search(flat, query[np.newaxis], 57)
+        np.testing.assert_array_equal(cosines[row, found[0]], scores[0])
+
+
+def test_all_cosines_of_an_empty_index_and_of_queries_that_do_not_fit() -> None:
+    assert all_cosines(faiss.IndexFlatIP(4), unit_vectors(2, 4, seed=2)).shape == (2, 0)
+    flat = flat_index(unit_vectors(5, 4, seed=1))
+    apart = unit_vectors(6, 8, seed=2)[::2, ::2]
+    np.testing.assert_array_equal(all_cosines(flat, apart), all_cosines(flat, apart.copy()))
+    with pytest.raises(QueryError, match=r"Expected query vectors of shape \(n, 4\), got \(2, 5\)"):
+        all_cosines(flat, unit_vectors(2, 5, seed=2))
+    with pytest.raises(QueryError, match="holds a value that is not finite"):
+        all_cosines(flat, np.full((1, 4), np.nan, dtype=np.float32))
 
 
 def test_queries_need_not_be_contiguous() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from b12qa.building import Progress, build_index, no_progress
 from b12qa.companions import Composition, compose, rows_of_warnings, wants_warnings
 from b12qa.conversation import Query, to_query
 from b12qa.corpus import read_corpus, unread_corpus
-from b12qa.embedding import find_model, load_encoder
+from b12qa.embedding import RememberingEncoder, find_model, load_encoder
 from b12qa.errors import IndexUnusableError, QueryError
 from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
@@ -212,6 +212,19 @@ class Assistant:
             ),
             care_card=card,
         )
+
+    def embedding_ahead(self, questions: Iterable[tuple[str, Sequence[str]]]) -> Assistant:
+        """An assistant that gives the same answers, and has embedded these questions, each with its history.
+
+        Many texts at once are embedded faster than one by one. For evaluations: it remembers every question.
+        """
+        encoder = RememberingEncoder(self.retriever.encoder)
+        ahead = Assistant(replace(self.retriever, encoder=encoder))
+        queries = [ahead._query(question, history) for question, history in questions]
+        readings = [r for query in queries for part in (query, *query.parts) for r in part.readings]
+        if readings:
+            encoder.encode([ahead.retriever.vocabulary.bring_to(reading.text) for reading in readings])
+        return ahead
 
     def _query(self, question: str, history: Sequence[str]) -> Query:
         return to_query(question, history, self.retriever.topics)
