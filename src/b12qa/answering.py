@@ -268,7 +268,7 @@ class Assistant:
             return compose(index, answers, with_these, (quote_passage(index, result) for result in spare))
 
         without = composed(warnings)
-        if not wants_warnings(index, without.quotes):
+        if not wants_warnings(index, without.quotes or answers):
             return without
         document = next(i for i, d in enumerate(self.documents) if d.name == answers[0].document)
         rows = rows_of_warnings(index, document)
