@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from fastapi import FastAPI
 from b12qa import answering
 from b12qa.answering import Assistant
 from b12qa.embedding import Encoder, FloatMatrix, load_encoder
+from b12qa.exporting import export_encoder
 from b12qa.web.guard import Guard
 from b12qa.web.settings import Settings
 from b12qa.web.surfaces import Surfaces
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from b12qa.web.page import Served
 
 ROOT = Path(__file__).parent.parent
+# An export takes half a minute. Only the article's index gets one, which the tests of exports share.
+os.environ["B12QA_ENCODER"] = "torch"
 
 SMALL_TEXT = """# Tea
 
@@ -121,6 +125,15 @@ def article_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / "index", index)
     Assistant.load(index, corpus=ROOT / "corpus", build=True)
     return index
+
+
+@pytest.fixture(scope="session")
+def exported_index(article_index: Path, encoder: Encoder) -> Path:
+    """The article's index with the model exported beside it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("B12QA_ENCODER", "onnx")
+        assert export_encoder(encoder, article_index).used
+    return article_index
 
 
 @pytest.fixture(scope="session")

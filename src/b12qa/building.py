@@ -28,6 +28,8 @@ from b12qa.errors import DamagedIndexError, MissingIndexError, StaleIndexError
 from b12qa.index import (
     CURRENT,
     DIGEST_BYTES,
+    LEXICAL_FILES,
+    NOTES_FILE,
     PREVIOUS,
     ROLLED_BACK,
     VECTOR_FILES,
@@ -37,13 +39,17 @@ from b12qa.index import (
     flat_header,
     generation_inputs,
     generation_name,
+    has_notes,
     is_generation,
     json_bytes,
     named_in,
+    postings_bytes,
     read_generation,
     text_file,
 )
+from b12qa.lexical import LexicalIndex, Vocabulary, Words
 from b12qa.markdown import plain_text
+from b12qa.notes import Notes, check_notes, read_notes, sentence_digest
 from b12qa.questions import QuestionBank, read_banks, read_synonyms
 from b12qa.records import Document, OpenQuestion, Question, Sentence
 from b12qa.storage import locked, remove_folder, replace, sync_folder, unfinished_folder, write
@@ -57,7 +63,6 @@ Digests = Sequence[Sequence[bytes]]  # of the texts of every kind of row, in the
 TEXTS_AT_ONCE = 256
 # Another version may compute other last bits, so its results are not mixed with those of this one.
 _LIBRARIES_THAT_COMPUTE = (
-    "bm25s",
     "faiss-cpu",
     "numpy",
     "scikit-learn",
@@ -105,8 +110,8 @@ def build_index(
 
     Raises:
         BuildLockedError: another build is writing there.
-        CorpusError: a question bank or a list of synonyms cannot be read, or a file of the corpus was
-            edited during the build.
+        CorpusError: a question bank, a list of synonyms or notes cannot be read, a note is not sound,
+            or a file of the corpus was edited during the build.
         ModelError: the model gave unusable vectors.
         DamagedIndexError: what was written could not be read back (a full disk, say).
         OSError: the folder cannot be written. In every case the old generation stays current.
@@ -114,6 +119,7 @@ def build_index(
     started = time.perf_counter()
     with locked(index_dir):
         before, built, problems, embedded = _prepared(corpus, encoder, index_dir, on_progress)
+        check_notes(read_notes(corpus, built.sentences))  # `prepare_index` may have built it before
         name = built.generation
         _make_current(index_dir, name, before)
         _remove_others(index_dir, name)
@@ -144,8 +150,9 @@ def prepare_index(
 ) -> Index:
     """Build the generation for a corpus beside the current one, which stays current.
 
-    A build of the same corpus finds it there; a build of another one removes it. Arguments and errors
-    as in `build_index`.
+    A build of the same corpus finds it there; a build of another one removes it. Notes that are not sound
+    are left out here, so that an edit can be looked at before they are mended. Arguments and errors as in
+    `build_index`.
     """
     with locked(index_dir):
         _, built, _, _ = _prepared(corpus, encoder, index_dir, on_progress)
@@ -306,6 +313,7 @@ def _new_generation(
     rows = chunk_documents(corpus.documents, encoder.count_tokens, encoder.max_tokens)
     bank = read_banks(corpus, rows.sentences)
     synonyms = read_synonyms(corpus)
+    notes = read_notes(corpus, rows.sentences)
     texts = [
         list(_chunk_texts(corpus.documents, rows, encoder)),
         list(_sentence_texts(corpus.documents, rows)),
@@ -321,14 +329,23 @@ def _new_generation(
     vectors = [_matrix([known[digest] for digest in kind], encoder.dimension) for kind in digests]
     models = dict(_fit_banks(rows, bank, digests, vectors, earlier))
     matrices = dict(zip(VECTOR_FILES, vectors, strict=True))
+    words = _words(corpus.documents, rows, bank, synonyms)
+    lexical = (words.chunks, words.sentences, words.taught, words.questions)
     files = {
         "rows.json": json_bytes(_rows_to_json(corpus.documents, rows, bank, synonyms)),
+        "words.json": json_bytes(_words_to_json(words)),
+        **{file: postings_bytes(index.postings) for file, index in zip(LEXICAL_FILES, lexical, strict=True)},
         "texts.sha256": b"".join(digest for kind in digests for digest in kind),
         **{file: flat_header(*matrix.shape) + _bytes(matrix) for file, matrix in matrices.items()},
         **{
             bank_file(number): array_header(model.coefficients.shape) + _bytes(model.coefficients)
             for number, model in models.items()
         },
+        **(
+            {NOTES_FILE: json_bytes(_notes_to_json(corpus.documents, rows, notes))}
+            if has_notes(corpus.beside, corpus.documents)
+            else {}
+        ),
         **{text_file(number): d.text.encode("utf-8") for number, d in enumerate(corpus.documents)},
     }
     manifest = {
@@ -394,6 +411,40 @@ def _fit_banks(
         )
 
 
+def _words(
+    documents: Sequence[Document], rows: Chunks, bank: QuestionBank, synonyms: Sequence[Sequence[str]]
+) -> Words:
+    """What the lexical half knows."""
+    chunks = [
+        plain_text(documents[row.document].text, row.start, row.end, documents[row.document].markup)
+        for row in rows.chunks
+    ]
+    sentences = list(_sentence_texts(documents, rows))
+    taught = [[sentence] for sentence in sentences]
+    for question in bank.answered:
+        taught[question.sentence].append(question.text)
+    answered, left_open = ([question.text for question in some] for some in (bank.answered, bank.open))
+    whole = (plain_text(d.text, 0, len(d.text), d.markup) for d in documents)
+    return Words(
+        LexicalIndex(chunks),
+        LexicalIndex(sentences),
+        LexicalIndex([" ".join(texts) for texts in taught]),
+        LexicalIndex(answered + left_open),
+        Vocabulary.of(whole, answered, left_open, synonyms),
+    )
+
+
+def _words_to_json(words: Words) -> dict[str, Any]:
+    lexical = (words.chunks, words.sentences, words.taught, words.questions)
+    return {
+        "terms": {file: index.postings.terms for file, index in zip(LEXICAL_FILES, lexical, strict=True)},
+        "words": list(words.vocabulary.counts),
+        "counts": list(words.vocabulary.counts.values()),
+        "document_words": sorted(words.vocabulary.document_words),
+        "answered_words": sorted(words.vocabulary.answered_words),
+    }
+
+
 def _matrix(vectors: Sequence[FloatMatrix], dimension: int) -> FloatMatrix:
     return np.array(vectors, dtype=np.float32).reshape(len(vectors), dimension)
 
@@ -418,6 +469,19 @@ def _rows_to_json(
         "open_questions": [asdict(question) for question in bank.open],
         "synonyms": synonyms,
     }
+
+
+def _notes_to_json(documents: Sequence[Document], rows: Chunks, notes: Notes) -> dict[str, Any]:
+    records = []
+    for noted in notes.noted:
+        record = asdict(noted) | asdict(noted.note)
+        for name in ("note", "start", "end"):  # the sentence says where it is
+            del record[name]
+        sentence = rows.sentences[noted.sentence]
+        text = documents[sentence.document].text
+        record["sha256"] = sentence_digest(text, sentence.start, sentence.end)
+        records.append(record)
+    return {"notes": records, "warning_sections": notes.warning_sections}
 
 
 # What is on the disk.

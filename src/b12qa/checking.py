@@ -20,8 +20,10 @@ from b12qa.corpus import (
 )
 from b12qa.embedding import find_model, token_counter
 from b12qa.errors import EmptyCorpusError
+from b12qa.exported import exported_encoder
 from b12qa.index import Index, all_cosines, check_fresh, open_index
 from b12qa.markdown import line_number, plain_text
+from b12qa.notes import read_notes
 from b12qa.questions import read_banks, read_synonyms
 
 NEIGHBOURS = 5
@@ -47,6 +49,7 @@ def check_corpus(sources: Sources, model: str | None = None) -> list[Problem]:
             corpus = make_corpus(sources)
             sentences = chunk_documents(corpus.documents, count_tokens, max_tokens).sentences
             problems += read_banks(corpus, sentences).problems
+            problems += read_notes(corpus, sentences).problems
             read_synonyms(corpus)
     return problems
 
@@ -94,4 +97,5 @@ def check_index(index_dir: Path, corpus: Corpus, model: str | None = None) -> In
     """
     opened = open_index(index_dir)
     check_fresh(opened, corpus, find_model(model))
+    exported_encoder(index_dir, opened.model_fingerprint, model)
     return opened

@@ -11,8 +11,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import sentencex
-
 from b12qa.markdown import plain_text, visible_spans
 from b12qa.records import Block, BlockKind, Chunk, Document, Markup, Sentence, Span
 
@@ -96,6 +94,8 @@ def split_sentences(text: str, start: int, end: int, markup: Markup, language: s
 
     Source: sentencex (Wikimedia Language team), rules and abbreviations by language.
     """
+    import sentencex  # a build cuts, answering does not
+
     offsets = [i for span in visible_spans(start, end, markup) for i in range(*span)]
     # A line break inside a paragraph is a blank to the reader, but may end a sentence for the segmenter.
     visible = "".join(" " if text[i] in "\r\n" else text[i] for i in offsets)
@@ -172,15 +172,15 @@ def _fitting_groups(
     def fits(start: int, end: int) -> bool:
         return count_tokens(plain_text(document.text, start, end, document.markup)) <= max_tokens
 
-    units = _units(document, chunk)
-    if not units:
+    parts = units(document, chunk)
+    if not parts:
         return
     if fits(chunk.start, chunk.end):
-        yield units
+        yield parts
         return
     group: list[Span] = []
-    for unit in units:
-        for piece in _fitting_pieces(document, unit, fits):
+    for part in parts:
+        for piece in _fitting_pieces(document, part, fits):
             if group and not fits(group[0].start, piece.end):
                 yield group
                 group = []
@@ -188,8 +188,8 @@ def _fitting_groups(
     yield group
 
 
-def _units(document: Document, chunk: Chunk) -> list[Span]:
-    """What a block is made of: sentences, or the lines of code."""
+def units(document: Document, chunk: Chunk | Block) -> list[Span]:
+    """What a block is made of: sentences, the lines of code, or a whole table row."""
     if chunk.kind is BlockKind.TABLE_ROW:
         return [Span(chunk.start, chunk.end)]
     if chunk.kind in (BlockKind.CODE, BlockKind.HTML):

@@ -21,7 +21,19 @@ from rich.text import Text
 
 from b12qa import __version__, rendering, safety
 from b12qa.errors import B12qaError, MissingIndexError, QueryError, StaleIndexError
-from b12qa.records import Answer, CareCard, CareLevel, Excerpt, Notice, NoticeKind, Outcome, Passage, Span
+from b12qa.records import (
+    Answer,
+    CareCard,
+    CareLevel,
+    EditorNote,
+    Excerpt,
+    Notice,
+    NoticeKind,
+    Outcome,
+    Passage,
+    Quote,
+    Span,
+)
 from b12qa.web.settings import (
     DEFAULT_BURST,
     DEFAULT_MAX_WAITING,
@@ -35,6 +47,7 @@ if TYPE_CHECKING:
     from b12qa.building import BuildReport
     from b12qa.corpus import Corpus, Problem
     from b12qa.embedding import Encoder
+    from b12qa.exporting import ExportReport
     from b12qa.reviewing import Review
 
 EXIT_CODES = """\
@@ -273,6 +286,7 @@ def ask(
             sys.stdout.write(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) + "\n")
         else:
             console.print(_answer(answer))
+            console.print(Text(rendering.introduction(assistant.documents), style="dim"))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -497,14 +511,17 @@ def _reported_errors() -> Iterator[None]:
 
 @contextmanager
 def _care_first(question: str, history: Sequence[str], to: Console) -> Iterator[None]:
-    """Show the card for a red flag even if there is no answer."""
+    """Show the card for a red flag even if there is no answer, and the disclaimer with or without one."""
     try:
         yield
     except Exception:
+        card = None
         with suppress(Exception):  # the rules may be what failed; the first error is the one to report
             card = safety.care_card(question, history)
-            if card is not None:
-                to.print(Group(_card(card), _notice(safety.disclaimer())))
+        if card is None:
+            errors.print(_notice(safety.disclaimer()))
+        else:
+            to.print(Group(_card(card), _notice(safety.disclaimer())))
         raise
 
 
@@ -538,13 +555,18 @@ def _encoder(model: str | None) -> Encoder:
 def _build(index: Path, sources: Corpus, encoder: Encoder) -> None:
     """Build, show how far it is, and print what it did."""
     from b12qa.building import build_index
+    from b12qa.exporting import export_encoder
 
     with _progress("Embedding") as on_progress:
         report = build_index(sources, encoder, index, on_progress)
+    with errors.status("Exporting the encoder"):
+        export = export_encoder(encoder, index)
     for problem in report.problems:
         errors.print(str(problem), soft_wrap=True, markup=False)
     for line in _build_lines(report, encoder.name):
         console.print(line, soft_wrap=True, markup=False)
+    if export.made or export.reason:
+        console.print(_export_line(export), soft_wrap=True, markup=False)
 
 
 def _reviewed(
@@ -554,6 +576,7 @@ def _reviewed(
     from b12qa import evaluation, reviewing
     from b12qa.building import prepare_index
     from b12qa.index import CURRENT, check_model, named_in, open_index, open_previous
+    from b12qa.notes import read_notes
     from b12qa.questions import read_banks
     from b12qa.retrieval import Retriever
 
@@ -568,6 +591,7 @@ def _reviewed(
         with _progress("Embedding") as on_progress:
             after = prepare_index(sources, encoder, index, on_progress)
         hanging = read_banks(sources, after.sentences).hanging
+        hanging += read_notes(sources, after.sentences).hanging
     if before.generation == after.generation:
         return None
     for generation in (before, after):
@@ -640,6 +664,16 @@ def _build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
     )
 
 
+def _export_line(export: ExportReport) -> str:
+    """What embeds questions from now on."""
+    if not export.used:
+        return f"Questions are embedded by the model itself; it could not be exported: {export.reason}."
+    return (
+        f"The model is exported, and questions are embedded without torch ({export.seconds:.1f} s, "
+        f"cosine to the model at least {export.least_cosine:.7f})."
+    )
+
+
 def _load(index: Path, corpus: Path | None, model: str | None) -> Assistant:
     from b12qa.answering import load
 
@@ -665,7 +699,7 @@ def _answer(answer: Answer) -> RenderableType:
     card = [] if answer.care_card is None else [_card(answer.care_card)]
     parts: list[RenderableType] = [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
     parts += [_notice(n) for n in answer.notices if n.kind not in (NoticeKind.CARE, NoticeKind.DISCLAIMER)]
-    parts += [_passage(quote) for quote in answer.quotes]
+    parts += [_quote(quote) for quote in answer.quotes]
     parts += [_notice(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
 
@@ -674,6 +708,19 @@ def _card(card: CareCard) -> Panel:
     title, *body = safety.care_notice(card).text.split("\n")
     words = Text("\n").join([Text(body[0], style="bold"), *map(Text, body[1:])])
     return Panel(words, title=Text(title), title_align="left", box=HEAVY, style=_CARE_STYLES[card.level])
+
+
+def _quote(quote: Quote) -> RenderableType:
+    """A quote with the notes on it, each in a box of its own."""
+    above, below = rendering.notes_around(quote)
+    words = rendering.ROLE_WORDS.get(quote.role)
+    role = [] if words is None else [Text(words, style="bold")]
+    return Group(*role, *map(_note, above), _passage(quote), *map(_note, below))
+
+
+def _note(named: tuple[str, EditorNote]) -> Panel:
+    words = Text(rendering.note_words(*named)).append(f"\n{rendering.note_source(named[1])}", style="dim")
+    return Panel(words, title=Text(rendering.NOTE_HEADING), title_align="left", style="magenta")
 
 
 def _passage(passage: Passage) -> RenderableType:

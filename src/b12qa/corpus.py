@@ -17,7 +17,7 @@ from b12qa.records import About, Document
 
 NOT_DOCUMENTS = {"readme.md"}
 # Kinds of files that editors keep beside NAME.md, as NAME.KIND.yaml.
-BESIDE = ("questions", "synonyms")
+BESIDE = ("notes", "questions", "synonyms")
 _THEMATIC_BREAK = re.compile(r"\ufeff?---[ \t]*(?:[\r\n]|$)")
 
 
@@ -104,8 +104,24 @@ class Corpus:
         return documents | {file: _sha256(data) for file, data in self.beside.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadCorpus:
+    """The files of a corpus folder, drafts among them, known by their hashes alone."""
+
+    of_files: Mapping[str, str]
+
+    def hashes(self) -> dict[str, str]:
+        """As `Corpus.hashes`."""
+        return dict(self.of_files)
+
+
+def unread_corpus(corpus_dir: Path) -> UnreadCorpus:
+    """Hash the files of a folder without parsing them. Errors as in `document_files`."""
+    return UnreadCorpus(_hashes_of(document_files(corpus_dir), corpus_dir))
+
+
 def read_sources(corpus_dir: Path) -> Sources:
-    """Read the documents of a folder and what stands beside them: question banks and synonyms.
+    """Read the documents of a folder and what stands beside them: question banks, synonyms and notes.
 
     Raises:
         EmptyCorpusError: there is no document.
@@ -274,6 +290,10 @@ def _hashes_in(corpus_dir: Path, drafts: Sequence[str]) -> dict[str, str]:
         documents = [path for path in document_files(corpus_dir) if path.name not in drafts]
     except EmptyCorpusError:
         return {}
+    return _hashes_of(documents, corpus_dir)
+
+
+def _hashes_of(documents: Sequence[Path], corpus_dir: Path) -> dict[str, str]:
     beside = _files_beside(corpus_dir, (path.stem for path in documents))
     files = {f"{path.stem}.md": path for path in documents} | {path.name: path for path in beside}
     return {name: _sha256(path.read_bytes()) for name, path in files.items()}

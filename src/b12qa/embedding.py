@@ -34,6 +34,8 @@ FloatMatrix = npt.NDArray[np.float32]
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 # Published by sentence-transformers on the Hugging Face hub; the package must carry the same.
 DEFAULT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# Of the package with those weights; known by heart, so that an export of it serves without it.
+DEFAULT_FINGERPRINT = "bf12d8eeb1d47f3c6f85cd16357ce623ef1d9fbf3aeefa1db7dd800d71754f69"
 # Files that decide a vector; the others of a model folder only describe it.
 _DECIDING_FILES = ("*.safetensors", "*.json", "vocab.txt", "*.model", "merges.txt")
 _DESCRIBING_FILES = {"config_sentence_transformers.json", "data_config.json", "README.md"}
@@ -109,20 +111,20 @@ class SentenceTransformerEncoder:
         """
         self.name = name
         self.fingerprint = model_fingerprint(folder)
-        self._model = _load(folder)
+        self.model = _load(folder)
         # A tokenizer keeps as its own state how it pads and cuts, so two threads must not use it at once.
         self._tokenizing = threading.Lock()
-        reader: Any = self._model[0]
+        reader: Any = self.model[0]
         reader.preprocess = _one_at_a_time(reader.preprocess, self._tokenizing)
-        dimension = self._model.get_embedding_dimension()
+        dimension = self.model.get_embedding_dimension()
         if dimension is None:
             raise ModelError(f"{folder} does not say how wide its vectors are. Choose another model.")
         self.dimension = int(dimension)
-        self.max_tokens = int(self._model.max_seq_length or 512)
+        self.max_tokens = int(self.model.max_seq_length or 512)
 
     def count_tokens(self, text: str) -> int:
         with self._tokenizing:
-            return len(self._model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
+            return len(self.model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
 
     def encode(self, texts: Sequence[str]) -> FloatMatrix:
         if not texts:
@@ -139,7 +141,7 @@ class SentenceTransformerEncoder:
         would depend on that text.
         """
         with self._tokenizing:
-            tokens = self._model.tokenizer(
+            tokens = self.model.tokenizer(
                 list(texts), truncation=True, max_length=self.max_tokens, verbose=False
             )
         by_length: dict[int, list[int]] = defaultdict(list)
@@ -155,7 +157,7 @@ class SentenceTransformerEncoder:
         copies = math.ceil(LEAST_ROWS / (len(texts) * length))
         threads = len(texts) * length // ROWS_PER_THREAD
         with _threads(max(1, min(threads, (os.cpu_count() or 1) // 2))):
-            vectors = self._model.encode(
+            vectors = self.model.encode(
                 list(texts) * copies,
                 batch_size=copies * len(texts),
                 normalize_embeddings=True,

@@ -60,7 +60,7 @@ class Result:
     outcome: str
     confidence: float
     evidence_ranks: tuple[int, ...]  # per piece of evidence, rank of the first passage with it; 0 if none
-    shown_ranks: tuple[int, ...]  # the same among the quotes that were shown
+    shown_ranks: tuple[int, ...]  # the same among the quotes that were found and shown
     section_first: bool  # the first passage stands in a right section
     highlight_first: bool  # the first highlighted sentence is evidence
     highlight_precision: float  # share of highlighted sentences in the quotes that are evidence
@@ -495,8 +495,9 @@ def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, PlainDoc
     ranked = assistant.search(row.question, row.history, top_k)
     answer = assistant.ask(row.question, row.history)
     gold = [[gold_words(sentence, texts.values()) for sentence in alternatives] for alternatives in row.gold]
+    # The first highlight is the sentence that was found; the others are what it leans on.
     highlighted = [
-        [texts[passage.document].of(span) for span in passage.highlights] for passage in answer.quotes
+        [texts[quote.document].of(span) for span in quote.highlights[:1]] for quote in answer.found
     ]
     hits = [_same(sentence, gold) for sentences in highlighted for sentence in sentences]
     first = [texts[ranked[0].document].of(span) for span in ranked[0].highlights]
@@ -510,12 +511,12 @@ def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, PlainDoc
         outcome=answer.outcome.value,
         confidence=answer.confidence,
         evidence_ranks=_ranks(ranked, gold, texts),
-        shown_ranks=_ranks(answer.quotes, gold, texts),
+        shown_ranks=_ranks(answer.found, gold, texts),
         section_first=bool(set(ranked[0].section_path) & set(row.sections)),
         highlight_first=bool(first) and bool(_same(first[0], gold)),
         highlight_precision=sum(map(bool, hits)) / len(hits) if hits else 0.0,
         highlight_recall=len(set().union(*hits)) / len(gold) if gold and hits else 0.0,
-        first_quote_length=len(answer.quotes[0].text) if answer.quotes else 0,
+        first_quote_length=len(answer.found[0].text) if answer.found else 0,
         shown=first[0] if first else "",
         first_passage=(ranked[0].document, ranked[0].start),
     )

@@ -35,13 +35,18 @@ from b12qa.errors import (
     QueryError,
     StaleIndexError,
 )
+from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndex, Postings, Vocabulary, Words
+from b12qa.notes import notes_file, sentence_digest
 from b12qa.records import (
     About,
     Block,
     BlockKind,
     Chunk,
     Document,
+    EditorNote,
     Markup,
+    NotedSentence,
+    NoteKind,
     OpenQuestion,
     Question,
     Section,
@@ -54,15 +59,18 @@ if TYPE_CHECKING:
 
 IntMatrix = npt.NDArray[np.int64]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 ROLLED_BACK = "ROLLED-BACK"
 VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
+LEXICAL_FILES = ("chunks.bm25", "sentences.bm25", "taught.bm25", "questions.bm25")
+NOTES_FILE = "notes.json"
 DIGEST_BYTES = 32
 _GENERATION = re.compile(r"[0-9a-f]{16}")
-_LIBRARIES_THAT_CUT = ("markdown-it-py", "sentencex")
+_LIBRARIES_THAT_CUT = ("markdown-it-py", "PyStemmer", "sentencex")
 _SHOWN_CHARACTERS = 40
+_NO_NOTES: Mapping[str, Any] = {"notes": (), "warning_sections": ()}
 _log = logging.getLogger(__name__)
 
 
@@ -85,8 +93,16 @@ class Index:
     open_question_vectors: faiss.IndexFlatIP
     bank_models: Mapping[int, BankModel]  # by position of the document; only those with a bank
     text_digests: bytes  # SHA-256 of what the model read for each row, in the order of VECTOR_FILES
+    words: Words
     made_with: Mapping[str, str]  # versions of the libraries that computed it
+    notes: tuple[NotedSentence, ...] = ()  # in reading order
+    warning_sections: tuple[tuple[int, int], ...] = ()  # positions of document and section
     rolled_back: bool = False  # made current by a rollback, and may be older than the corpus
+
+    @property
+    def model_fingerprint(self) -> str:
+        """Of the model that it was built with."""
+        return str(self.inputs["model"]["fingerprint"])
 
 
 def generation_inputs(corpus: Corpus, encoder: Encoder) -> dict[str, Any]:
@@ -198,12 +214,18 @@ class ModelIdentity(Protocol):
     def fingerprint(self) -> str: ...
 
 
-def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
+class Hashed(Protocol):
+    """A corpus that has been read, or whose files are only hashed."""
+
+    def hashes(self) -> dict[str, str]: ...
+
+
+def check_fresh(index: Index, corpus: Hashed, model: ModelIdentity) -> None:
     """Refuse an index that was not built from what is at hand.
 
     Raises:
         ModelMismatchError: built with another model.
-        StaleIndexError: built from another text, bank or list of synonyms, with other settings or
+        StaleIndexError: built from another text, bank, list of synonyms or notes, with other settings or
             other library versions.
     """
     check_model(index, model)
@@ -217,7 +239,7 @@ def check_fresh(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
         raise StaleIndexError(f"{difference} Run: b12qa build")
 
 
-def check_servable(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
+def check_servable(index: Index, corpus: Hashed, model: ModelIdentity) -> None:
     """Refuse an index as `check_fresh` does, but let one that was rolled back be older than the corpus.
 
     That is said in the log, which shows on stderr unless somebody keeps it elsewhere.
@@ -236,7 +258,7 @@ def check_servable(index: Index, corpus: Corpus, model: ModelIdentity) -> None:
         )
 
 
-def _difference(index: Index, corpus: Corpus) -> str:
+def _difference(index: Index, corpus: Hashed) -> str:
     """What an index was built from other than this corpus and these settings, in words; empty if nothing."""
     built, current = index.inputs["corpus"], corpus.hashes()
     for file in sorted(built.keys() | current.keys()):
@@ -263,7 +285,7 @@ def check_model(index: Index, model: ModelIdentity) -> None:
     Raises:
         ModelMismatchError: the fingerprints differ.
     """
-    built = index.inputs["model"]["fingerprint"]
+    built = index.model_fingerprint
     if built != model.fingerprint:
         raise ModelMismatchError(
             f"The index was built with the model {index.model_name} (fingerprint {built[:8]}), and the model "
@@ -294,13 +316,7 @@ def search(
     """
     if not 1 <= top_k <= vectors.ntotal:
         raise QueryError(f"Expected top_k from 1 to {vectors.ntotal}, the number of rows; got {top_k}.")
-    if query_embeddings.ndim != 2 or query_embeddings.shape[1] != vectors.d:
-        raise QueryError(
-            f"Expected query vectors of shape (n, {vectors.d}), got {query_embeddings.shape}. "
-            "Was the index built with this model?"
-        )
-    if not np.isfinite(query_embeddings).all():
-        raise QueryError("The query vector holds a value that is not finite. Check the model.")
+    _check_queries(vectors, query_embeddings)
     scores, rows = vectors.search(np.ascontiguousarray(query_embeddings, dtype=np.float32), top_k)
     if (rows < 0).any():
         raise DamagedIndexError("FAISS found fewer rows than the index holds. Run: b12qa build")
@@ -315,18 +331,41 @@ def _settings_inputs() -> dict[str, Any]:
             "kernel_width": KERNEL_WIDTH,
             "ridge": RIDGE,
             "far_off_percentile": FAR_OFF_PERCENTILE,
+            "bm25_k1": K1,
+            "bm25_b": B,
+            "stop_words": " ".join(sorted(STOP_WORDS)),
         },
         "libraries": {name: version(name) for name in _LIBRARIES_THAT_CUT},
     }
 
 
 def all_cosines(vectors: faiss.IndexFlatIP, query_embeddings: FloatMatrix) -> FloatMatrix:
-    """The cosine of every query to every row, float32, shape (n_queries, n_rows). Errors as in `search`."""
-    cosines = np.zeros((len(query_embeddings), vectors.ntotal), dtype=np.float32)
-    if vectors.ntotal:
-        scores, rows = search(vectors, query_embeddings, vectors.ntotal)
-        np.put_along_axis(cosines, rows, scores, axis=1)
+    """The cosine of every query to every row, float32, shape (n_queries, n_rows). Errors as in `search`.
+
+    They are those of `search`, bit for bit, however many queries come together; but a search for all rows
+    would sort them too, which takes longer than computing them. A matrix product would be faster still and
+    round differently, and what a bank taught makes a difference in the confidence of 0.0001 of that.
+    """
+    import faiss
+
+    _check_queries(vectors, query_embeddings)
+    queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
+    cosines = np.zeros((len(queries), vectors.ntotal), dtype=np.float32)
+    rows = np.tile(np.arange(vectors.ntotal, dtype=np.int64), (len(queries), 1))
+    if rows.size:
+        given, found, wanted = (faiss.swig_ptr(array) for array in (queries, cosines, rows))
+        vectors.compute_distance_subset(len(queries), given, vectors.ntotal, found, wanted)
     return cosines
+
+
+def _check_queries(vectors: faiss.IndexFlatIP, query_embeddings: FloatMatrix) -> None:
+    if query_embeddings.ndim != 2 or query_embeddings.shape[1] != vectors.d:
+        raise QueryError(
+            f"Expected query vectors of shape (n, {vectors.d}), got {query_embeddings.shape}. "
+            "Was the index built with this model?"
+        )
+    if not np.isfinite(query_embeddings).all():
+        raise QueryError("The query vector holds a value that is not finite. Check the model.")
 
 
 # From files to records.
@@ -373,6 +412,39 @@ def _spans(pairs: Sequence[Sequence[int]]) -> tuple[Span, ...]:
     return tuple(Span(start, end) for start, end in pairs)
 
 
+def has_notes(corpus_files: Iterable[str], documents: Iterable[Document]) -> bool:
+    """Whether editors keep notes on any of the documents."""
+    return not {notes_file(document.name) for document in documents}.isdisjoint(corpus_files)
+
+
+def _noted_from_json(
+    record: Mapping[str, Any], documents: Sequence[Document], sentences: Sequence[Sentence]
+) -> NotedSentence:
+    """A note with its sentence.
+
+    Raises:
+        ValueError: the sentence is another one than the note was written on.
+    """
+    rows = [record["sentence"], *record["partners"]]
+    _check_all_below(rows, len(sentences))
+    sentence = sentences[record["sentence"]]
+    text = documents[sentence.document].text
+    if sentence_digest(text, sentence.start, sentence.end) != record["sha256"]:
+        raise ValueError(f"a note on another sentence than {sentence}")
+    note = EditorNote(
+        kind=NoteKind(record["kind"]),
+        text=str(record["text"]),
+        source=str(record["source"]),
+        reviewer=str(record["reviewer"]),
+        reviewed=str(record["reviewed"]),
+        start=sentence.start,
+        end=sentence.end,
+    )
+    return NotedSentence(
+        record["sentence"], note, tuple(record["partners"]), bool(record["barred"]), bool(record["warnings"])
+    )
+
+
 def flat_header(rows: int, dimension: int) -> bytes:
     """The first bytes of an `IndexFlatIP` file: kind, width, rows, two unused, trained, metric, size."""
     unused = 1 << 20
@@ -397,6 +469,30 @@ def _floats(data: bytes, header: bytes, shape: tuple[int, ...], file: Path) -> F
     if not np.isfinite(found).all():
         raise DamagedIndexError(f"{file} holds a value that is not finite. Run: b12qa build")
     return found.astype(np.float32, copy=False)
+
+
+def postings_bytes(postings: Postings) -> bytes:
+    """Postings as they are written, without their terms."""
+    parts = ((postings.starts, "<i8"), (postings.rows, "<i4"), (postings.scores, "<f4"))
+    counts = struct.pack("<qq", len(postings.terms), len(postings.rows))
+    return counts + b"".join(np.ascontiguousarray(part, dtype=kind).tobytes() for part, kind in parts)
+
+
+def _postings(data: bytes, count: int, terms: Sequence[str], file: Path) -> Postings:
+    """The reverse of `postings_bytes`, for an index of `count` texts."""
+    before = struct.calcsize("<qq")
+    n_terms, n_rows = struct.unpack_from("<qq", data) if len(data) >= before else (-1, -1)
+    after_starts = before + 8 * (n_terms + 1)
+    if n_terms != len(terms) or n_rows < 0 or len(data) != after_starts + 8 * n_rows:
+        raise DamagedIndexError(f"{file} does not hold rows for {len(terms)} terms. Run: b12qa build")
+    starts = np.frombuffer(data, "<i8", n_terms + 1, before).astype(np.int64, copy=False)
+    rows = np.frombuffer(data, "<i4", n_rows, after_starts).astype(np.int32, copy=False)
+    scores = np.frombuffer(data, "<f4", n_rows, after_starts + 4 * n_rows).astype(np.float32, copy=False)
+    ordered = starts[0] == 0 and starts[-1] == n_rows and (np.diff(starts) >= 0).all()
+    within = not n_rows or (rows.min() >= 0 and rows.max() < count)
+    if not ordered or not within or not np.isfinite(scores).all():
+        raise DamagedIndexError(f"{file} points outside of its {count} texts. Run: b12qa build")
+    return Postings(tuple(terms), starts, rows, scores, count)
 
 
 def _vectors(data: bytes, rows: int, dimension: int, file: Path) -> faiss.IndexFlatIP:
@@ -441,17 +537,30 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
         }
         taught = {number: data[bank_file(number)] for number in calibrations}
         digests = data["texts.sha256"]
+        noted = json.loads(data[NOTES_FILE]) if has_notes(inputs["corpus"], documents) else _NO_NOTES
+        notes = tuple(_noted_from_json(record, documents, sentences) for record in noted["notes"])
+        warning_sections = tuple((document, section) for document, section in noted["warning_sections"])
         found = {f"{d.name}.md": hashlib.sha256(d.text.encode()).hexdigest() for d in documents}
         of_one_build = found.items() <= inputs["corpus"].items() and [counts[f] for f in VECTOR_FILES] == [
             len(kind) for kind in (chunks, sentences, questions, open_questions)
         ]
         _check_positions(documents, chunks, sentences, questions, open_questions)
+        _check_sections(documents, warning_sections)
         shapes = _bank_shapes(sentences, questions, open_questions)
         dimension = int(inputs["model"]["dimension"])
         if dimension < 1:
             raise ValueError(f"vectors of width {dimension}")
         model_name, made_with = str(manifest["model_name"]), dict(manifest["made_with"])
         synonyms = tuple(tuple(group) for group in rows["synonyms"])
+        known = json.loads(data["words.json"])
+        terms = [list(map(str, known["terms"][file])) for file in LEXICAL_FILES]
+        lexical = [data[file] for file in LEXICAL_FILES]
+        vocabulary = Vocabulary(
+            dict(zip(known["words"], known["counts"], strict=True)),
+            frozenset(known["document_words"]),
+            frozenset(known["answered_words"]),
+            synonyms,
+        )
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise DamagedIndexError(
             f"{folder} does not hold what its manifest says: {error!r}. Run: b12qa build"
@@ -461,6 +570,11 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
     if taught.keys() != shapes.keys():
         raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
     vectors = [_vectors(data[file], counts[file], dimension, folder / file) for file in VECTOR_FILES]
+    of_kinds = (len(chunks), len(sentences), len(sentences), len(questions) + len(open_questions))
+    of_words = [
+        LexicalIndex(_postings(some, count, of_file, folder / file))
+        for some, count, of_file, file in zip(lexical, of_kinds, terms, LEXICAL_FILES, strict=True)
+    ]
     return Index(
         generation=name,
         inputs=inputs,
@@ -483,7 +597,10 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
             for number, shape in shapes.items()
         },
         text_digests=digests,
+        words=Words(of_words[0], of_words[1], of_words[2], of_words[3], vocabulary),
         made_with=made_with,
+        notes=notes,
+        warning_sections=warning_sections,
         rolled_back=rolled_back,
     )
 
@@ -509,9 +626,13 @@ def _check_positions(
     _check_all_below((sentence.chunk for sentence in sentences), len(chunks))
     _check_all_below((question.sentence for question in questions), len(sentences))
     _check_all_below((question.document for question in open_questions), len(documents))
-    sections = [(row.document, row.section) for row in chunks]
-    sections += [(row.document, row.section) for row in open_questions]
+    _check_sections(documents, ((row.document, row.section) for row in chunks))
+    _check_sections(documents, ((row.document, row.section) for row in open_questions))
+
+
+def _check_sections(documents: Sequence[Document], sections: Iterable[tuple[int, int]]) -> None:
     for document, section in sections:
+        _check_all_below([document], len(documents))
         _check_all_below([section], len(documents[document].sections))
 
 

@@ -1,28 +1,31 @@
 """Words → BM25 scores, and the words of a question brought to the words of the documents.
 
-The lexical half finds what embeddings blur: names, numbers, rare words. It is built in memory when
-an index is opened; the texts are few and short.
+The lexical half finds what embeddings blur: names, numbers, rare words. A build counts the words once;
+opening an index takes them as they were counted.
 """
 
 from __future__ import annotations
 
+import math
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import Stemmer
 
-if TYPE_CHECKING:
-    import bm25s
-    from symspellpy import SymSpell
-
 Scores = npt.NDArray[np.float32]
+IntVector = npt.NDArray[np.int64]
+
+# How soon a word that is repeated counts no more, and how much the length of a text counts: the usual values.
+K1 = 1.2
+B = 0.75
 
 # Words that say nothing about what is asked.
 _STOP_WORDS_TEXT = """
@@ -57,30 +60,105 @@ def terms(text: str) -> list[str]:
     return stems
 
 
+class Moments(NamedTuple):
+    """Of the scores of all texts for one query."""
+
+    mean: float
+    spread: float  # standard deviation
+
+
+class Postings(NamedTuple):
+    """Which texts hold a term, and what it adds to their scores: the columns of a sparse matrix."""
+
+    terms: tuple[str, ...]
+    starts: IntVector  # shape (n_terms + 1,): those of term i stand from starts[i] up to starts[i + 1]
+    rows: npt.NDArray[np.int32]  # of texts, ascending within a term
+    scores: Scores  # of the term in that text
+    n_texts: int
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Postings:
+        """Read texts one after the other, and score every term in every text.
+
+        Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009, in
+        Lucene's variant; scored beforehand as bm25s does, Lu, arXiv:2407.03618, to the same bits.
+        """
+        numbers: dict[str, int] = {}
+        found, often, different, lengths = (array("i") for _ in range(4))
+        for text in texts:
+            counted = Counter(terms(text))
+            found.extend([numbers.setdefault(term, len(numbers)) for term in counted])
+            often.extend(counted.values())
+            different.append(len(counted))
+            lengths.append(counted.total())
+        count = len(lengths)
+        of_term, frequencies = np.array(found, dtype=np.int32), np.array(often, dtype=np.float32)
+        rows = np.repeat(np.arange(count, dtype=np.int32), different)
+        held_by = np.bincount(of_term, minlength=len(numbers))
+        rarity = [math.log(1 + (count - n + 0.5) / (n + 0.5)) for n in held_by.tolist()]
+        mean_length = np.mean(lengths) if sum(lengths) else 1.0
+        damping = K1 * ((1 - B) + B * np.array(lengths) / mean_length)
+        scores = np.empty(len(rows), dtype=np.float32)
+        scores[:] = np.array(rarity, dtype=np.float32)[of_term] * (
+            frequencies / (damping[rows] + frequencies)
+        )
+        by_term = np.argsort(of_term, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(held_by)]).astype(np.int64)
+        return cls(tuple(numbers), starts, rows[by_term], scores[by_term], count)
+
+
+class Hits(NamedTuple):
+    """What a query finds by its words."""
+
+    scores: Scores  # shape (n_texts,): 0 without a common word, no upper bound
+    rows: npt.NDArray[np.int32]  # the texts that score, once for each word in common
+    parts: Scores  # what that word adds
+
+    def best(self, count: int) -> IntVector:
+        """Rows of the texts that score best, at most so many, in no order; of equals, any."""
+        rows = np.unique(self.rows).astype(np.int64)
+        if len(rows) <= count:
+            return rows
+        found: IntVector = rows[np.argpartition(-self.scores[rows], count)[:count]]
+        return found
+
+    def moments(self, weights: npt.NDArray[np.float64] | None = None) -> Moments:
+        """Of the scores of all texts, without looking at those that score 0.
+
+        Args:
+            weights: how much each text counts, shape (n_texts,); by default all the same.
+        """
+        total = len(self.scores) if weights is None else weights.sum()
+        parts = self.parts if weights is None else self.parts * weights[self.rows]
+        mean = float(parts.sum(dtype=np.float64) / total)
+        square = float((parts * self.scores[self.rows]).sum(dtype=np.float64) / total)
+        return Moments(mean, math.sqrt(max(square - mean * mean, 0.0)))
+
+
 class LexicalIndex:
-    """BM25 over some texts.
+    """BM25 over some texts."""
 
-    Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009;
-    Lucene's variant by bm25s, with its usual k1 = 1.2 and b = 0.75.
-    """
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        import bm25s
-
-        tokens = [terms(text) for text in texts]
-        self._count = len(texts)
-        self._bm25: bm25s.BM25 | None = None
-        if any(tokens):
-            self._bm25 = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
-            self._bm25.index(tokens, show_progress=False)
+    def __init__(self, texts: Iterable[str] | Postings) -> None:
+        self.postings = texts if isinstance(texts, Postings) else Postings.of(texts)
+        self._numbers = {term: number for number, term in enumerate(self.postings.terms)}
 
     def scores(self, query: str) -> Scores:
         """How well each text matches, float32, shape (n_texts,): 0 without a common word, no upper bound."""
+        return self.hits(query).scores
+
+    def hits(self, query: str) -> Hits:
+        """Which texts match, and how well."""
         # A word counts once: people repeat themselves when they are worried.
-        query_terms = sorted(set(terms(query)))
-        if self._bm25 is None or not query_terms:
-            return np.zeros(self._count, dtype=np.float32)
-        return np.asarray(self._bm25.get_scores(query_terms), dtype=np.float32)
+        known = [self._numbers[term] for term in sorted(set(terms(query))) if term in self._numbers]
+        spans = [slice(*self.postings.starts[number : number + 2]) for number in known]
+        rows = [self.postings.rows[span] for span in spans]
+        parts = [self.postings.scores[span] for span in spans]
+        scores = np.zeros(self.postings.n_texts, dtype=np.float32)
+        for some, added in zip(rows, parts, strict=True):
+            scores[some] += added
+        if not known:
+            return Hits(scores, np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
+        return Hits(scores, np.concatenate(rows), np.concatenate(parts))
 
 
 @dataclass(frozen=True)
@@ -137,6 +215,8 @@ class Vocabulary:
         return frozenset(_STEMMER.stemWords(sorted(self.document_words | self.answered_words)))
 
     def _replace_synonyms(self, question: str) -> str:
+        if self._other_names is None or not self._other_names.search(question):
+            return question
         for group in self.synonyms:
             for other in group[1:]:
                 # "IM" is a name of the field, "im" a hasty "I'm".
@@ -145,6 +225,12 @@ class Vocabulary:
                 question = re.sub(rf"(?<!\w){re.escape(other)}(?!\w)", name, question, flags=flags)
         return question
 
+    @cached_property
+    def _other_names(self) -> re.Pattern[str] | None:
+        """Finds whether there is any name to replace: most questions hold none."""
+        names = [re.escape(other) for group in self.synonyms for other in group[1:]]
+        return re.compile(rf"(?<!\w)(?:{'|'.join(names)})(?!\w)", re.IGNORECASE) if names else None
+
     def _correct(self, question: str) -> str:
         return re.sub(r"[^\W\d_]+", lambda match: self._corrected_word(match[0]), question)
 
@@ -152,13 +238,10 @@ class Vocabulary:
         lower = word.lower()
         if len(word) < MIN_LENGTH_TO_CORRECT or lower in self._known:
             return word
-        from symspellpy import Verbosity
-
         edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
-        found = self._speller.lookup(lower, Verbosity.CLOSEST, max_edit_distance=edits)
         # A misspelling seldom changes the first letter; another word often does: fluoxetine, duloxetine.
-        alike = [suggestion for suggestion in found if suggestion.term[0] == lower[0]]
-        return alike[0].term if alike else word
+        alike = [known for known in self._speller.nearest(lower, edits) if known[0] == lower[0]]
+        return alike[0] if alike else word
 
     @cached_property
     def _known(self) -> frozenset[str]:
@@ -167,23 +250,68 @@ class Vocabulary:
         return frozenset(english_ranks()) | self.document_words | often
 
     @cached_property
-    def _speller(self) -> SymSpell:
-        """Finds the nearest word that the documents or the bank surely use.
+    def _speller(self) -> Speller:
+        """Finds the nearest word that the documents or the bank surely use."""
+        return Speller(
+            {
+                word: count + 1000 * (word in self.document_words)
+                for word, count in self.counts.items()
+                if (word in self.document_words or word in english_ranks() or count > 2) and word.isalpha()
+            }
+        )
 
-        Source: SymSpell, symmetric delete spelling correction; optimal string alignment distance.
-        """
-        from symspellpy import SymSpell
 
-        speller = SymSpell(max_dictionary_edit_distance=2)
-        for word, count in self.counts.items():
-            sure = word in self.document_words or word in english_ranks() or count > 2
-            if sure and word.isalpha():
-                speller.create_dictionary_entry(word, count + 1000 * (word in self.document_words))
-        return speller
+class Speller:
+    """Finds the known words that are the fewest edits away.
+
+    It compares with every word whose letters nearly fit, and so needs no index that takes a third of a
+    second to build. Source: optimal string alignment distance, by symspellpy.
+    """
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        """Know some words, and how often each occurs."""
+        self._words = sorted(counts, key=lambda word: -counts[word])
+        self._letters = np.array([_letter_counts(word) for word in self._words], dtype=np.int16)
+
+    def nearest(self, word: str, edits: int) -> list[str]:
+        """All known words at the least distance, if that is at most `edits`; the most frequent first."""
+        from symspellpy.editdistance import DistanceAlgorithm, EditDistance
+
+        if not self._words:
+            return []
+        # One edit takes a letter away, adds one, or both.
+        differences = np.abs(self._letters - np.array(_letter_counts(word), dtype=np.int16)).sum(axis=1)
+        compare = EditDistance(DistanceAlgorithm.DAMERAU_OSA).compare
+        found = [
+            (self._words[row], compare(word, self._words[row], edits))
+            for row in np.flatnonzero(differences <= 2 * edits)
+        ]
+        least = min((distance for _, distance in found if distance >= 0), default=-1)  # -1: too far
+        return [known for known, distance in found if distance == least >= 0]
+
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+def _letter_counts(word: str) -> list[int]:
+    """How often a word holds each letter, and any other character."""
+    counts = [word.count(letter) for letter in _ALPHABET]
+    return [*counts, len(word) - sum(counts)]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the lexical half knows of one generation."""
+
+    chunks: LexicalIndex
+    sentences: LexicalIndex
+    taught: LexicalIndex  # each sentence with the questions that it answers
+    questions: LexicalIndex  # of the banks, first the answered ones
+    vocabulary: Vocabulary
 
 
 @cache
 def english_ranks() -> Mapping[str, int]:
     """82,000 English words, British and American, by frequency from 0; the list that symspellpy brings."""
-    lines = (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_text("utf-8-sig").splitlines()
-    return {line.split()[0]: rank for rank, line in enumerate(lines)}
+    listed = (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_text("utf-8-sig").split()
+    return {word: rank for rank, word in enumerate(listed[::2])}  # every word is followed by its frequency

@@ -16,44 +16,39 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from operator import attrgetter
-
-from markdown_it import MarkdownIt
-from markdown_it.common.utils import MD_TRIM_CHARS
-from markdown_it.rules_block import (
-    StateBlock,
-    blockquote,
-    code,
-    fence,
-    heading,
-    hr,
-    html_block,
-    lheading,
-    list_block,
-    paragraph,
-    table,
-)
-from markdown_it.rules_inline import StateInline, emphasis, image, link
-from markdown_it.token import Token
+from typing import TYPE_CHECKING
 
 from b12qa.records import Block, BlockKind, Markup, Section, Span
 
-BlockRule = Callable[[StateBlock, int, int, bool], bool]
-InlineRule = Callable[[StateInline, bool], bool]
+# Answering reads what was parsed, and needs no parser.
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
+    from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
 
-# Rule by name, and the blocks that it may interrupt without a blank line (CommonMark 0.31, 4 and 5).
-_LEAF_RULES: dict[str, tuple[BlockRule, list[str]]] = {
-    "table": (table, ["paragraph", "reference"]),
-    "code": (code, []),
-    "fence": (fence, ["paragraph", "reference", "blockquote", "list"]),
-    "hr": (hr, ["paragraph", "reference", "blockquote", "list"]),
-    "html_block": (html_block, ["paragraph", "reference", "blockquote"]),
-    "heading": (heading, ["paragraph", "reference", "blockquote"]),
-    "lheading": (lheading, []),
-    "paragraph": (paragraph, []),
+    BlockRule = Callable[[StateBlock, int, int, bool], bool]
+    InlineRule = Callable[[StateInline, bool], bool]
+
+# What CommonMark takes off the ends of a line, and whatever else Unicode calls a blank.
+MD_TRIM_CHARS = (
+    "\t\n\x0b\x0c\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+# Blocks that each rule may interrupt without a blank line (CommonMark 0.31, 4 and 5).
+_LEAF_RULES: dict[str, list[str]] = {
+    "table": ["paragraph", "reference"],
+    "code": [],
+    "fence": ["paragraph", "reference", "blockquote", "list"],
+    "hr": ["paragraph", "reference", "blockquote", "list"],
+    "html_block": ["paragraph", "reference", "blockquote"],
+    "heading": ["paragraph", "reference", "blockquote"],
+    "lheading": [],
+    "paragraph": [],
 }
-_CONTAINER_RULES: dict[str, tuple[BlockRule, list[str]]] = {
-    "blockquote": (blockquote, ["paragraph", "reference", "blockquote", "list"]),
-    "list": (list_block, ["paragraph", "reference", "blockquote"]),
+_CONTAINER_RULES: dict[str, list[str]] = {
+    "blockquote": ["paragraph", "reference", "blockquote", "list"],
+    "list": ["paragraph", "reference", "blockquote"],
 }
 # The parser drops what is nested deeper than it will go; what is deeper than this stays plain text.
 _MAX_NESTING = 80
@@ -166,11 +161,16 @@ def _line_starts(text: str) -> list[int]:
 
 @cache
 def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt, rules_block
+    from markdown_it.rules_inline import image, link
+
     # An open list is two levels: itself and its item.
     parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING + 2}).enable("table")
-    for name, (rule, interrupts) in _LEAF_RULES.items():
+    for name, interrupts in _LEAF_RULES.items():
+        rule: BlockRule = getattr(rules_block, name)
         parser.block.ruler.at(name, _noting_lines(rule), {"alt": interrupts})
-    for name, (rule, interrupts) in _CONTAINER_RULES.items():
+    for name, interrupts in _CONTAINER_RULES.items():
+        rule = getattr(rules_block, "list_block" if name == "list" else name)
         parser.block.ruler.at(name, _nesting_no_deeper(rule), {"alt": interrupts})
     parser.inline.ruler.at("emphasis", _noting_positions)
     parser.inline.ruler.at("link", _noting_label(link, "["))
@@ -207,6 +207,8 @@ def _noting_lines(rule: BlockRule) -> BlockRule:
 
 def _noting_positions(state: StateInline, silent: bool) -> bool:
     """The emphasis rule; its tokens also say on which character of the content they stand."""
+    from markdown_it.rules_inline import emphasis
+
     position, count = state.pos, len(state.delimiters)
     found = emphasis.tokenize(state, silent)
     if found and not silent:

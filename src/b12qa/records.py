@@ -56,7 +56,29 @@ class NoticeKind(StrEnum):
     MISSING = "missing"
     NEAREST_SECTIONS = "nearest_sections"
     SEARCHED_FOR = "searched_for"
+    PERSONAL = "personal"
+    MEDICINE = "medicine"
+    TEST_FIRST = "test_first"
     DISCLAIMER = "disclaimer"
+
+
+class NoteKind(StrEnum):
+    """What is the matter with a sentence that an editor wrote a note on."""
+
+    CONTRADICTED = "contradicted"  # better evidence, or the document's own details, say otherwise
+    UNSAFE_ALONE = "unsafe alone"  # who reads no more may come to harm
+    INCONSISTENT = "inconsistent"  # two places of the document do not agree
+    OVERSTATED = "overstated"  # more is claimed than was shown
+    UNSUPPORTED = "unsupported"  # no source is given and none was found
+    DATED = "dated"  # it was so once
+
+
+class QuoteRole(StrEnum):
+    """Why a quote is shown."""
+
+    ANSWER = "answer"  # found for the question
+    PARTNER = "partner"  # must be read with a sentence that another quote shows
+    WARNING = "warning"  # warnings that belong to the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +189,30 @@ class OpenQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class EditorNote:
+    """What an editor says of a sentence: our words, never part of a quote."""
+
+    kind: NoteKind
+    text: str  # at most 40 words
+    source: str  # what it rests on
+    reviewer: str  # who approved it, or that nobody did
+    reviewed: str  # the day, YYYY-MM-DD; empty if never
+    start: int  # of the sentence, offsets in the document
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotedSentence:
+    """A sentence with its note, and what else must happen where it is shown."""
+
+    sentence: int  # position in the list of sentences
+    note: EditorNote
+    partners: tuple[int, ...] = ()  # sentences that must be shown with it, positions as above
+    barred: bool = False  # never highlighted in the first quote
+    warnings: bool = False  # shown only together with warnings
+
+
+@dataclass(frozen=True, slots=True)
 class Excerpt:
     """Words of a document, cut out exactly: ``text == document.text[start:end]``."""
 
@@ -184,7 +230,7 @@ class Passage(Excerpt):
     title: str = ""
     section_path: tuple[str, ...] = ()
     kind: BlockKind = BlockKind.PARAGRAPH
-    highlights: tuple[Span, ...] = ()  # sentences that answer, offsets in the document
+    highlights: tuple[Span, ...] = ()  # offsets in the document: the sentence found, then what it leans on
     context: tuple[Excerpt, ...] = ()  # shown above it: lead-in of a list, header of a table
 
     def _repr_html_(self) -> str:
@@ -200,9 +246,21 @@ class Passage(Excerpt):
 
 @dataclass(frozen=True, slots=True)
 class Quote(Passage):
-    """A passage shown to the reader as an answer, or as related to one."""
+    """A passage shown to the reader: as an answer, as related to one, or because another needs it."""
 
-    __str__ = Passage.__str__
+    role: QuoteRole = QuoteRole.ANSWER
+    notes: tuple[EditorNote, ...] = ()  # on sentences that it shows, in reading order
+    also_answers: bool = False  # a warning that was found for the question itself
+
+    def _repr_html_(self) -> str:
+        from b12qa import rendering
+
+        return rendering.quote_html(self)
+
+    def __str__(self) -> str:
+        from b12qa import rendering
+
+        return rendering.quote_text(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,9 +337,14 @@ class Answer:
     query: str  # what was searched; empty when nothing was
     outcome: Outcome
     confidence: float  # probability that the quotes answer the question, 0 to 1
-    quotes: tuple[Quote, ...]  # best first; empty when nothing may be quoted
+    quotes: tuple[Quote, ...]  # best first, each with its companions; empty when nothing may be quoted
     notices: tuple[Notice, ...]
     care_card: CareCard | None = None  # its words are also the first of the notices
+
+    @property
+    def found(self) -> tuple[Quote, ...]:
+        """The quotes that were found for the question, without those that stand with them."""
+        return tuple(q for q in self.quotes if q.role is QuoteRole.ANSWER or q.also_answers)
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain lists and dictionaries, ready for JSON."""

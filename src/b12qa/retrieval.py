@@ -14,8 +14,9 @@ import numpy as np
 from b12qa.bank import Signals, lexical_margin, sigmoid
 from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.errors import QueryError
+from b12qa.exported import exported_encoder
 from b12qa.index import Index, all_cosines, check_model, open_index
-from b12qa.lexical import LexicalIndex, Scores, Vocabulary, terms
+from b12qa.lexical import Scores, Vocabulary, terms
 from b12qa.markdown import plain_text
 from b12qa.records import (
     Chunk,
@@ -28,6 +29,8 @@ from b12qa.records import (
     Sentence,
     Span,
 )
+
+Picked = slice | np.ndarray
 
 DEFAULT_TOP_K = 5
 UBIQUITOUS_SHARE = 0.25
@@ -98,7 +101,9 @@ class Retriever:
         Raises:
             MissingIndexError, DamagedIndexError, ModelMismatchError, ModelError
         """
-        index, encoder = open_index(Path(index_dir)), load_encoder(model)
+        index = open_index(Path(index_dir))
+        exported = exported_encoder(Path(index_dir), index.model_fingerprint, model)
+        encoder = exported or load_encoder(model)
         check_model(index, encoder)
         return cls(index, encoder)
 
@@ -123,15 +128,19 @@ class Retriever:
         """
         return self.rank_all([readings])[0]
 
-    def rank_all(self, questions: Sequence[Sequence[Reading]]) -> list[Ranking]:
-        """`rank` for several questions at once: all their readings are embedded together."""
+    def rank_all(self, questions: Sequence[Sequence[Reading]], *, as_typed: bool = False) -> list[Ranking]:
+        """`rank` for several questions at once: all their readings are embedded together.
+
+        Args:
+            as_typed: search them without bringing them to the spelling of the documents.
+        """
         texts = list(dict.fromkeys(reading.text for readings in questions for reading in readings))
-        known = dict(zip(texts, self._searched(texts), strict=True))
+        known = dict(zip(texts, self._searched(texts, as_typed), strict=True))
         return [self._rank(readings, known) for readings in questions]
 
-    def _searched(self, texts: Sequence[str]) -> Iterator[_Searched]:
+    def _searched(self, texts: Sequence[str], as_typed: bool) -> Iterator[_Searched]:
         """Each text as it is searched, its cosines to everything, and what the banks teach of it."""
-        searched = [self.vocabulary.bring_to(text) for text in texts]
+        searched = list(texts) if as_typed else [self.vocabulary.bring_to(text) for text in texts]
         embeddings = self.encoder.encode(searched)
         every = _Cosines(
             chunks=all_cosines(self.index.chunk_vectors, embeddings),
@@ -139,8 +148,8 @@ class Retriever:
             questions=all_cosines(self.index.question_vectors, embeddings),
             open_questions=all_cosines(self.index.open_question_vectors, embeddings),
         )
-        for row, words in enumerate(searched):
-            cosines = every.of(row)
+        for words, *of_kinds in zip(searched, *every, strict=True):
+            cosines = _Cosines(*of_kinds)
             yield _Searched(words, cosines, {d: self._taught(d, cosines) for d in self.index.bank_models})
 
     def _rank(self, readings: Sequence[Reading], known: Mapping[str, _Searched]) -> Ranking:
@@ -198,12 +207,7 @@ class Retriever:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words of the documents and their banks."""
-        return Vocabulary.of(
-            (plain_text(d.text, 0, len(d.text), d.markup) for d in self.index.documents),
-            (question.text for question in self.index.questions),
-            (question.text for question in self.index.open_questions),
-            self.index.synonyms,
-        )
+        return self.index.words.vocabulary
 
     # How a sentence scores.
 
@@ -212,31 +216,32 @@ class Retriever:
         text, cosines, taught_by = searched
         parts, chunk_of = self.parts, self._chunk_of
         scores: Scores = (
-            parts.chunk_cosine * _standardized(cosines.chunks[0][chunk_of])
-            + parts.sentence_cosine * _standardized(cosines.sentences[0])
-            + parts.chunk_words * _standardized(self._chunk_words.scores(text)[chunk_of])
-            + parts.sentence_words * _standardized(self._sentence_words.scores(text))
+            parts.chunk_cosine * _standardized(cosines.chunks[chunk_of])
+            + parts.sentence_cosine * _standardized(cosines.sentences)
+            + parts.chunk_words * _standardized(self.index.words.chunks.scores(text)[chunk_of])
+            + parts.sentence_words * _standardized(self.index.words.sentences.scores(text))
         )
         if not self.index.bank_models:
             return scores
         taught = np.zeros_like(scores)
         for document, (sentence_scores, _) in taught_by.items():
-            taught[self._rows(document).sentences] = sentence_scores[0]
+            taught[self._rows(document).sentences] = sentence_scores
         with_bank: Scores = (
             parts.own_with_bank * scores
             + parts.taught * _standardized(taught)
-            + parts.taught_words * _standardized(self._taught_words.scores(text))
+            + parts.taught_words * _standardized(self.index.words.taught.scores(text))
         )
         return with_bank
 
-    def _taught(self, document: int, cosines: _Cosines) -> tuple[FloatMatrix, FloatMatrix]:
+    def _taught(self, document: int, cosines: _Cosines) -> tuple[Scores, float]:
         rows = self._rows(document)
         anchors = (
-            cosines.sentences[:, rows.sentences],
-            cosines.questions[:, rows.questions],
-            cosines.open_questions[:, rows.open_questions],
+            cosines.sentences[rows.sentences],
+            cosines.questions[rows.questions],
+            cosines.open_questions[rows.open_questions],
         )
-        return self.index.bank_models[document].apply(np.concatenate(anchors, axis=1))
+        sentences, answerable = self.index.bank_models[document].apply(np.concatenate(anchors)[np.newaxis])
+        return sentences[0], float(answerable[0])
 
     def _confidence(self, searched: _Searched, document: int) -> float:
         """The probability that a document answers a query."""
@@ -247,13 +252,14 @@ class Retriever:
             return sigmoid(COSINE_STEEPNESS * (nearest - COSINE_MIDPOINT))
         rows = self._rows(document)
         sentence_scores, answerable = taught_by[document]
-        words = self._question_words.scores(text)
-        of_document = np.concatenate([rows.questions, len(self.index.questions) + rows.open_questions])
+        words = self.index.words.questions.scores(text)
+        n_answered = len(self.index.questions)
+        asked, left_open = words[:n_answered][rows.questions], words[n_answered:][rows.open_questions]
         known = (cosines.sentences, cosines.questions, cosines.open_questions)
         return model.calibration.confidence(
             Signals(
-                answerable=float(answerable[0]),
-                lexical_margin=lexical_margin(words[of_document], len(rows.questions)),
+                answerable=answerable,
+                lexical_margin=lexical_margin(asked, left_open),
                 best_sentence=float(sentence_scores.max()),
                 nearest=float(max(part.max() for part in known if part.size)),
             )
@@ -262,36 +268,14 @@ class Retriever:
     def _nearest_open(self, cosines: _Cosines) -> tuple[OpenQuestion | None, float]:
         if not cosines.open_questions.size:
             return None, 0.0
-        row = int(cosines.open_questions[0].argmax())
-        return self.index.open_questions[row], float(cosines.open_questions[0][row])
+        row = int(cosines.open_questions.argmax())
+        return self.index.open_questions[row], float(cosines.open_questions[row])
 
     # What is the same for every query.
 
     @cached_property
     def _chunk_of(self) -> np.ndarray:
         return np.array([sentence.chunk for sentence in self.index.sentences])
-
-    @cached_property
-    def _chunk_words(self) -> LexicalIndex:
-        return LexicalIndex([self._plain(chunk) for chunk in self.index.chunks])
-
-    @cached_property
-    def _sentence_words(self) -> LexicalIndex:
-        return LexicalIndex([self._plain(sentence) for sentence in self.index.sentences])
-
-    @cached_property
-    def _taught_words(self) -> LexicalIndex:
-        """Each sentence with the questions that it answers."""
-        texts = [[self._plain(sentence)] for sentence in self.index.sentences]
-        for question in self.index.questions:
-            texts[question.sentence].append(question.text)
-        return LexicalIndex([" ".join(words) for words in texts])
-
-    @cached_property
-    def _question_words(self) -> LexicalIndex:
-        """Each question of the banks, first the answered ones."""
-        texts = [question.text for question in self.index.questions]
-        return LexicalIndex(texts + [question.text for question in self.index.open_questions])
 
     @cached_property
     def _rows_by_document(self) -> dict[int, _Rows]:
@@ -305,9 +289,9 @@ class Retriever:
         of_open = np.array([question.document for question in open_questions], dtype=int)
         return {
             document: _Rows(
-                np.flatnonzero(of_sentences == document),
-                np.flatnonzero(of_questions == document),
-                np.flatnonzero(of_open == document),
+                _picked(np.flatnonzero(of_sentences == document)),
+                _picked(np.flatnonzero(of_questions == document)),
+                _picked(np.flatnonzero(of_open == document)),
             )
             for document in self.index.bank_models
         }
@@ -342,16 +326,12 @@ class Retriever:
 
 
 class _Cosines(NamedTuple):
-    """Cosines of queries to everything that is embedded, each of shape (n_queries, n_rows)."""
+    """Cosines to all that is embedded: of one query, shape (n_rows,), or of several, (n_queries, n_rows)."""
 
     chunks: FloatMatrix
     sentences: FloatMatrix
     questions: FloatMatrix
     open_questions: FloatMatrix
-
-    def of(self, query: int) -> _Cosines:
-        """Those of one query, still with two dimensions."""
-        return _Cosines(*(part[query : query + 1] for part in self))
 
 
 class _Searched(NamedTuple):
@@ -359,21 +339,27 @@ class _Searched(NamedTuple):
 
     words: str
     cosines: _Cosines
-    taught: Mapping[int, tuple[FloatMatrix, FloatMatrix]]  # by document, see `BankModel.apply`
+    taught: Mapping[int, tuple[Scores, float]]  # by document: of its sentences, and that it answers
 
 
 class _Rows(NamedTuple):
     """Which rows belong to one document."""
 
-    sentences: np.ndarray
-    questions: np.ndarray
-    open_questions: np.ndarray
+    sentences: Picked
+    questions: Picked
+    open_questions: Picked
+
+
+def _picked(rows: np.ndarray) -> Picked:
+    """Rows to take from an array; those that follow one another as a slice, which copies nothing."""
+    follow = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
+    return slice(int(rows[0]), int(rows[-1]) + 1) if follow else rows
 
 
 def _standardized(scores: Scores) -> Scores:
     """Mean 0 and standard deviation 1, so that parts of different scale can be added."""
-    spread = scores.std()
     centred: Scores = scores - scores.mean()
+    spread = np.sqrt(centred @ centred / len(centred))
     return centred / spread if spread > 0 else centred
 
 

@@ -81,7 +81,7 @@ class Review:
     after: str
     asked: int
     touched: tuple[Reviewed, ...]  # the gravest first
-    hanging: tuple[Problem, ...]  # bank entries whose sentence or section is no longer there
+    hanging: tuple[Problem, ...]  # questions and notes whose sentence or section is no longer there
     reworded: tuple[tuple[str, str], ...]  # sentences with bank questions that are gone, what they may be now
     hanging_evidence: tuple[str, ...]  # ids of evaluation questions of which a gold sentence is gone
 
@@ -107,7 +107,7 @@ def review(
 
     Args:
         rows: evaluation questions; those that tell of an emergency are left out, no edit touches them.
-        hanging: what is wrong with the banks of the later generation.
+        hanging: what an edit left in the banks and notes of the later generation.
         on_progress: called with the number of questions asked so far, and of all.
     """
     old, new = before.index, after.index
@@ -223,15 +223,15 @@ class _Shown:
     """An answer as the review compares it."""
 
     first: Seen
-    passages: frozenset[str]  # words of all quotes
+    passages: frozenset[str]  # words of all quotes that were found
 
 
 def _shown(assistant: Assistant, answer: Answer) -> _Shown:
     documents = {document.name: document for document in assistant.documents}
-    words = [_plain(documents[quote.document], quote.start, quote.end) for quote in answer.quotes]
+    words = [_plain(documents[quote.document], quote.start, quote.end) for quote in answer.found]
     if not words:
         return _Shown(Seen(answer.outcome, (), "", ""), frozenset())
-    first = answer.quotes[0]
+    first = answer.found[0]
     highlights = [_plain(documents[first.document], *span) for span in first.highlights]
     seen = Seen(answer.outcome, first.section_path, words[0], " ".join(highlights))
     return _Shown(seen, frozenset(words))

@@ -76,16 +76,25 @@ def entries(node: yaml.MappingNode, file: str) -> dict[Line, yaml.Node]:
 
 
 def fields(
-    node: yaml.Node | None, file: str, names: Set[str], *, required: bool = False
+    node: yaml.Node | None,
+    file: str,
+    names: Set[str],
+    *,
+    required: bool = False,
+    optional: Set[str] = frozenset(),
 ) -> dict[str, yaml.Node]:
-    """The values of a mapping that has these keys and no others, and all of them if required."""
+    """The values of a mapping that has these keys and no others, and all of them if required.
+
+    Args:
+        optional: further keys that may stand there and need not.
+    """
     if node is None and not required:
         return {}
     if not isinstance(node, yaml.MappingNode):
         line = line_of(node) if node else 1
         raise YamlError(file, line, f"expected {_listed(names)} here, got {kind_of(node)}")
     found = {key.text: value for key, value in entries(node, file).items()}
-    if found.keys() - names or (required and names - found.keys()):
+    if found.keys() - names - optional or (required and names - found.keys()):
         raise YamlError(file, line_of(node), f"expected {_listed(names)} here, got {_listed(found.keys())}")
     return found
 

@@ -1,0 +1,162 @@
+"""The quotes that answer → what is shown: with the notes on them, and in company where they need it.
+
+Which sentences need what stands in the notes (`notes.py`). Nothing here changes what a search ranks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from b12qa.fairness import leaned_on, quote_sentences, rows_in
+from b12qa.index import Index
+from b12qa.records import EditorNote, NotedSentence, Quote, QuoteRole, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What to show for a question."""
+
+    quotes: tuple[Quote, ...]
+    held_back: bool = False  # what answers best must not stand first or alone, and no answer could
+
+
+def compose(
+    index: Index, answers: Sequence[Quote], warnings: Sequence[Quote] = (), spare: Iterable[Quote] = ()
+) -> Composition:
+    """Put quotes in company: every noted sentence with its note and its partners, none barred in the first.
+
+    A barred quote is preceded, in this order of preference, by its partners, by warnings, by another quote
+    that answers, by one of the spare ones. In the last case it is held back: it is shown, as something that
+    is related; if there is no spare one either, nothing is shown.
+
+    Args:
+        answers: best first.
+        warnings: what belongs to the first of them, and stands right after it.
+        spare: other passages, best first, of which one may come to stand before a barred quote.
+    """
+    if not index.notes and not warnings:
+        return Composition(tuple(answers))
+    company = _Company(index)
+    first_ones: list[Quote] = []
+    held_back = False
+    if answers and company.is_barred(answers[0]):
+        first_ones, answers = company.before_a_barred(answers, warnings)
+        if company.is_barred((*first_ones, *answers)[0]):
+            stand_in = next((quote for quote in spare if not company.is_barred(quote)), None)
+            if stand_in is None:
+                return Composition((), held_back=True)
+            first_ones, answers, held_back = [replace(stand_in, role=QuoteRole.PARTNER)], answers[:1], True
+    left = [warning for warning in warnings if warning not in first_ones]
+    return Composition(company.complete([*first_ones, *answers[:1], *left, *answers[1:]]), held_back)
+
+
+def wants_warnings(index: Index, quotes: Iterable[Quote]) -> bool:
+    """Whether quotes show a sentence that may only be shown together with warnings, and none of these."""
+    if not index.notes:
+        return False
+    company = _Company(index)
+    shown = [row for quote in quotes for row in company.shown(quote)]
+    sections = {(index.sentences[row].document, _section(index, row)) for row in shown}
+    wanted = any(company.noted[row].warnings for row in shown if row in company.noted)
+    return wanted and sections.isdisjoint(index.warning_sections)
+
+
+def rows_of_warnings(index: Index, document: int) -> list[int]:
+    """The sentences of a document that stand in its sections of warnings."""
+    sections = {section for number, section in index.warning_sections if number == document}
+    return [
+        row
+        for row, sentence in enumerate(index.sentences if sections else ())
+        if sentence.document == document and _section(index, row) in sections
+    ]
+
+
+def _section(index: Index, row: int) -> int:
+    return index.chunks[index.sentences[row].chunk].section
+
+
+class _Company:
+    """Who must stand with whom."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.noted = {noted.sentence: noted for noted in index.notes}
+        self.numbers = {document.name: number for number, document in enumerate(index.documents)}
+
+    def highlighted(self, quote: Quote) -> list[NotedSentence]:
+        """The noted ones among the highlighted sentences."""
+        return [self.noted[row] for row in self._rows(quote, quote.highlights) if row in self.noted]
+
+    def shown(self, quote: Quote) -> list[int]:
+        """The sentences that a quote shows, at least in part, those above it included."""
+        return self._rows(quote, [Span(part.start, part.end) for part in (*quote.context, quote)])
+
+    def is_barred(self, quote: Quote) -> bool:
+        return any(noted.barred for noted in self.highlighted(quote))
+
+    def before_a_barred(
+        self, answers: Sequence[Quote], warnings: Sequence[Quote]
+    ) -> tuple[list[Quote], Sequence[Quote]]:
+        """What may stand before the first quote, and the quotes after that, the same or in another order."""
+        barred, *others = answers
+        fit = [quote for quote in others if not self.is_barred(quote)]
+        partners = [row for noted in self.highlighted(barred) for row in noted.partners]
+        already = next((quote for quote in fit if set(self.shown(quote)) & set(partners)), None)
+        cut = [quote for quote in self._cut(partners) if not self.is_barred(quote)]
+        safe = [quote for quote in warnings if not self.is_barred(quote)]
+        if already is None and (cut or safe):
+            return (cut or safe[:1]), answers
+        first = already or next(iter(fit), None)
+        if first is None:
+            return [], answers
+        return [], [first, *(quote for quote in answers if quote is not first)]
+
+    def complete(self, quotes: Sequence[Quote]) -> tuple[Quote, ...]:
+        """The quotes, each followed by the partners that none of them shows, all with their notes."""
+        seen = {row for quote in quotes for row in self.shown(quote)}
+        complete: list[Quote] = []
+        for quote in quotes:
+            complete.append(quote)
+            brought = self._cut(self._missing(self.shown(quote), seen))
+            while brought:
+                complete += brought
+                rows = [row for partner in brought for row in self.shown(partner)]
+                seen.update(rows)
+                brought = self._cut(self._missing(rows, seen))
+        return tuple(replace(quote, notes=self._notes(quote)) for quote in complete)
+
+    def _missing(self, rows: Sequence[int], seen: set[int]) -> list[int]:
+        """The partners of some sentences, and their partners in turn, as far as they have not been seen."""
+        missing: list[int] = []
+        waiting = list(rows)
+        while waiting:
+            noted = self.noted.get(waiting.pop(0))
+            for partner in noted.partners if noted else ():
+                if partner not in seen:
+                    brought = (*leaned_on(self.index, partner), partner)
+                    seen.update(brought)
+                    missing.append(partner)
+                    waiting += brought
+        return missing
+
+    def _cut(self, rows: Iterable[int]) -> list[Quote]:
+        """Sentences as quotes, one for all neighbours in a passage, in the order in which they are given."""
+        order = list(dict.fromkeys(rows))
+        runs: list[list[int]] = []
+        for row in sorted(order):
+            before = {*leaned_on(self.index, row), row - 1}
+            same = runs and self.index.sentences[row].chunk == self.index.sentences[runs[-1][-1]].chunk
+            if same and runs[-1][-1] in before:
+                runs[-1].append(row)
+            else:
+                runs.append([row])
+        runs.sort(key=lambda run: min(order.index(row) for row in run))
+        return [quote_sentences(self.index, run, QuoteRole.PARTNER) for run in runs]
+
+    def _notes(self, quote: Quote) -> tuple[EditorNote, ...]:
+        return tuple(self.noted[row].note for row in self.shown(quote) if row in self.noted)
+
+    def _rows(self, quote: Quote, spans: Iterable[Span]) -> list[int]:
+        number = self.numbers[quote.document]
+        return sorted({row for start, end in spans for row in rows_in(self.index, number, start, end)})
