@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import socket
 import threading
@@ -688,8 +689,10 @@ MARKS = (
     "<button type=button class=ask onclick={run}>x</button>",
 )
 PAYLOADS = [
-    mark.format(run=f"window.ran={number}", n=number)
-    for number, mark in enumerate(MARKS + tuple(m.upper() for m in MARKS) + tuple(f"x {m} y" for m in MARKS))
+    way(mark.format(run=f"window.ran={number}", n=number))
+    for number, (way, mark) in enumerate(
+        itertools.product((str, str.upper, lambda mark: f"x {mark} y"), MARKS)
+    )
 ][:100]
 
 
