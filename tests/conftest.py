@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from fastapi import FastAPI
 
+from b12qa import answering
 from b12qa.answering import Assistant
 from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.exporting import export_encoder
+from b12qa.web.guard import Guard
+from b12qa.web.settings import Settings
+from b12qa.web.surfaces import Surfaces
 
 if TYPE_CHECKING:
     from b12qa.web.page import Served
@@ -67,6 +72,26 @@ def serving(assistant: Assistant) -> Callable[[], Served]:
 
     served = served_by(assistant)
     return lambda: served
+
+
+def assistant_for(text: str, folder: Path, name: str = "text") -> Assistant:
+    """An assistant for one more document in a folder, with the stand-in encoder."""
+    (folder / "corpus").mkdir(exist_ok=True)
+    (folder / "corpus" / f"{name}.md").write_bytes(text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        for function in ("find_model", "load_encoder"):
+            patch.setattr(answering, function, lambda *_, **__: HashingEncoder())
+        return Assistant.load(folder / "index", corpus=folder / "corpus", build=True)
+
+
+def programs_app(assistant: Assistant, settings: Settings | None = None) -> FastAPI:
+    """The routes for programs behind the guard, without the page, which takes seconds to load."""
+    settings = settings or Settings(rate=0)
+    surfaces = Surfaces(settings)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    surfaces.add_programs(app, lambda: assistant)
+    app.add_middleware(Guard, settings=settings, metrics=surfaces.metrics)
+    return app
 
 
 @pytest.fixture

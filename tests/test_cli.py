@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -421,6 +422,21 @@ def test_diff_says_what_an_edit_does_and_makes_nothing_current(edited: Path, bra
     assert "less than 2 mm" in words(
         run("diff", "--index", index, "--questions", brake_questions, "--previous").stdout
     )
+
+
+@pytest.mark.model
+def test_diff_names_the_notes_that_an_edit_left_hanging(edited: Path) -> None:
+    sentence = "Replace the pads when less than 1 mm of lining is left."
+    (edited / "corpus" / "bicycles.notes.yaml").write_text(
+        f"notes:\n- sentence: {sentence}\n  sha256: {hashlib.sha256(sentence.encode()).hexdigest()}\n"
+        "  kind: dated\n  note: The maker says 1.5 mm now.\n  source: the maker\n"
+    )
+    printed = words(run("diff", "--index", edited / "index").stdout)
+    assert "bicycles.notes.yaml:2: error: the note hangs in the air" in printed
+    assert "is it now 'Replace the pads when less than 2 mm of lining is left.'?" in printed
+    refused = words(run("build", "--index", edited / "index", exit_code=2).stderr)
+    assert "the note hangs in the air" in refused
+    assert "What was current stays current. Mend the notes" in refused
 
 
 @pytest.mark.model

@@ -47,7 +47,10 @@ from b12qa.retrieval import Retriever
 
 CORPUS = ROOT / "corpus"
 FINGERPRINT = "5eed" * 16
-HEAVY = ("torch", "transformers", "sentence_transformers", "sklearn", "scipy", "pandas", "gradio")
+HEAVY = (
+    "torch", "transformers", "sentence_transformers", "sklearn", "scipy", "pandas", "gradio", "markdown_it",
+    "sentencex",
+)  # fmt: skip
 TEXTS = [
     "numb toes",
     "how much b12 is there in a clam or in beef liver",

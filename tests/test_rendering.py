@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -15,11 +16,14 @@ from b12qa.records import (
     Answer,
     BlockKind,
     Document,
+    EditorNote,
     Excerpt,
+    NoteKind,
     Notice,
     NoticeKind,
     Outcome,
     Quote,
+    QuoteRole,
     ScoredChunk,
     SearchResults,
     SectionReference,
@@ -144,7 +148,7 @@ def test_a_hostile_question_and_section_become_nothing_but_text() -> None:
         Notice(NoticeKind.NEAREST_SECTIONS, "The nearest sections are:", (nearest,)),
     )
     answer = answer_with(outcome=Outcome.NOT_COVERED, notices=notices)
-    for html in (rendering.answer_html(answer), rendering.answer_html(answer, links=True)):
+    for html in (rendering.answer_html(answer), rendering.answer_html(answer, rendering.Surroundings({}))):
         page = Page(html)
         assert page.tags <= PLAIN_TAGS | {"a"}
         assert not any(name.startswith("on") or name == "style" for name in page.attributes)
@@ -339,3 +343,82 @@ def test_results_are_numbered_and_scored() -> None:
     assert Page(results._repr_html_()).texts["small"] == ["score 0.123"]
     assert str(results) == "1. score 0.123\n> Green tea.\n  (Tea)"
     assert Page(SearchResults()._repr_html_()).texts["ol"] == [""]
+
+
+# Editor's notes.
+
+
+def note_on(quote: Quote, words: str, kind: NoteKind, text: str = "Ours.", reviewed: str = "") -> EditorNote:
+    start = quote.start + quote.text.index(words)
+    reviewer = "A nurse" if reviewed else "not yet clinically reviewed"
+    return EditorNote(kind, text, "A book", reviewer, reviewed, start, start + len(words))
+
+
+def test_a_note_stands_beside_the_quote_and_never_in_it() -> None:
+    quote = quote_of("Tea heals. Tea is **very** old, and it is from far away indeed. Tea is hot.")
+    notes = (
+        note_on(quote, "Tea heals.", NoteKind.UNSAFE_ALONE, "Ours, above."),
+        note_on(
+            quote,
+            "Tea is **very** old, and it is from far away indeed.",
+            NoteKind.OVERSTATED,
+            "Ours, below.",
+        ),
+        note_on(quote, "Tea is hot.", NoteKind.CONTRADICTED, "Ours, above too."),
+    )
+    html = rendering.quote_html(replace(quote, notes=notes))
+    page = Page(html)
+    above, below = page.texts["aside.note"]
+    assert above.startswith(f"{rendering.NOTE_HEADING}Not safe to read alone. On Tea heals.: Ours, above.")
+    assert "Ours, above too." in above
+    assert "On Tea is very old, and it …: Ours, below.Source: A book · Not yet clinically reviewed" in below
+    assert html.index("<aside") < html.index("<figure") < html.rindex("<aside")
+    assert page.texts["figure"] == Page(rendering.passage_html(quote)).texts["figure"]
+    assert "Ours" not in page.texts["blockquote"][0]
+    assert "role" in page.attributes
+
+
+def test_a_note_on_all_that_a_quote_shows_does_not_repeat_its_words() -> None:
+    quote = quote_of("Tea heals.")
+    (said,) = Page(
+        rendering.quote_html(replace(quote, notes=(note_on(quote, "Tea heals.", NoteKind.DATED),)))
+    ).texts["aside.note"]
+    assert "Tea heals" not in said
+    assert "Out of date. Ours." in said
+
+
+def test_what_an_editor_writes_cannot_become_markup() -> None:
+    quote = quote_of("Tea <b>heals</b>. So.")
+    hostile = "</aside><script>x</script>"
+    note = replace(note_on(quote, "Tea <b>heals</b>.", NoteKind.OVERSTATED, hostile), source="<img src=x>")
+    page = Page(rendering.quote_html(replace(quote, notes=(note,))))
+    assert page.tags <= PLAIN_TAGS | {"aside", "q"}
+    assert hostile in page.texts["aside.note"][0]
+    assert "<img src=x>" in page.texts["aside.note"][0]
+
+
+def test_copied_as_text_a_quote_keeps_its_notes_and_its_section() -> None:
+    quote = quote_of("Tea heals. So.")
+    notes = (
+        note_on(quote, "Tea heals.", NoteKind.CONTRADICTED, reviewed="2025-03-01"),
+        note_on(quote, "So.", NoteKind.UNSUPPORTED),
+    )
+    assert str(replace(quote, notes=notes, role=QuoteRole.PARTNER)).splitlines() == [
+        "Read these together:",
+        "[Editor's note, not part of the article] The evidence says otherwise. On “Tea heals.”: Ours. "
+        "(Source: A book · Reviewed by A nurse, 1 March 2025)",
+        "> Tea heals. So.",
+        "  (tea)",
+        "[Editor's note, not part of the article] No source given. On “So.”: Ours. "
+        "(Source: A book · Not yet clinically reviewed)",
+    ]
+
+
+def test_a_quote_says_why_it_is_shown_where_it_was_not_found() -> None:
+    quote = quote_of("Tea heals.")
+    for role in QuoteRole:
+        page = Page(answer_with(replace(quote, role=role))._repr_html_())
+        words = rendering.ROLE_WORDS.get(role)
+        assert page.texts.get("p.role", []) == ([words] if words else [])
+    assert set(rendering.ROLE_WORDS) == set(QuoteRole) - {QuoteRole.ANSWER}
+    assert set(rendering.KIND_WORDS) == set(NoteKind)

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from conftest import SMALL_TEXT, HashingEncoder
+from reading_grade import grade
 from typer.testing import CliRunner
 
 from b12qa import answering, rendering, safety
@@ -43,20 +43,6 @@ def no_region(monkeypatch: pytest.MonkeyPatch) -> None:
 # Plain words.
 
 
-def syllables(word: str) -> int:
-    """Groups of vowels, without a silent e at the end."""
-    groups = len(re.findall(r"[aeiouy]+", word))
-    silent = word.endswith("e") and not word.endswith("le") and groups > 1
-    return max(groups - silent - (word.endswith("ed") and word[-3:-2] not in "td" and groups > 1), 1)
-
-
-def grade(text: str) -> float:
-    """Flesch-Kincaid grade level; numbers to call count as one short word."""
-    sentences = [s for s in re.split(r"[.!?:\n]+(?:\s|$)", text) if re.search(r"[A-Za-z]", s)]
-    words = re.findall(r"[a-z]+(?:'[a-z]+)?", re.sub(r"[\d-]+", " ten ", text).lower())
-    return 0.39 * len(words) / len(sentences) + 11.8 * sum(map(syllables, words)) / len(words) - 15.59
-
-
 def test_the_grade_of_a_text_is_measured_as_it_is_defined() -> None:
     assert grade("The cat sat on the mat.") == pytest.approx(0.39 * 6 + 11.8 - 15.59)
     assert grade("Neuropathy necessitates individualised pharmacological evaluation.") > 20
@@ -81,7 +67,7 @@ def test_the_disclaimer_says_what_this_is_what_it_is_not_and_what_to_do() -> Non
     parts = (safety.WHAT_THIS_IS, safety.WHAT_IT_IS_NOT, safety.WHAT_TO_DO)
     assert " ".join(parts) == DISCLAIMER
     assert "machine" in parts[0]
-    assert "quotes one article" in parts[0]
+    assert "what an article says" in parts[0]
     for word in ("not a person", "no advice", "no diagnosis"):
         assert word in parts[1]
     for word in ("pharmacist", "doctor", "emergency number"):
@@ -202,6 +188,32 @@ def test_rules_and_regions_are_read_without_index_model_and_network(tmp_path: Pa
         "are you real?",
         "you are not a doctor, are you?",
         "arE yOu a PhArMaCiSt",
+        "who made this?",
+        "who built this page",
+        "who is behind this site",
+        "which company made you",
+        "who programmed you",
+        "what is this site?",
+        "what model are you",
+        "do you use AI?",
+        "does chatgpt write this",
+        "is this the NHS",
+        "are you from the hospital",
+        "what's your name",
+        "can i talk to a real person",
+        "is a human reading my messages",
+        "are these answers written by a human",
+        "did a doctor write these answers?",
+        "did a doctor check this",
+        "is anybody checking these answers",
+        "who checks what you say",
+        "is there a doctor here",
+        "do you make things up",
+        "can I trust you",
+        "how do you know all this",
+        "is this chat automated",
+        "u real?",
+        "whos replying to me",
     ],
 )
 def test_who_asks_for_a_person_is_told_that_this_is_a_machine(question: str, tea: Assistant) -> None:
@@ -209,6 +221,7 @@ def test_who_asks_for_a_person_is_told_that_this_is_a_machine(question: str, tea
     assert [notice.kind for notice in answer.notices] == [NoticeKind.ABOUT, NoticeKind.DISCLAIMER]
     assert answer.quotes == ()
     assert "This is a machine, not a person, and not a doctor" in answer.notices[0].text
+    assert "No doctor checks" in answer.notices[0].text
 
 
 @pytest.mark.parametrize(
@@ -221,6 +234,13 @@ def test_who_asks_for_a_person_is_told_that_this_is_a_machine(question: str, tea
         "can a person live without B12?",
         "who should take B12?",
         "is this dose OK for a person of 80?",
+        "who wrote the article",
+        "what are you supposed to eat",
+        "how does this work on nerves",
+        "did a doctor run the trial",
+        "can I trust the evidence",
+        "is the nasal spray approved by the NHS",
+        "should someone with diabetes ask a real doctor about tablets?",
     ],
 )
 def test_a_question_that_names_a_person_is_answered(question: str) -> None:

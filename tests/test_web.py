@@ -18,12 +18,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import SMALL_TEXT, HashingEncoder, serving
+from conftest import SMALL_TEXT, assistant_for, serving
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from b12qa import answering, rendering
+from b12qa import rendering
 from b12qa.answering import Assistant
 from b12qa.errors import B12qaError
 from b12qa.records import Answer, Document, Excerpt, Outcome, Span
@@ -31,18 +31,9 @@ from b12qa.safety import DISCLAIMER
 from b12qa.web import page, replies, server
 from b12qa.web.guard import MAX_BODY_BYTES
 from b12qa.web.page import build_app
+from b12qa.web.texts import texts_for
 
 OWN_ADDRESS = "http://testserver"
-
-
-def assistant_for(text: str, folder: Path, name: str = "text") -> Assistant:
-    """An assistant for one more document in a folder, with the stand-in encoder."""
-    (folder / "corpus").mkdir(exist_ok=True)
-    (folder / "corpus" / f"{name}.md").write_bytes(text.encode())
-    with pytest.MonkeyPatch.context() as patch:
-        for function in ("find_model", "load_encoder"):
-            patch.setattr(answering, function, lambda *_, **__: HashingEncoder())
-        return Assistant.load(folder / "index", corpus=folder / "corpus", build=True)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +156,11 @@ def test_page_asks_for_no_analytics_share_or_stored_conversation(client: TestCli
 # What is shown.
 
 
+def header_of(assistant: Assistant) -> str:
+    """The top of the page in English."""
+    return page._header(assistant, texts_for(None, None))
+
+
 class _Texts(HTMLParser):
     """Text content by the id of the element that holds it."""
 
@@ -261,13 +257,19 @@ def test_one_article_is_introduced_at_the_top_of_the_page(tmp_path: Path) -> Non
         shown = client.get("/config").text
     assert "&lt;Tea&gt;" in shown
     words = "Source: The book of tea &amp; cake · Reviewed: 1 March 2025 · Licence: CC BY 4.0"
-    assert page._header(assistant).count(f'<p class="about">{words}</p>') == 1
+    assert header_of(assistant).count(f'<p class="about say" lang="en">{words}</p>') == 1
     assert "The book" not in replies.articles_html(assistant)
 
 
 def test_an_article_that_says_nothing_of_itself_is_introduced_as_such(tea: Assistant) -> None:
-    words = '<p class="about">This article gives no author, date or source.</p>'
-    assert f'<p class="titles">Tea</p>{words}<p class="disclaimer">' in page._header(tea)
+    words = '<p class="about say" lang="en">This article gives no author, date or source.</p>'
+    assert f'<p class="titles" lang="en">Tea</p>{words}<p class="say disclaimer"' in header_of(tea)
+
+
+def test_page_is_introduced_in_the_language_of_the_visitor(tea: Assistant) -> None:
+    header = unescape(page._header(tea, texts_for("es", None)))
+    assert '<h1 class="say" lang="es">Pregunte al artículo</h1>' in header
+    assert '<p class="titles" lang="en">Tea</p>' in header
 
 
 def test_several_articles_are_introduced_one_by_one_beside_the_conversation(tmp_path: Path) -> None:
@@ -280,14 +282,17 @@ def test_several_articles_are_introduced_one_by_one_beside_the_conversation(tmp_
     assistant_for("# Plain\n\nOne sentence.\n", tmp_path, "plain")
     assistant = assistant_for("# Last\n\nOne sentence.\n", tmp_path, "z")
     html = replies.articles_html(assistant)
-    introduced = re.findall(r'(?:<p class="title">([^<]*)</p>)?<p class="about">([^<]*)</p><article', html)
+    about = r'(?:<p class="title">([^<]*)</p>)?<p class="about say" lang="en">([^<]*)</p><article'
+    introduced = re.findall(about, html)
     assert introduced == [
         ("", "This article gives no author, date or source."),  # its heading is its title
         *((f"Tea {n}", f"No source given · Reviewed: {n} March 2025") for n in range(1, 5)),
         ("", "This article gives no author, date or source."),
     ]
-    header = page._header(assistant)
-    assert '<p class="titles">Plain · Tea 1 · Tea 2 · Tea 3 · and 2 more</p><p class="disclaimer">' in header
+    titles = (
+        '<p class="titles" lang="en">Plain · Tea 1 · Tea 2 · Tea 3 · and 2 more</p><p class="say disclaimer"'
+    )
+    assert titles in header_of(assistant)
 
 
 def test_gradio_gets_html_without_a_character_that_it_would_change() -> None:
@@ -298,13 +303,16 @@ def test_gradio_gets_html_without_a_character_that_it_would_change() -> None:
 
 def test_quotes_and_sections_link_to_the_article_only_where_it_stands(tea: Assistant) -> None:
     answer = tea.ask("Wait 3 minutes.")
-    linked, alone = rendering.answer_html(answer, links=True), rendering.answer_html(answer)
+    linked, alone = (
+        rendering.answer_html(answer, rendering.Surroundings({d.name: d for d in tea.documents}, links=links))
+        for links in (True, False)
+    )
     anchors = _Texts(replies.articles_html(tea)).by_id
-    targets = re.findall(r'href="#([^"]+)"', linked)
+    targets = re.findall(r'class="open[^"]*" href="#([^"]+)"', linked)
     assert targets
     assert set(targets) <= set(anchors)
     assert "Wait 3 minutes." in [anchors[target] for target in targets]
-    assert "href" not in alone
+    assert 'class="open' not in alone
 
 
 @pytest.mark.model
@@ -334,7 +342,9 @@ def test_question_is_shown_as_typed() -> None:
 class BrokenAssistant(Assistant):
     """An assistant that fails, with the question in the message."""
 
-    def ask(self, question: str, history: Sequence[str] = (), max_quotes: int = 3) -> Answer:
+    def ask(
+        self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
+    ) -> Answer:
         raise RuntimeError(f"cannot answer {question}")
 
 

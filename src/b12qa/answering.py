@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from b12qa import safety
+from b12qa import caution, safety
 from b12qa.building import Progress, build_index, no_progress
 from b12qa.companions import Composition, compose, rows_of_warnings, wants_warnings
 from b12qa.conversation import Query, to_query
 from b12qa.corpus import read_corpus, unread_corpus
-from b12qa.embedding import find_model, load_encoder
+from b12qa.embedding import RememberingEncoder, find_model, load_encoder
 from b12qa.errors import IndexUnusableError, QueryError
 from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
 from b12qa.index import check_servable, open_index
-from b12qa.lexical import terms
+from b12qa.lexical import terms, words
 from b12qa.records import (
     Answer,
     Document,
@@ -33,6 +33,7 @@ from b12qa.records import (
 )
 from b12qa.retrieval import Ranking, Retriever
 from b12qa.storage import locked
+from b12qa.treatment import Asked, load_rules
 
 MAX_QUOTES = 3
 # Chosen on the development questions, see evals/README.md.
@@ -46,6 +47,9 @@ MAX_MISSING_WORDS = 2
 # How much a message counts as a whole, beside the questions in it.
 WHOLE_WEIGHT = 0.5
 MAX_NEAREST_SECTIONS = 3
+# So many passages say which sections are near.
+NEAREST_AMONG = 10
+SEARCHED_AS_TYPED = "Searched exactly what you typed."
 # So many further passages may be tried for one to stand before a sentence that is barred from being first.
 SPARE_PASSAGES = 10
 HELD_BACK = "The words that fit best must not be read alone. An editor's note says why."
@@ -90,11 +94,11 @@ class Assistant:
             same = unread.hashes() == opened.inputs["corpus"]
             check_servable(opened, unread if same else read_corpus(folder), exported or find_model(model))
         except IndexUnusableError:
+            sources = read_corpus(folder)  # what is wrong with the corpus comes first
             if not build:
                 raise
             from b12qa.exporting import export_encoder
 
-            sources = read_corpus(folder)
             with locked(index_dir):  # before the model is loaded, which takes seconds
                 encoder = load_encoder(model)
                 build_index(sources, encoder, index_dir, on_progress)
@@ -104,6 +108,16 @@ class Assistant:
                 Retriever(opened, exported_encoder(index_dir, opened.model_fingerprint, model) or encoder)
             )
         return cls(Retriever(opened, exported or load_encoder(model)))
+
+    def _repr_html_(self) -> str:
+        from b12qa import rendering
+
+        return rendering.introduction_html(self.documents)
+
+    def __str__(self) -> str:
+        from b12qa import rendering
+
+        return f"{rendering.introduction(self.documents)}\n\n{safety.DISCLAIMER}"
 
     @property
     def documents(self) -> tuple[Document, ...]:
@@ -115,7 +129,14 @@ class Assistant:
         ranking, _ = self._rank(self._query(question, history))
         return self.retriever.results(ranking, top_k)
 
-    def ask(self, question: str, history: Sequence[str] = (), max_quotes: int = MAX_QUOTES) -> Answer:
+    def ask(
+        self,
+        question: str,
+        history: Sequence[str] = (),
+        max_quotes: int = MAX_QUOTES,
+        *,
+        literal: bool = False,
+    ) -> Answer:
         """Answer a question with the document's own words, or say that it does not answer.
 
         Red flags come first: with an emergency or urgent one, nothing is searched and nothing quoted.
@@ -124,6 +145,8 @@ class Assistant:
             question: as typed, of any length.
             history: the user's earlier questions, oldest first.
             max_quotes: at most so many quotes, from 1.
+            literal: search the question as it was typed, without the conversation and without mending
+                its spelling. Red flags are met all the same, in the whole conversation.
 
         Raises:
             QueryError: max_quotes is below 1.
@@ -141,50 +164,78 @@ class Assistant:
         if about is not None:
             notices = [*care, about, safety.disclaimer()]
             return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card)
-        query = self._query(question, history)
+        query = self._query(question, () if literal else history)
         if not any(character.isalnum() for character in question):
-            words = Notice(NoticeKind.OUTCOME, "Please type a question in words.")
-            notices = [*care, words, safety.disclaimer()]
+            asked_for = Notice(NoticeKind.OUTCOME, "Please type a question in words.")
+            notices = [*care, asked_for, safety.disclaimer()]
             return Answer(question, query.text, Outcome.NOT_COVERED, 0.0, (), tuple(notices), card)
-        ranking, parts = self._rank(query)
-        count = len(self.retriever.index.chunks)
+        searched = query.text if literal else self.retriever.vocabulary.bring_to(query.text)
+        ranking, parts = self._rank(query, as_typed=literal)
+        index = self.retriever.index
+        count = len(index.chunks)
         wanted = min(max(MAX_QUOTES, max_quotes), count)
         ranked = self.retriever.results(ranking, min(wanted + SPARE_PASSAGES, count))
-        results = ranked[:wanted]
         outcome = _outcome(ranking.confidence)
-        answers = self._answers(outcome, results, max_quotes)
-        shown = self._composed(answers, ranked[len(answers) :], ranking)
-        notices = self._outcome_notices(outcome, query, ranking)
+        answers = self._answers(outcome, ranked[:wanted], max_quotes)
+        rules = load_rules()
+        asked = rules.asked(question, query.text if query.reason else "", history)
+        if asked.personal and outcome is Outcome.ANSWERED:
+            may_answer = caution.answers_for_a_person(asked, answers, index, rules)
+            outcome, answers = (outcome, may_answer) if may_answer else (Outcome.RELATED, answers[:1])
+        warnings: list[Quote] = []
+        if asked.treatment and (answers or (self._names_a_subject(query) or asked.of_nothing_else)):
+            document = (answers or ranked)[0].document
+            answers, warnings = caution.with_warnings(index, answers, ranking.scores, document)
+            if asked.personal or not answers:
+                answers, warnings = [*warnings, *answers], []
+        shown = self._composed(answers, warnings, ranked[len(answers) :], ranking)
+        notices = self._outcome_notices(outcome, query, ranking, asked)
         if shown.held_back:
             outcome = Outcome.RELATED if shown.quotes else Outcome.NOT_COVERED
             notices = [Notice(NoticeKind.OUTCOME, HELD_BACK)]
+        elif shown.quotes and outcome is Outcome.NOT_COVERED:
+            outcome = Outcome.RELATED  # with its warnings only
         return Answer(
             question=question,
-            query=query.text,
+            query=searched,
             outcome=outcome,
             confidence=ranking.confidence,
             quotes=shown.quotes,
             notices=(
                 *care,
+                *caution.cautions(asked, outcome),
                 *notices,
                 *_absent_parts(outcome, query, parts),
-                *_searched_for(query),
-                *self._nearest_sections(outcome, results),
+                *_searched_for(query, searched, literal),
+                *([] if asked.personal else self._nearest_sections(outcome, ranked[:NEAREST_AMONG])),
                 safety.disclaimer(),
             ),
             care_card=card,
         )
 
+    def embedding_ahead(self, questions: Iterable[tuple[str, Sequence[str]]]) -> Assistant:
+        """An assistant that gives the same answers, and has embedded these questions, each with its history.
+
+        Many texts at once are embedded faster than one by one. For evaluations: it remembers every question.
+        """
+        encoder = RememberingEncoder(self.retriever.encoder)
+        ahead = Assistant(replace(self.retriever, encoder=encoder))
+        queries = [ahead._query(question, history) for question, history in questions]
+        readings = [r for query in queries for part in (query, *query.parts) for r in part.readings]
+        if readings:
+            encoder.encode([ahead.retriever.vocabulary.bring_to(reading.text) for reading in readings])
+        return ahead
+
     def _query(self, question: str, history: Sequence[str]) -> Query:
         return to_query(question, history, self.retriever.topics)
 
-    def _rank(self, query: Query) -> tuple[Ranking, list[Ranking]]:
+    def _rank(self, query: Query, *, as_typed: bool = False) -> tuple[Ranking, list[Ranking]]:
         """The ranking of a message, and of each question in it if there are several.
 
         Several questions are searched one by one, so that each brings its own passage to the top.
         """
         readings = [query.readings, *(part.readings for part in query.parts)]
-        whole, *parts = self.retriever.rank_all(readings)
+        whole, *parts = self.retriever.rank_all(readings, as_typed=as_typed)
         if not parts:
             return whole, []
         best = np.maximum.reduce([part.scores for part in parts])
@@ -204,30 +255,45 @@ class Assistant:
         return [quote_passage(index, result) for result in results[:limit] if result.score >= least]
 
     def _composed(
-        self, answers: Sequence[Quote], spare: Sequence[ScoredChunk], ranking: Ranking
+        self,
+        answers: Sequence[Quote],
+        warnings: Sequence[Quote],
+        spare: Sequence[ScoredChunk],
+        ranking: Ranking,
     ) -> Composition:
         """The quotes with their notes, and with what must be read with them."""
         index = self.retriever.index
-        others = [quote_passage(index, result) for result in spare]
-        composed = compose(index, answers, (), others)
-        if not wants_warnings(index, composed.quotes):
-            return composed
+
+        def composed(with_these: Sequence[Quote]) -> Composition:
+            return compose(index, answers, with_these, (quote_passage(index, result) for result in spare))
+
+        without = composed(warnings)
+        if not wants_warnings(index, without.quotes or answers):
+            return without
         document = next(i for i, d in enumerate(self.documents) if d.name == answers[0].document)
         rows = rows_of_warnings(index, document)
-        nearest = max(rows, key=lambda row: ranking.scores[row], default=None)
-        if nearest is None:
-            return composed
-        return compose(index, answers, [quote_around(index, nearest, QuoteRole.WARNING)], others)
+        if not rows:
+            return without
+        nearest = max(rows, key=lambda row: ranking.scores[row])
+        return composed([quote_around(index, nearest, QuoteRole.WARNING)])
 
-    def _outcome_notices(self, outcome: Outcome, query: Query, ranking: Ranking) -> list[Notice]:
+    def _names_a_subject(self, query: Query) -> bool:
+        """Whether a question names what all documents are about."""
+        return not self.retriever.topics.subjects.isdisjoint(terms(query.text))
+
+    def _outcome_notices(
+        self, outcome: Outcome, query: Query, ranking: Ranking, asked: Asked
+    ) -> list[Notice]:
         if outcome is Outcome.ANSWERED:
             return []
-        words = (
+        if outcome is Outcome.RELATED and asked.personal:  # our words on that say enough
+            return [] if _outcome(ranking.confidence) is Outcome.ANSWERED else self._missing(query, ranking)
+        said = (
             "The article does not say."
             if outcome is Outcome.NOT_COVERED
             else "This is close, but may not answer your question."
         )
-        return [Notice(NoticeKind.OUTCOME, words), *self._missing(query, ranking)]
+        return [Notice(NoticeKind.OUTCOME, said), *self._missing(query, ranking)]
 
     def _missing(self, query: Query, ranking: Ranking) -> list[Notice]:
         """What the article lacks, where the bank or the words of the question tell."""
@@ -277,7 +343,10 @@ def _absent_parts(outcome: Outcome, query: Query, parts: Sequence[Ranking]) -> l
     ]
 
 
-def _searched_for(query: Query) -> list[Notice]:
-    if not query.reason:
+def _searched_for(query: Query, searched: str, literal: bool) -> list[Notice]:
+    """Say what was searched where it is not what was typed, or that it is, where that was wished."""
+    if literal:
+        return [Notice(NoticeKind.SEARCHED_FOR, SEARCHED_AS_TYPED)]
+    if not query.reason and words(searched) == words(query.question):
         return []
-    return [Notice(NoticeKind.SEARCHED_FOR, f"Searched for: {query.text}")]
+    return [Notice(NoticeKind.SEARCHED_FOR, f"Searched for: {searched}")]

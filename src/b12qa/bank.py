@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from b12qa.embedding import FloatMatrix
 from b12qa.errors import CorpusError
-from b12qa.lexical import LexicalIndex
+from b12qa.lexical import LexicalIndex, Scores
 
 # Chosen on the development questions, see evals/README.md; flat around these values.
 KERNEL_WIDTH = 1.0
@@ -186,13 +186,13 @@ def _calibrate(signals: Array, answered: npt.NDArray[np.bool_], nearest: Array) 
     )
 
 
-def lexical_margin(scores: npt.NDArray[np.floating], n_answered: int) -> float:
+def lexical_margin(scores: Scores, n_answered: int) -> float:
     """How much better the words of a query match an answered question than any open one.
 
     Args:
         scores: BM25 of the query to the answered questions, then to the open ones.
     """
-    return float(max(scores[:n_answered], default=0.0) - max(scores[n_answered:], default=0.0))
+    return float(scores[:n_answered].max(initial=0.0) - scores[n_answered:].max(initial=0.0))
 
 
 def _left_out_margins(questions: Sequence[str], open_questions: Sequence[str]) -> Array:

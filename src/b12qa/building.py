@@ -410,6 +410,7 @@ def _new_generation(
             ),
             np.bincount([sentence.chunk for sentence in rows.sentences], minlength=len(rows.chunks)),
             known.matrix([*digests[2], *digests[3]]),
+            weighted=bool(bank.answered),
         )
 
     return _write_generation(index_dir, manifest, files, shortcuts, corpus), bank.problems, len(new)

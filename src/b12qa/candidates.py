@@ -83,13 +83,13 @@ def candidate_scope(
 
 
 def part_moments(
-    shortcuts: Shortcuts, hits: WordHits, embedding: FloatMatrix, sentences_of_chunks: IntVector
+    shortcuts: Shortcuts, hits: WordHits, embedding: FloatMatrix, chunk_weights: IntVector | None
 ) -> PartMoments:
     """The moments of a query's scores over all sentences."""
     return PartMoments(
         cosine_moments(shortcuts.chunks.spread, embedding),
         cosine_moments(shortcuts.sentences.spread, embedding),
-        hits.chunks.moments(sentences_of_chunks),
+        hits.chunks.moments(chunk_weights),
         hits.sentences.moments(),
         hits.taught.moments() if hits.taught is not None else None,
     )

@@ -293,6 +293,7 @@ def ask(
             sys.stdout.write(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) + "\n")
         else:
             console.print(_answer(answer))
+            console.print(Text(rendering.introduction(assistant.documents), style="dim"))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -517,14 +518,17 @@ def _reported_errors() -> Iterator[None]:
 
 @contextmanager
 def _care_first(question: str, history: Sequence[str], to: Console) -> Iterator[None]:
-    """Show the card for a red flag even if there is no answer."""
+    """Show the card for a red flag even if there is no answer, and the disclaimer with or without one."""
     try:
         yield
     except Exception:
+        card = None
         with suppress(Exception):  # the rules may be what failed; the first error is the one to report
             card = safety.care_card(question, history)
-            if card is not None:
-                to.print(Group(_card(card), _notice(safety.disclaimer())))
+        if card is None:
+            errors.print(_notice(safety.disclaimer()))
+        else:
+            to.print(Group(_card(card), _notice(safety.disclaimer())))
         raise
 
 

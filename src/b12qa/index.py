@@ -578,9 +578,9 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
         terms = [list(map(str, known["terms"][file])) for file in LEXICAL_FILES]
         lexical = [data[file] for file in LEXICAL_FILES]
         vocabulary = Vocabulary(
-            dict(zip(known["words"], known["counts"], strict=True)),
-            frozenset(known["document_words"]),
-            frozenset(known["answered_words"]),
+            dict(zip(map(str, known["words"]), map(int, known["counts"]), strict=True)),
+            frozenset(map(str, known["document_words"])),
+            frozenset(map(str, known["answered_words"])),
             synonyms,
         )
         shortcuts = open_shortcuts(

@@ -215,6 +215,8 @@ class Vocabulary:
         return frozenset(_STEMMER.stemWords(sorted(self.document_words | self.answered_words)))
 
     def _replace_synonyms(self, question: str) -> str:
+        if not self._any_other_name or not re.search(self._any_other_name, question, re.IGNORECASE):
+            return question  # as most do, and looking for every name takes longer
         for group in self.synonyms:
             for other in group[1:]:
                 # "IM" is a name of the field, "im" a hasty "I'm".
@@ -222,6 +224,12 @@ class Vocabulary:
                 name = group[0].replace("\\", r"\\")  # a backslash would begin a reference to a group
                 question = re.sub(rf"(?<!\w){re.escape(other)}(?!\w)", name, question, flags=flags)
         return question
+
+    @cached_property
+    def _any_other_name(self) -> str:
+        """A pattern that finds a name to replace wherever there is one; empty without synonyms."""
+        names = "|".join(re.escape(other) for group in self.synonyms for other in group[1:])
+        return rf"(?<!\w)(?:{names})(?!\w)" if names else ""
 
     def _correct(self, question: str) -> str:
         return re.sub(r"[^\W\d_]+", lambda match: self._corrected_word(match[0]), question)

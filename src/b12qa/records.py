@@ -56,6 +56,9 @@ class NoticeKind(StrEnum):
     MISSING = "missing"
     NEAREST_SECTIONS = "nearest_sections"
     SEARCHED_FOR = "searched_for"
+    PERSONAL = "personal"
+    MEDICINE = "medicine"
+    TEST_FIRST = "test_first"
     DISCLAIMER = "disclaimer"
 
 
@@ -247,6 +250,7 @@ class Quote(Passage):
 
     role: QuoteRole = QuoteRole.ANSWER
     notes: tuple[EditorNote, ...] = ()  # on sentences that it shows, in reading order
+    also_answers: bool = False  # a warning that was found for the question itself
 
     def _repr_html_(self) -> str:
         from b12qa import rendering
@@ -340,7 +344,7 @@ class Answer:
     @property
     def found(self) -> tuple[Quote, ...]:
         """The quotes that were found for the question, without those that stand with them."""
-        return tuple(quote for quote in self.quotes if quote.role is QuoteRole.ANSWER)
+        return tuple(q for q in self.quotes if q.role is QuoteRole.ANSWER or q.also_answers)
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain lists and dictionaries, ready for JSON."""

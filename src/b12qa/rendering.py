@@ -11,9 +11,13 @@ import itertools
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 from html import escape
+from typing import NamedTuple
+from urllib.parse import quote as url_quote
 
 from b12qa import safety
 from b12qa.markdown import row_cells, visible_spans
@@ -60,6 +64,7 @@ KIND_WORDS = {
 # A reader should know of these before the words themselves.
 KINDS_ABOVE = (NoteKind.CONTRADICTED, NoteKind.UNSAFE_ALONE)
 WORDS_THAT_NAME_A_SENTENCE = 6
+MAX_TITLES = 4  # in an introduction
 # Not strftime's, which follow the language of the machine.
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -69,6 +74,50 @@ MONTHS = (
 
 # A card stands at the top of an answer and the disclaimer at its end.
 _APART = (NoticeKind.CARE, NoticeKind.DISCLAIMER)
+# Where to read on is of use once the quote has been read.
+_BELOW = (NoticeKind.NEAREST_SECTIONS,)
+
+
+MORE = {
+    1: "Show 1 more passage",
+    2: "Show 2 more passages",
+    3: "Show 3 more passages",
+}
+OPEN = "Open in the article"
+COPY = "Copy"
+LINK = "Link to this answer"
+LITERAL = "Search exactly what I typed"
+FOLLOWING = "The article also answers:"
+VERSION = "Article version {version}"
+UNREVIEWED = "Translated from English. No doctor or nurse has checked it."
+
+
+class Said(NamedTuple):
+    """Our words in some language."""
+
+    words: str
+    language: str
+
+
+def in_english(words: str) -> Said:
+    """Our words as they stand in the code."""
+    return Said(words, "en")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The page that an answer stands on, where there is one."""
+
+    documents: Mapping[str, Document]  # by name
+    say: Callable[[str], Said] = in_english  # translates our English words, where it can
+    language: str = "en"  # of the page
+    links: bool = True  # whether `document_html` stands on the page, so that quotes can open it
+    following: Sequence[str] = ()  # questions to ask next
+    more: Sequence[Quote] = ()  # further quotes, shown on request
+    literal: bool = False  # whether the question was searched as it was typed
+
+
+NOWHERE = Surroundings({}, links=False)
 
 
 def section_anchor(document: str, start: int) -> str:
@@ -76,102 +125,181 @@ def section_anchor(document: str, start: int) -> str:
     return f"{document}-{start}"
 
 
+def passage_anchor(document: str, excerpt: Excerpt) -> str:
+    """The id of a passage in a rendered document: its offsets, and a hash of the words that it shows.
+
+    A link to it can tell, without the words, whether they still stand where they stood.
+    """
+    words = sha256(plain(excerpt).encode()).hexdigest()[:12]
+    return f"{document}~{excerpt.start}~{excerpt.end}~{words}"
+
+
 # HTML.
 
 
-def answer_html(answer: Answer, *, links: bool = False) -> str:
-    """An answer as one HTML block: outcome, quotes, notices.
-
-    Args:
-        links: whether `document_html` stands on the same page, so that quotes and sections can open it.
-    """
-    parts = [f'<div class="b12qa answer {answer.outcome}" lang="en">']
-    card = [] if answer.care_card is None else [care_html(answer.care_card)]
-    label = f'<p class="outcome">{escape(OUTCOME_WORDS[answer.outcome])}</p>'
+def answer_html(answer: Answer, page: Surroundings = NOWHERE) -> str:
+    """An answer as one HTML block: outcome, quotes, notices."""
+    parts = [f'<div class="b12qa answer {answer.outcome}" lang="{escape(page.language)}">']
+    card = [] if answer.care_card is None else [care_html(answer.care_card, page)]
+    label = said_html(page, OUTCOME_WORDS[answer.outcome], "p", "outcome")
     # The label of an urgent answer is the card's own; any other one is about the article.
     parts += [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
-    parts += [notice_html(n, links=links) for n in answer.notices if n.kind not in _APART]
-    parts += [quote_html(quote, links=links) for quote in answer.quotes]
-    parts += [notice_html(n, links=links) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
+    parts += [notice_html(n, page) for n in answer.notices if n.kind not in (*_APART, *_BELOW)]
+    parts += [quote_html(quote, page) for quote in answer.quotes]
+    parts += [notice_html(n, page) for n in answer.notices if n.kind in _BELOW]
+    further = sum(quote.role is QuoteRole.ANSWER for quote in page.more)
+    if further:
+        show_more = said_html(page, MORE[min(further, max(MORE))], "summary")
+        more = "".join(quote_html(quote, page) for quote in page.more)
+        parts.append(f'<details class="more">{show_more}{more}</details>')
+    if page.documents and answer.found:
+        parts.append(f'<p class="acts">{_answer_link(answer, page)}</p>')
+    if page.following:
+        items = "".join(f"<li>{_button(escape(q), 'ask')}</li>" for q in page.following)
+        lead = said_html(page, FOLLOWING, "p")
+        parts.append(f'<div class="following">{lead}<ul lang="en">{items}</ul></div>')
+    parts += [notice_html(n, page) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
     parts.append("</div>")
     return "".join(parts)
 
 
-def care_html(card: CareCard) -> str:
+def care_html(card: CareCard, page: Surroundings = NOWHERE) -> str:
     """A care card as a region of its own, which a screen reader says at once."""
-    steps = "".join(f"<li>{escape(step)}</li>" for step in card.steps)
-    level = escape(safety.LEVEL_WORDS[card.level])
+    steps = "".join(said_html(page, step, "li") for step in card.steps)
+    level = safety.LEVEL_WORDS[card.level]
+    translated = page.say(card.title).language != "en"
     return (
-        f'<section class="care {card.level}" aria-label="{level}"><div role="alert">'
-        f'<p class="level">{level}</p><h2>{escape(card.title)}</h2>'
-        f"<p>{escape(card.text)}</p><ul>{steps}</ul></div></section>"
+        f'<section class="care {card.level}" aria-label="{escape(page.say(level).words)}"><div role="alert">'
+        f"{said_html(page, level, 'p', 'level')}{said_html(page, card.title, 'h2')}"
+        f"{said_html(page, card.text, 'p')}<ul>{steps}</ul></div>"
+        + (said_html(page, UNREVIEWED, "p", "unreviewed") if translated else "")
+        + "</section>"
     )
 
 
 def results_html(results: Sequence[ScoredChunk]) -> str:
     """Search results as an ordered list with their scores."""
     items = (f"<li><small>score {result.score:.3f}</small>{passage_html(result)}</li>" for result in results)
-    return f'<ol class="b12qa results">{"".join(items)}</ol>'
+    return f'<ol class="b12qa results">{"".join(items)}</ol>{notice_html(safety.disclaimer())}'
 
 
-def passage_html(passage: Passage, *, links: bool = False) -> str:
-    """A passage as a figure: where it stands, then its words."""
+def passage_html(passage: Passage, page: Surroundings = NOWHERE) -> str:
+    """A passage as a figure: its words, then where they stand."""
     body = _table_html(passage) if passage.kind is BlockKind.TABLE_ROW else _paragraphs_html(passage)
     *outer, leaf = passage.section_path or (passage.title,)
     above = "".join(f"{escape(heading)} › " for heading in outer)
     if not _names_document(passage.section_path, passage.title):
         above = f"{escape(passage.title)} · {above}"
+    if len(page.documents) == 1 and above:
+        # Its name stands at the top of the page already; here it is read out and copied.
+        above = f'<span class="out-of-sight">{above}</span>'
     where = f'<span class="where">{above}<span class="leaf">{escape(leaf)}</span></span>'
-    if links:
+    document = page.documents.get(passage.document)
+    if document is None:
+        return (
+            f'<figure class="quote"><blockquote>{body}</blockquote><figcaption>{where}</figcaption></figure>'
+        )
+    language = escape(document.about.language or "en")
+    source = escape(passage_anchor(passage.document, passage))
+    acts = _button(_words_html(page, COPY), "copy")
+    if page.links:
         start = passage.highlights[0].start if passage.highlights else passage.start
-        where += f" {_link(passage.document, start, 'Open in the article')}"
-    return f'<figure class="quote"><figcaption>{where}</figcaption><blockquote>{body}</blockquote></figure>'
+        acts = _link(passage.document, start, _words_html(page, OPEN)) + acts
+    version = _version(document)
+    return (
+        f'<figure class="quote"><blockquote cite="#{source}" lang="{language}">{body}</blockquote>'
+        f'<figcaption><span lang="{language}">{where}</span>'
+        f"{said_html(page, VERSION.format(version=version), 'span', 'version')}"
+        f'<span class="acts">{acts}</span></figcaption></figure>'
+    )
 
 
-def quote_html(quote: Quote, *, links: bool = False) -> str:
+def quote_html(quote: Quote, page: Surroundings = NOWHERE) -> str:
     """A quote with our words around it: why it is there, and the notes on it, none inside its figure."""
-    figure = passage_html(quote, links=links)
+    figure = passage_html(quote, page)
     if not quote.notes and quote.role is QuoteRole.ANSWER:
         return figure
     above, below = notes_around(quote)
-    role = f'<p class="role">{escape(ROLE_WORDS[quote.role])}</p>' if quote.role in ROLE_WORDS else ""
-    return f'<div class="noted {quote.role}">{role}{_notes_html(above)}{figure}{_notes_html(below)}</div>'
+    role = said_html(page, ROLE_WORDS[quote.role], "p", "role") if quote.role in ROLE_WORDS else ""
+    return (
+        f'<div class="noted {quote.role}">{role}{_notes_html(above, page)}{figure}'
+        f"{_notes_html(below, page)}</div>"
+    )
 
 
-def _notes_html(notes: Sequence[tuple[str, EditorNote]]) -> str:
+def _notes_html(notes: Sequence[tuple[str, EditorNote]], page: Surroundings) -> str:
     """Some notes as one region; Gradio strips its label, so its first line says the same."""
     if not notes:
         return ""
     items = "".join(
-        f'<div class="{note.kind.replace(" ", "-")}"><p><strong>{escape(KIND_WORDS[note.kind])}.</strong>'
+        f'<div class="{note.kind.replace(" ", "-")}"><p>'
+        + said_html(page, f"{KIND_WORDS[note.kind]}.", "strong")
+        + '<span lang="en">'
         + (f" On <q>{escape(sentence)}</q>:" if sentence else "")
-        + f' {escape(note.text)}</p><p class="source">{escape(note_source(note))}</p></div>'
+        + f' {escape(note.text)}</span></p><p class="source" lang="en">{escape(note_source(note))}</p></div>'
         for sentence, note in notes
     )
-    heading = escape(NOTE_HEADING)
-    label = f'<p class="heading">{heading}</p>'
-    return f'<aside class="note" role="note" aria-label="{heading}">{label}{items}</aside>'
+    label = said_html(page, NOTE_HEADING, "p", "heading")
+    name = escape(page.say(NOTE_HEADING).words)
+    return f'<aside class="note" role="note" aria-label="{name}">{label}{items}</aside>'
 
 
-def notice_html(notice: Notice, *, links: bool = False) -> str:
+def notice_html(notice: Notice, page: Surroundings = NOWHERE) -> str:
     """One of our notices; its class says which kind."""
     items = (
-        _link(section.document, section.start, name) if links else escape(name)
+        _link(section.document, section.start, escape(name), "open button") if page.links else escape(name)
         for section, name in zip(notice.sections, section_names(notice.sections), strict=True)
     )
     sections = "".join(f"<li>{item}</li>" for item in items)
-    body = f"<p>{escape(notice.text)}</p>" + (f"<ul>{sections}</ul>" if sections else "")
+    changed = notice.kind is NoticeKind.SEARCHED_FOR and not page.literal
+    act = _button(_words_html(page, LITERAL), "literal") if page.documents and changed else ""
+    body = said_html(page, notice.text, "p") + act + (f'<ul lang="en">{sections}</ul>' if sections else "")
     return f'<div class="notice {notice.kind}">{body}</div>'
 
 
-def document_html(document: Document, sentences: Iterable[Span]) -> str:
-    """A whole document, where every heading and every sentence has the id `section_anchor` gives.
+def said_html(page: Surroundings, words: str, tag: str, kind: str = "") -> str:
+    """Our words in an element that names their language where it is not the page's."""
+    said = page.say(words)
+    language = f' lang="{escape(said.language)}"' if said.language != page.language else ""
+    of_kind = f' class="{kind}"' if kind else ""
+    return f"<{tag}{of_kind}{language}>{escape(said.words)}</{tag}>"
+
+
+def _words_html(page: Surroundings, words: str) -> str:
+    return escape(page.say(words).words)
+
+
+def _button(html: str, kind: str) -> str:
+    return f'<button type="button" class="{kind}">{html}</button>'
+
+
+def _answer_link(answer: Answer, page: Surroundings) -> str:
+    """A link that opens the quotes of an answer again; nothing of the question is in it."""
+    parts = []
+    for quote in answer.found:
+        document = page.documents.get(quote.document)
+        if document is not None:
+            parts.append(f"{url_quote(passage_anchor(quote.document, quote), safe='~')}~{_version(document)}")
+    return f'<a class="share" href="#quote={"&amp;".join(parts)}">{_words_html(page, LINK)}</a>'
+
+
+def _version(document: Document) -> str:
+    """A short name of the article's text, for people who compare two of them."""
+    return document.sha256[:8]
+
+
+def document_html(document: Document, sentences: Iterable[Span], passages: Iterable[Span] = ()) -> str:
+    """A whole document, where headings and sentences have the id of `section_anchor`, and passages theirs.
 
     Args:
         sentences: of this document, in reading order.
+        passages: likewise; none overlaps another.
     """
     spans = tuple(sentences)
-    parts = [f'<article class="b12qa document" lang="{escape(document.about.language or "en")}">']
+    chunks = tuple(passages)
+    language = escape(document.about.language or "en")
+    name = escape(f"{document.name}~{_version(document)}")
+    parts = [f'<article class="b12qa document" lang="{language}" id="{name}">']
     blocks = {
         number: list(group) for number, group in itertools.groupby(document.blocks, lambda b: b.section)
     }
@@ -185,7 +313,7 @@ def document_html(document: Document, sentences: Iterable[Span]) -> str:
         # The marks are cut down from outer to inner spans, so that a long document takes linear time.
         whole = _excerpt(document, Span(section.start, section.end))
         for group in _groups(blocks.get(number, [])):
-            parts.append(_group_html(document, whole, group, spans))
+            parts.append(_group_html(document, whole, group, spans, chunks))
     parts.append("</article>")
     return "".join(parts)
 
@@ -283,29 +411,37 @@ def _continues(group: Sequence[Block], block: Block) -> bool:
     return block.kind is BlockKind.LIST_ITEM
 
 
-def _group_html(document: Document, whole: Excerpt, group: Sequence[Block], sentences: Sequence[Span]) -> str:
+def _group_html(
+    document: Document,
+    whole: Excerpt,
+    group: Sequence[Block],
+    sentences: Sequence[Span],
+    passages: Sequence[Span],
+) -> str:
     kind = group[0].kind
     bodies = []
     for row, block in enumerate(group):
-        words = _Sentences(document.name, _within(whole, Span(block.start, block.end)), sentences)
+        words = _Sentences(document.name, _within(whole, Span(block.start, block.end)), sentences, passages)
         line_start = max(document.text.rfind(end, 0, block.start) for end in "\r\n") + 1
         before = document.text[line_start : block.start]
         if kind is BlockKind.TABLE_ROW:
             tag = "td" if row else "th"
             cells = row_cells(document.text, block.start, block.end)
-            bodies.append("<tr>" + "".join(f"<{tag}>{words.html(cell)}</{tag}>" for cell in cells) + "</tr>")
+            row_html = "".join(f"<{tag}>{words.html(cell)}</{tag}>" for cell in cells)
+            bodies.append(f"<tr{words.own_id}>{row_html}</tr>")
         elif kind is BlockKind.LIST_ITEM:
             mark = _ITEM_MARK.search(before)
             shown = "" if mark is None else mark[1] if mark[1][0].isdigit() else "•"
             depth = min(len(before.expandtabs(4)) - len(before.expandtabs(4).lstrip()), 8) // 2
-            bodies.append(f'<li class="depth-{depth}"><span class="item">{shown}</span>{words.html()}</li>')
+            item = f'<span class="item">{shown}</span><span{words.own_id}>{words.html()}</span>'
+            bodies.append(f'<li class="depth-{depth}">{item}</li>')
         elif kind in (BlockKind.CODE, BlockKind.HTML):
             indent = "" if before.strip() else before
-            bodies.append(f"<pre>{escape(indent)}{words.html()}</pre>")
+            bodies.append(f"<pre{words.own_id}>{escape(indent)}{words.html()}</pre>")
         elif kind is BlockKind.QUOTE:
-            bodies.append(f"<blockquote><p>{words.html()}</p></blockquote>")
+            bodies.append(f"<blockquote><p{words.own_id}>{words.html()}</p></blockquote>")
         else:
-            bodies.append(f"<p>{words.html()}</p>")
+            bodies.append(f"<p{words.own_id}>{words.html()}</p>")
     body = "".join(bodies)
     if kind is BlockKind.TABLE_ROW:
         return f"<table>{body}</table>"
@@ -313,35 +449,67 @@ def _group_html(document: Document, whole: Excerpt, group: Sequence[Block], sent
 
 
 class _Sentences:
-    """The words of one block, with each of its sentences in an element of its own."""
+    """The words of one block, with each of its sentences and passages in an element of its own."""
 
-    def __init__(self, document: str, block: Excerpt, sentences: Sequence[Span]) -> None:
-        first = bisect_left(sentences, (block.start, block.start))
-        last = bisect_left(sentences, (block.end, block.end))
+    def __init__(
+        self, document: str, block: Excerpt, sentences: Sequence[Span], passages: Sequence[Span]
+    ) -> None:
         self.document = document
         self.block = block
-        self.sentences = sentences[first:last]
-        self.named: set[Span] = set()  # a sentence may run through several cells of a table
+        self.sentences = _inside_of(block, sentences)
+        self.passages = _inside_of(block, passages)
+        self.named: set[str] = set()  # a sentence may run through several cells of a table
+        self.own_id = ""  # of the block's element, where the block is one passage
+        if len(self.passages) == 1:
+            self.own_id = self._passage_id(self.passages[0])
+            self.passages = ()
 
     def html(self, part: Span | None = None) -> str:
         """The words of a part of the block."""
         part = part or Span(self.block.start, self.block.end)
         html, position = [], part.start
+        for passage in self.passages:
+            start, end = max(passage.start, part.start), min(passage.end, part.end)
+            if start < end:
+                html.append(self._sentences_html(Span(position, start)))
+                words = self._sentences_html(Span(start, end))
+                html.append(f"<span{self._once(self._passage_id(passage))}>{words}</span>")
+                position = end
+        html.append(self._sentences_html(Span(position, part.end)))
+        return "".join(html)
+
+    def _sentences_html(self, part: Span) -> str:
+        html, position = [], part.start
         for sentence in self.sentences:
             start, end = max(sentence.start, part.start), min(sentence.end, part.end)
             if start >= end:
                 continue
-            name = "" if sentence in self.named else self._id(sentence)
-            self.named.add(sentence)
             html.append(_span_html(self.block, Span(position, start), ()))
             words = _span_html(self.block, Span(start, end), ())
-            html.append(f'<span class="place sentence"{name}>{words}</span>')
+            html.append(f'<span class="place sentence"{self._once(self._id(sentence))}>{words}</span>')
             position = end
         html.append(_span_html(self.block, Span(position, part.end), ()))
         return "".join(html)
 
+    def _once(self, attributes: str) -> str:
+        """The same attributes, but for the first element only: an id may not come twice."""
+        if attributes in self.named:
+            return ""
+        self.named.add(attributes)
+        return attributes
+
     def _id(self, sentence: Span) -> str:
         return f' id="{escape(section_anchor(self.document, sentence.start))}"'
+
+    def _passage_id(self, passage: Span) -> str:
+        anchor = passage_anchor(self.document, _within(self.block, passage))
+        return f' class="passage" id="{escape(anchor)}"'
+
+
+def _inside_of(block: Excerpt, spans: Sequence[Span]) -> Sequence[Span]:
+    """Those of many spans, in reading order, that begin in a block."""
+    first = bisect_left(spans, (block.start, block.start))
+    return spans[first : bisect_left(spans, (block.end, block.end))]
 
 
 def _excerpt(document: Document, span: Span) -> Excerpt:
@@ -353,8 +521,8 @@ def _within(excerpt: Excerpt, span: Span) -> Excerpt:
     return Excerpt(text, *span, excerpt.markup.within(*span))
 
 
-def _link(document: str, start: int, words: str) -> str:
-    return f'<a class="open" href="#{escape(section_anchor(document, start))}">{escape(words)}</a>'
+def _link(document: str, start: int, html: str, kind: str = "open") -> str:
+    return f'<a class="{kind}" href="#{escape(section_anchor(document, start))}">{html}</a>'
 
 
 # Text.
@@ -372,7 +540,8 @@ def answer_text(answer: Answer) -> str:
 
 def results_text(results: Sequence[ScoredChunk]) -> str:
     """Search results for a terminal."""
-    return "\n\n".join(f"{r.rank}. score {r.score:.3f}\n{passage_text(r)}" for r in results)
+    found = [f"{r.rank}. score {r.score:.3f}\n{passage_text(r)}" for r in results]
+    return "\n\n".join([*found, safety.DISCLAIMER])
 
 
 def passage_text(passage: Passage) -> str:
@@ -445,6 +614,20 @@ def section_names(sections: Sequence[SectionReference]) -> list[str]:
         counts = Counter(names)
         names = [long if counts[name] > 1 else name for name, long in zip(names, longer, strict=True)]
     return names
+
+
+def introduction(documents: Sequence[Document]) -> str:
+    """What a reader meets here for the first time: a machine, and which articles it quotes."""
+    titles = "; ".join(document.title for document in documents[:MAX_TITLES])
+    more = f"; and {len(documents) - MAX_TITLES:,} more" if len(documents) > MAX_TITLES else ""
+    about = f" {about_words(documents[0].about)}" if len(documents) == 1 else ""
+    return f"The answers are automated. They quote: {titles}{more}.{about}"
+
+
+def introduction_html(documents: Sequence[Document]) -> str:
+    """The same for a notebook, with the disclaimer."""
+    words = f"<p>{escape(introduction(documents))}</p>{notice_html(safety.disclaimer())}"
+    return f'<div class="b12qa introduction" lang="en">{words}</div>'
 
 
 def about_words(about: About) -> str:

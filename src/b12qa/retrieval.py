@@ -31,6 +31,8 @@ from b12qa.records import (
 )
 from b12qa.vectors import CANDIDATES, cosines_of
 
+Picked = slice | np.ndarray
+
 DEFAULT_TOP_K = 5
 UBIQUITOUS_SHARE = 0.25
 # Without a bank: cosine of the best match against "answers", measured without the bank.
@@ -83,6 +85,9 @@ class Parts:
     own_with_bank: float = 0.3  # what the four above count where there is a bank
     taught: float = 1.0  # by the bank's regression
     taught_words: float = 0.5  # BM25 of the sentence together with the questions that it answers
+    # Without a bank a passage counts as a whole, and its words more.
+    whole_words: float = 0.7  # BM25, in place of `chunk_words`
+    likest_sentence: float = 0.75  # the best cosine among its sentences
 
 
 @dataclass(frozen=True)
@@ -127,15 +132,19 @@ class Retriever:
         """
         return self.rank_all([readings])[0]
 
-    def rank_all(self, questions: Sequence[Sequence[Reading]]) -> list[Ranking]:
-        """`rank` for several questions at once: all their readings are embedded together."""
+    def rank_all(self, questions: Sequence[Sequence[Reading]], *, as_typed: bool = False) -> list[Ranking]:
+        """`rank` for several questions at once: all their readings are embedded together.
+
+        Args:
+            as_typed: search them without bringing them to the spelling of the documents.
+        """
         texts = list(dict.fromkeys(reading.text for readings in questions for reading in readings))
-        known = dict(zip(texts, self._searched(texts), strict=True))
+        known = dict(zip(texts, self._searched(texts, as_typed), strict=True))
         return [self._rank(readings, known) for readings in questions]
 
-    def _searched(self, texts: Sequence[str]) -> Iterator[_Searched]:
+    def _searched(self, texts: Sequence[str], as_typed: bool) -> Iterator[_Searched]:
         """Each text as it is searched, its cosines to everything, and what the banks teach of it."""
-        searched = [self.vocabulary.bring_to(text) for text in texts]
+        searched = list(texts) if as_typed else [self.vocabulary.bring_to(text) for text in texts]
         embeddings = self.encoder.encode(searched)
         hits = [self._hits(text) for text in searched]
         scope = self._scope(hits, embeddings)
@@ -154,8 +163,8 @@ class Retriever:
             questions=all_cosines(self.index.question_vectors, embeddings),
             open_questions=all_cosines(self.index.open_question_vectors, embeddings),
         )
-        for row, words in enumerate(searched):
-            cosines = every.of(row)
+        for row, (words, *of_kinds) in enumerate(zip(searched, *every, strict=True)):
+            cosines = _Cosines(*of_kinds)
             taught = {d: self._taught(d, cosines, scope) for d in self.index.bank_models}
             moments = self._moments(hits[row], embeddings[row])
             yield _Searched(words, cosines, taught, scope, hits[row], moments)
@@ -227,26 +236,47 @@ class Retriever:
     def _fused(self, searched: _Searched) -> Scores:
         """Dense and lexical scores of every sentence, and what the bank teaches of it."""
         _, cosines, taught_by, scope, hits, all_rows = searched
+        if hits.taught is None:
+            return self._fused_without_bank(searched)
         parts, chunk_of, rows = self.parts, scope.chunk_of, scope.sentences
         chunk_words = hits.chunks.scores[scope.chunks][chunk_of]
-        sentence_words = hits.sentences.scores[rows]
         scores: Scores = (
-            parts.chunk_cosine * _standardized(cosines.chunks[0][chunk_of], all_rows.chunk_cosine)
-            + parts.sentence_cosine * _standardized(cosines.sentences[0], all_rows.sentence_cosine)
+            parts.chunk_cosine * _standardized(cosines.chunks[chunk_of], all_rows.chunk_cosine)
+            + parts.sentence_cosine * _standardized(cosines.sentences, all_rows.sentence_cosine)
             + parts.chunk_words * _standardized(chunk_words, all_rows.chunk_words)
-            + parts.sentence_words * _standardized(sentence_words, all_rows.sentence_words)
+            + parts.sentence_words * _standardized(hits.sentences.scores[rows], all_rows.sentence_words)
         )
-        if hits.taught is None:
-            return scores
         taught = np.zeros_like(scores)
         for document, (sentence_scores, _) in taught_by.items():
-            taught[scope.positions(self._rows(document).sentences)] = sentence_scores[0]
+            taught[scope.positions(self._rows(document).sentences)] = sentence_scores
         with_bank: Scores = (
             parts.own_with_bank * scores
             + parts.taught * _standardized(taught, self._taught_moments(taught, scope))
             + parts.taught_words * _standardized(hits.taught.scores[rows], all_rows.taught_words)
         )
         return with_bank
+
+    def _fused_without_bank(self, searched: _Searched) -> Scores:
+        """A passage as a whole, and beside it its best sentence, which is highlighted.
+
+        "I need information on benefits planning" is answered by a passage, and by no sentence of it.
+        """
+        _, cosines, _, scope, hits, all_rows = searched
+        parts, chunk_of = self.parts, scope.chunk_of
+        cosine = _standardized(cosines.sentences, all_rows.sentence_cosine)
+        likest, highlighted = np.full((2, len(cosines.chunks)), -np.inf, dtype=np.float32)
+        np.maximum.at(likest, chunk_of, cosine)
+        passages: Scores = (
+            parts.chunk_cosine * _standardized(cosines.chunks, all_rows.chunk_cosine)
+            + parts.whole_words * _standardized(hits.chunks.scores[scope.chunks], all_rows.chunk_words)
+            + parts.likest_sentence * likest
+        )
+        words = _standardized(hits.sentences.scores[scope.sentences], all_rows.sentence_words)
+        sentences: Scores = parts.sentence_cosine * cosine + parts.sentence_words * words
+        np.maximum.at(highlighted, chunk_of, sentences)
+        # The best sentence has the score of its passage, the others what they are worse.
+        scores: Scores = passages[chunk_of] + (sentences - highlighted[chunk_of])
+        return scores
 
     def _taught_moments(self, taught: Scores, scope: Scope) -> Moments | None:
         """Of what the banks teach of all sentences: nothing of those without a bank."""
@@ -270,16 +300,17 @@ class Retriever:
     def _moments(self, hits: WordHits, embedding: FloatMatrix) -> PartMoments:
         if self.index.shortcuts is None:
             return PartMoments()
-        return part_moments(self.index.shortcuts, hits, embedding, self._sentences_of_chunks)
+        return part_moments(self.index.shortcuts, hits, embedding, self._chunk_weights)
 
-    def _taught(self, document: int, cosines: _Cosines, scope: Scope) -> tuple[FloatMatrix, FloatMatrix]:
+    def _taught(self, document: int, cosines: _Cosines, scope: Scope) -> tuple[Scores, float]:
         rows = self._rows(document)
         anchors = (
-            cosines.sentences[:, scope.positions(rows.sentences)],
-            cosines.questions[:, rows.questions],
-            cosines.open_questions[:, rows.open_questions],
+            cosines.sentences[scope.positions(rows.sentences)],
+            cosines.questions[rows.questions],
+            cosines.open_questions[rows.open_questions],
         )
-        return self.index.bank_models[document].apply(np.concatenate(anchors, axis=1))
+        sentences, answerable = self.index.bank_models[document].apply(np.concatenate(anchors)[np.newaxis])
+        return sentences[0], float(answerable[0])
 
     def _confidence(self, searched: _Searched, document: int) -> float:
         """The probability that a document answers a query."""
@@ -291,12 +322,11 @@ class Retriever:
         rows = self._rows(document)
         sentence_scores, answerable = taught_by[document]
         words = self.index.words.questions.scores(text)
-        of_document = np.concatenate([rows.questions, len(self.index.questions) + rows.open_questions])
         known = (cosines.sentences, cosines.questions, cosines.open_questions)
         return model.calibration.confidence(
             Signals(
-                answerable=float(answerable[0]),
-                lexical_margin=lexical_margin(words[of_document], len(rows.questions)),
+                answerable=answerable,
+                lexical_margin=lexical_margin(words[rows.of_bank], rows.n_answered),
                 best_sentence=float(sentence_scores.max()),
                 nearest=float(max(part.max() for part in known if part.size)),
             )
@@ -305,8 +335,8 @@ class Retriever:
     def _nearest_open(self, cosines: _Cosines) -> tuple[OpenQuestion | None, float]:
         if not cosines.open_questions.size:
             return None, 0.0
-        row = int(cosines.open_questions[0].argmax())
-        return self.index.open_questions[row], float(cosines.open_questions[0][row])
+        row = int(cosines.open_questions.argmax())
+        return self.index.open_questions[row], float(cosines.open_questions[row])
 
     # What is the same for every query.
 
@@ -315,7 +345,10 @@ class Retriever:
         return np.array([sentence.chunk for sentence in self.index.sentences], dtype=np.int64)
 
     @cached_property
-    def _sentences_of_chunks(self) -> IntVector:
+    def _chunk_weights(self) -> IntVector | None:
+        """How much each passage counts in the moments of all: a bank scores sentences with their passages."""
+        if not self.index.bank_models:
+            return None
         return np.bincount(self._chunk_of, minlength=len(self.index.chunks))
 
     @cached_property
@@ -335,14 +368,15 @@ class Retriever:
         of_sentences = np.array([sentence.document for sentence in sentences], dtype=int)
         of_questions = np.array([sentences[q.sentence].document for q in questions], dtype=int)
         of_open = np.array([question.document for question in open_questions], dtype=int)
-        return {
-            document: _Rows(
-                np.flatnonzero(of_sentences == document),
-                np.flatnonzero(of_questions == document),
-                np.flatnonzero(of_open == document),
+        of_document = {}
+        for document in self.index.bank_models:
+            own, answered, left_open = (
+                np.flatnonzero(of == document) for of in (of_sentences, of_questions, of_open)
             )
-            for document in self.index.bank_models
-        }
+            of_bank = np.concatenate([answered, len(questions) + left_open])
+            picked = map(_picked, (own, answered, left_open, of_bank))
+            of_document[document] = _Rows(*picked, n_answered=len(answered))
+        return of_document
 
     def _rows(self, document: int) -> _Rows:
         return self._rows_by_document[document]
@@ -374,16 +408,12 @@ class Retriever:
 
 
 class _Cosines(NamedTuple):
-    """Cosines of queries to everything that is embedded, each of shape (n_queries, n_rows)."""
+    """Cosines to all that is embedded: each (n_rows,), or (n_queries, n_rows) of several queries."""
 
     chunks: FloatMatrix
     sentences: FloatMatrix
     questions: FloatMatrix
     open_questions: FloatMatrix
-
-    def of(self, query: int) -> _Cosines:
-        """Those of one query, still with two dimensions."""
-        return _Cosines(*(part[query : query + 1] for part in self))
 
 
 class _Searched(NamedTuple):
@@ -391,7 +421,7 @@ class _Searched(NamedTuple):
 
     words: str
     cosines: _Cosines
-    taught: Mapping[int, tuple[FloatMatrix, FloatMatrix]]  # by document, see `BankModel.apply`
+    taught: Mapping[int, tuple[Scores, float]]  # by document: of its sentences, and that it answers
     scope: Scope  # the rows that the cosines belong to
     hits: WordHits
     moments: PartMoments
@@ -400,9 +430,17 @@ class _Searched(NamedTuple):
 class _Rows(NamedTuple):
     """Which rows belong to one document."""
 
-    sentences: np.ndarray
-    questions: np.ndarray
-    open_questions: np.ndarray
+    sentences: Picked
+    questions: Picked
+    open_questions: Picked
+    of_bank: Picked  # among all questions, first the answered ones
+    n_answered: int
+
+
+def _picked(rows: np.ndarray) -> Picked:
+    """Rows to take from an array; those that follow one another as a slice, which copies nothing."""
+    follow = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
+    return slice(int(rows[0]), int(rows[-1]) + 1) if follow else rows
 
 
 def _standardized(scores: Scores, moments: Moments | None = None) -> Scores:
@@ -411,9 +449,9 @@ def _standardized(scores: Scores, moments: Moments | None = None) -> Scores:
     Args:
         moments: of all rows, where the scores are those of some.
     """
-    mean, spread = moments or (scores.mean(), scores.std())
-    centred: Scores = scores - np.float32(mean)
-    return centred / np.float32(spread) if spread > 0 else centred
+    centred: Scores = scores - (scores.mean() if moments is None else np.float32(moments.mean))
+    spread = np.sqrt(centred @ centred / len(centred)) if moments is None else np.float32(moments.spread)
+    return centred / spread if spread > 0 else centred
 
 
 def _excerpt(document: Document, span: Span) -> Excerpt:

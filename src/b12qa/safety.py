@@ -25,16 +25,16 @@ REGIONS_FILE = "regions.yaml"
 DEFAULT_REGION = "default"
 LINES = ("emergency", "advice", "crisis", "poison")
 
-WHAT_THIS_IS = "This is a machine that quotes one article."
+WHAT_THIS_IS = "This is a machine. It shows what an article says, word for word."
 WHAT_IT_IS_NOT = "It is not a person. It gives no advice and no diagnosis, and it does not know your health."
 WHAT_TO_DO = (
     "Ask a pharmacist or a doctor before you act on it. In an emergency, call your local emergency number."
 )
 DISCLAIMER = f"{WHAT_THIS_IS} {WHAT_IT_IS_NOT} {WHAT_TO_DO}"
 ABOUT = (
-    "No. This is a machine, not a person, and not a doctor or a nurse. It writes no text of its own about "
-    "your health. It looks for the parts of one article that fit your question, and shows them word for "
-    "word. It can miss things. For advice, ask a pharmacist or a doctor."
+    "This is a machine, not a person, and not a doctor or a nurse. No doctor checks its answers. It writes "
+    "no text of its own about your health. It looks for the parts of an article that fit your question, and "
+    "shows them word for word. It can miss things. For advice, ask a pharmacist or a doctor."
 )
 
 LEVEL_WORDS = {

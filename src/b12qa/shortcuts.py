@@ -37,7 +37,7 @@ class Shortcut:
     """Ways to one kind of row."""
 
     nearest: Nearest
-    spread: FloatMatrix  # see `vectors.spread_of`; a passage counts as often as it has sentences
+    spread: FloatMatrix  # see `vectors.spread_of`; of passages, weighted where there is a bank
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ def make_shortcuts(
     vectors: Callable[[str], Vectors],
     sentences_of_chunks: npt.NDArray[np.int64],
     questions: FloatMatrix,
+    *,
+    weighted: bool,
 ) -> dict[str, Any]:
     """Write the shortcuts of a generation beside its vectors, if it is large enough to need any.
 
@@ -63,6 +65,7 @@ def make_shortcuts(
         vectors: the exact ones, by kind of row.
         sentences_of_chunks: how many sentences each passage has.
         questions: embeddings of the bank's questions, to measure with.
+        weighted: whether a passage counts as often as it has sentences, as it does where there is a bank.
 
     Returns:
         For the manifest: how near rows are found, by kind of row.
@@ -74,7 +77,8 @@ def make_shortcuts(
     if kind == FLAT:
         return {CHUNKS: FLAT_FACTS.to_dict(), SENTENCES: FLAT_FACTS.to_dict()}
     facts = {}
-    for rows, weights in ((CHUNKS, sentences_of_chunks.astype(np.float64)), (SENTENCES, None)):
+    chunk_weights = sentences_of_chunks.astype(np.float64) if weighted else None
+    for rows, weights in ((CHUNKS, chunk_weights), (SENTENCES, None)):
         exact = vectors(rows)
         nearest = make_nearest(exact, kind, questions)
         facts[rows] = nearest.facts.to_dict()

@@ -15,7 +15,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 UNKNOWN = "unknown"
 MAX_CLIENTS = 10_000
-MAX_OPEN_REQUESTS = 100  # of one client: each open page holds one or two
+MAX_OPEN_REQUESTS = 256  # of one client: each open page holds one or two, and many may share an address
 _MAX_HOPS = 32
 
 

@@ -15,7 +15,6 @@ from b12qa.safety import DISCLAIMER
 from b12qa.web.problems import PROBLEM_TYPE
 from b12qa.web.programs import (
     DEFAULT_RESULTS,
-    MAX_QUESTION_CHARACTERS,
     MOST_RESULTS,
     AnswerBody,
     AskRequest,
@@ -25,6 +24,7 @@ from b12qa.web.programs import (
     SearchBody,
     SearchRequest,
 )
+from b12qa.web.replies import MAX_QUESTION_CHARACTERS
 
 _ASKED: tuple[type[BaseModel], ...] = (AskRequest, SearchRequest)
 _GIVEN: tuple[type[BaseModel], ...] = (AnswerBody, SearchBody, DocumentBody, HealthBody, ProblemBody)

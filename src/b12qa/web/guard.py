@@ -330,7 +330,7 @@ def _given_password(authorization: str) -> str | None:
     """The password of a Basic or Bearer header; None if there is none."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        return value.strip()
+        return value.strip().encode("latin-1", "replace").decode("utf-8", "replace")
     if scheme.lower() != "basic":
         return None
     try:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import BoundedSemaphore
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from b12qa.answering import MAX_QUOTES, Assistant
+from b12qa.answering import Assistant
 from b12qa.records import Answer, SearchResults
 
 SURFACES = ("page", "http", "mcp")
@@ -86,13 +87,15 @@ class ServedAssistant(Assistant):
     surface: str  # one of `SURFACES`
     cores: BoundedSemaphore
 
-    def ask(self, question: str, history: Sequence[str] = (), max_quotes: int = MAX_QUOTES) -> Answer:
+    # Whatever arguments the assistant takes, it gets.
+
+    def ask(self, *args: Any, **named: Any) -> Answer:
         with self.metrics.timed(self.surface) as outcome, self.cores:
-            answer = self.inner.ask(question, history, max_quotes)
+            answer = self.inner.ask(*args, **named)
             outcome.append(answer.outcome.value)
         return answer
 
-    def search(self, question: str, history: Sequence[str] = (), top_k: int | None = None) -> SearchResults:
+    def search(self, *args: Any, **named: Any) -> SearchResults:
         self.metrics.searched(self.surface)
         with self.cores:
-            return self.inner.search(question, history, top_k)
+            return self.inner.search(*args, **named)

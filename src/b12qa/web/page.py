@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
@@ -15,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from b12qa.answering import Assistant
 from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
 from b12qa.records import Document
-from b12qa.safety import DISCLAIMER
+from b12qa.safety import DISCLAIMER, help_lines
 from b12qa.web.guard import Guard
 from b12qa.web.replies import (
     MAX_QUESTION_CHARACTERS,
@@ -31,7 +33,9 @@ from b12qa.web.replies import (
     untouched,
 )
 from b12qa.web.settings import Settings
+from b12qa.web.suggestions import Suggestions
 from b12qa.web.surfaces import Surfaces
+from b12qa.web.texts import LOCALES, Texts, languages, texts_for
 
 STATIC = Path(__file__).parent / "static"
 TITLE = "Ask the article"
@@ -39,6 +43,10 @@ WELCOME = (
     "Ask in your own words. You get the article’s own words back, each with the section it stands in, "
     "or a plain “the article does not say”."
 )
+# The article and what finds passages in it are in one language, whatever language the page speaks.
+ASK_IN_ENGLISH = "Please ask in English: the article is in English."
+BEGIN_WITH = "For example:"
+EMERGENCY = "Not medical advice. In an emergency, call {number}."
 # More would push the disclaimer off the first screen of a phone.
 MAX_TITLES = 4
 # The server keeps conversations in memory, so that a phone may sleep in between.
@@ -50,18 +58,18 @@ MAX_WAITING_QUESTIONS = 64
 _HEAD = """\
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
+<meta name="b12qa-languages" content="{languages}">
 <link rel="stylesheet" href="{prefix}/page/page.css">
-<script src="{prefix}/page/page.js" defer></script>
+<script src="{prefix}/page/page.js" type="module"></script>
 <script src="{prefix}/page/frame.js" defer></script>"""
-_PRIVACY = '<div class="b12qa privacy" lang="en"><p>{words}</p></div>'
 KEEPS_NOTHING = (
     "Questions are not stored or passed on. "
     "The server forgets them when you start over, or an hour after your last one."
 )
 KEEPS_RATED = (
     "Questions are not stored unless you press a thumb below an answer. Then that question and your thumb "
-    "are kept in a file for the editors, without your name and without the time. All others are forgotten "
-    "when you start over, or an hour after your last one."
+    "go in a file for the editors. Your name and the time do not. All others are forgotten when you start "
+    "over, or an hour after your last one."
 )
 _FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 
@@ -69,27 +77,37 @@ Message = Any  # Gradio takes dictionaries of its own kinds
 Shown = tuple[str, list[Message], Conversation, Any, Any]  # the box, the chat, its memory, header, articles
 
 
-class Served(NamedTuple):
+@dataclass(frozen=True)
+class Served:
     """What the page shows of one generation."""
 
     assistant: Assistant
-    header: str  # HTML
     articles: str  # HTML
-    welcome: Message
+    examples: tuple[str, ...]  # questions to begin with
+    suggestions: Suggestions
 
     @property
     def generation(self) -> str:
         """Its name."""
         return self.assistant.retriever.index.generation
 
+    def header(self, texts: Texts) -> str:
+        """The top of the page, HTML."""
+        return _header(self.assistant, texts)
+
+    def welcome(self, texts: Texts) -> Message:
+        """What the conversation begins with."""
+        return _welcome(self.examples, texts)
+
 
 def served_by(assistant: Assistant) -> Served:
     """Prepare the page for one generation."""
+    suggestions = Suggestions(assistant)
     return Served(
         assistant=assistant,
-        header=_header(assistant),
         articles=untouched(articles_html(assistant)),
-        welcome=_welcome(example_questions(assistant)),
+        examples=tuple(example_questions(assistant, suggestions)),
+        suggestions=suggestions,
     )
 
 
@@ -109,13 +127,14 @@ def build_app(
 
     def counted() -> Served:
         served = current()
-        return served._replace(assistant=surfaces.served(served.assistant, "page"))
+        return replace(served, assistant=surfaces.served(served.assistant, "page"))
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     blocks, app.state.begin_with = build_blocks(counted, feedback)
     surfaces.add_programs(app, lambda: current().assistant)
     # With a policy of ours, Gradio does not add its own, which lets every site in.
     app.add_middleware(CORSMiddleware, allow_origins=[])
+    app.mount("/page/locales", StaticFiles(directory=LOCALES))
     app.mount("/page", StaticFiles(directory=STATIC))
     app.add_middleware(Guard, settings=settings, metrics=surfaces.metrics)
     gr.mount_gradio_app(
@@ -123,7 +142,7 @@ def build_app(
         blocks,
         path="/",
         theme=gr.themes.Base(font=_FONT, font_mono=("ui-monospace", "monospace")),
-        head=_HEAD.format(prefix=settings.prefix),
+        head=_HEAD.format(prefix=settings.prefix, languages=_names()),
         root_path=settings.public_url or None,
         favicon_path=str(STATIC / "icon.svg"),
         footer_links=[],
@@ -145,39 +164,58 @@ def build_blocks(
     Returns:
         The page, and what shows new visitors another generation.
     """
-    at_first = current()
+    at_first, english = current(), texts_for(None, None)
 
     def ask(question: str | None, so_far: Conversation, request: gr.Request) -> Shown:
-        served = current()
-        question = (question or "").strip()
-        so_far = brought_to(served.generation, so_far)
+        return answered((question or "").strip(), so_far, request)
+
+    def ask_wanted(wanted: str, so_far: Conversation, request: gr.Request) -> Shown:
+        """Ask what a button of the page stands for."""
+        try:
+            record = json.loads(wanted)
+            question, literal = str(record["question"]), record["literal"] is True
+        except (ValueError, TypeError, KeyError):
+            question, literal = "", False
+        return answered(question.strip(), so_far, request, literal)
+
+    def answered(question: str, so_far: Conversation, request: gr.Request, literal: bool = False) -> Shown:
+        served, texts = current(), _texts_of(request)
+        so_far = brought_to(served.generation, so_far, texts)
         if not question:
-            return shown(served, so_far)
+            return shown(served, so_far, texts)
         history = [turn.question for turn in so_far.turns if turn.question]
         if len(question) > MAX_QUESTION_CHARACTERS:
-            turn, left_in_the_box = refused(question, history), question
+            turn, left_in_the_box = refused(question, history, texts), question
         else:
-            turn, left_in_the_box = turn_for(served.assistant, question, history), ""
+            turn, left_in_the_box = (
+                turn_for(
+                    served.assistant,
+                    question,
+                    history,
+                    literal=literal,
+                    texts=texts,
+                    suggestions=served.suggestions,
+                ),
+                "",
+            )
         turns = (*so_far.turns, turn)[-MAX_TURNS:]
         return shown(
             served,
             so_far._replace(session=request.session_hash or "", turns=turns),
+            texts,
             left_in_the_box,
         )
 
-    def ask_example(so_far: Conversation, request: gr.Request, event: gr.EventData) -> Shown:
-        return ask(str(event.value), so_far, request)
-
-    def start_over(so_far: Conversation) -> Shown:
+    def start_over(so_far: Conversation, request: gr.Request) -> Shown:
         served = current()
-        return shown(served, Conversation(served.generation, so_far.session))
+        return shown(served, Conversation(served.generation, so_far.session), _texts_of(request))
 
-    def shown(served: Served, conversation: Conversation, left_in_the_box: str = "") -> Shown:
-        messages = _messages(served.welcome, conversation)
+    def shown(served: Served, conversation: Conversation, texts: Texts, left_in_the_box: str = "") -> Shown:
+        messages = _messages(served.welcome(texts), conversation)
         if conversation.generation == conversation.page_shows:
             return left_in_the_box, messages, conversation, gr.skip(), gr.skip()
         conversation = conversation._replace(page_shows=conversation.generation)
-        return left_in_the_box, messages, conversation, served.header, served.articles
+        return left_in_the_box, messages, conversation, served.header(texts), served.articles
 
     def rate(so_far: Conversation, event: gr.LikeData) -> None:
         turn = _turn_at(event.index, so_far)
@@ -193,7 +231,7 @@ def build_blocks(
 
     blocks = gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False)
     with blocks:
-        header = gr.Markdown(at_first.header, elem_id="top", latex_delimiters=[])
+        header = gr.Markdown(at_first.header(english), elem_id="top", latex_delimiters=[])
         conversation = gr.State(
             _nothing_said(at_first),
             time_to_live=MAX_CONVERSATION_SECONDS,
@@ -202,7 +240,7 @@ def build_blocks(
         with gr.Row(elem_id="columns"):
             with gr.Column(elem_id="chat", min_width=280):
                 chat = gr.Chatbot(
-                    [at_first.welcome],
+                    [at_first.welcome(english)],
                     label="Conversation",
                     show_label=False,
                     elem_id="conversation",
@@ -214,7 +252,7 @@ def build_blocks(
                     autoscroll=False,
                     group_consecutive_messages=False,
                 )
-                with gr.Row(elem_id="asking"):
+                with gr.Column(elem_id="asking"):
                     question = gr.Textbox(
                         label="Your question",
                         show_label=False,
@@ -225,16 +263,20 @@ def build_blocks(
                         autofocus=False,
                         elem_id="question",
                     )
+                    gr.Markdown(_emergency_line(), elem_id="emergency")
                 with gr.Row(elem_id="below"):
-                    gr.Markdown(_PRIVACY.format(words=KEEPS_RATED if feedback else KEEPS_NOTHING))
+                    words = KEEPS_RATED if feedback else KEEPS_NOTHING
+                    gr.Markdown(f'<div class="b12qa privacy"><p class="say" lang="en">{words}</p></div>')
                     again = gr.Button("Start over", elem_id="again", size="sm", min_width=90)
+                # Buttons inside answers ask through this one; the page script fills it in.
+                wanted = gr.Textbox(label="Asked by a button", submit_btn="Ask", elem_id="wanted")
             with gr.Column(elem_id="reading", min_width=280):
                 articles = gr.Markdown(at_first.articles, elem_id="articles", latex_delimiters=[])
 
         outputs = [question, chat, conversation, header, articles]
         for event, function, inputs in (
             (question.submit, ask, [question, conversation]),
-            (chat.option_select, ask_example, [conversation]),
+            (wanted.submit, ask_wanted, [wanted, conversation]),
             (again.click, start_over, [conversation]),
         ):
             event(function, inputs, outputs, api_visibility="private", show_progress="hidden")
@@ -243,8 +285,8 @@ def build_blocks(
 
     def begin_with(served: Served) -> None:
         # An event of the page when it opens would do it too, and race with the first question.
-        header.value, articles.value = served.header, served.articles
-        chat.value = chat.postprocess([served.welcome]).model_dump()
+        header.value, articles.value = served.header(english), served.articles
+        chat.value = chat.postprocess([served.welcome(english)]).model_dump()
         conversation.value = _nothing_said(served)
         blocks.config = blocks.get_config_file()
 
@@ -258,29 +300,56 @@ def _nothing_said(served: Served) -> Conversation:
     return Conversation(served.generation, page_shows=served.generation)
 
 
-def _header(assistant: Assistant) -> str:
+def _names() -> str:
+    """Tags and names of the languages, for the page script."""
+    return ";".join(f"{tag}={texts.name}" for tag, texts in languages().items())
+
+
+def _texts_of(request: gr.Request) -> Texts:
+    return texts_for(request.query_params.get("lang"), request.headers.get("accept-language"))
+
+
+def _header(assistant: Assistant, texts: Texts) -> str:
+    """The page script says again, in the reader's language, what is marked as ours."""
     return untouched(
-        f'<header class="b12qa" lang="en"><h1>{TITLE}</h1>{_introduction(assistant.documents)}'
-        f'<p class="disclaimer">{escape(DISCLAIMER)}</p></header>'
+        f'<header class="b12qa"><div class="head">{_say(texts, TITLE, "h1")}{_read_button(texts)}</div>'
+        f"{_introduction(assistant.documents, texts)}"
+        f"{_say(texts, DISCLAIMER, 'p', 'disclaimer')}</header>"
     )
 
 
-def _introduction(documents: Sequence[Document]) -> str:
+def _introduction(documents: Sequence[Document], texts: Texts) -> str:
     """The titles; several articles are introduced one by one in the panel beside the conversation."""
+    language = escape(documents[0].about.language or "en")
     titles = [escape(document.title) for document in documents[:MAX_TITLES]]
     if len(documents) > MAX_TITLES:
         titles.append(f"and {len(documents) - MAX_TITLES:,} more")
-    about = about_html(documents[0]) if len(documents) == 1 else ""
-    return f'<p class="titles">{" · ".join(titles)}</p>{about}'
+    about = about_html(documents[0], texts) if len(documents) == 1 else ""
+    return f'<p class="titles" lang="{language}">{" · ".join(titles)}</p>{about}'
 
 
-def _welcome(examples: list[str]) -> Message:
-    lead = " Or begin with one of its headings:" if examples else ""
-    return {
-        "role": "assistant",
-        "content": f'<div class="b12qa welcome" lang="en"><p>{WELCOME}{lead}</p></div>',
-        "options": [{"value": example, "label": example} for example in examples],
-    }
+def _read_button(texts: Texts) -> str:
+    said = texts("Read the article")
+    return f'<button type="button" class="read say" lang="{said.language}">{said.words}</button>'
+
+
+def _emergency_line() -> str:
+    line = EMERGENCY.format(number=help_lines()["emergency"].number)
+    return f'<p class="b12qa emergency-line"><span class="say" lang="en">{escape(line)}</span></p>'
+
+
+def _welcome(examples: Sequence[str], texts: Texts) -> Message:
+    lead = _say(texts, WELCOME, "p") + _say(texts, ASK_IN_ENGLISH, "p", "ask-in-english")
+    items = "".join(f'<li><button type="button" class="ask">{escape(e)}</button></li>' for e in examples)
+    begin = f'{_say(texts, BEGIN_WITH, "p")}<ul lang="en">{items}</ul>' if examples else ""
+    html = f'<div class="b12qa welcome">{lead}<div class="following">{begin}</div></div>'
+    return {"role": "assistant", "content": untouched(html)}
+
+
+def _say(texts: Texts, english: str, tag: str, kind: str = "") -> str:
+    said = texts(english)
+    kinds = f"say {kind}" if kind else "say"
+    return f'<{tag} class="{kinds}" lang="{said.language}">{escape(said.words)}</{tag}>'
 
 
 def _messages(welcome: Message, conversation: Conversation) -> list[Message]:

@@ -10,18 +10,24 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from b12qa import safety
 from b12qa.answering import MAX_QUOTES, Assistant
 from b12qa.records import About, Answer, CareCard, Document, ScoredChunk, Section
+from b12qa.web.replies import MAX_QUESTION_CHARACTERS
 
-MAX_QUESTION_CHARACTERS = 500
 MAX_HISTORY = 50
 MOST_QUOTES = 10
 MOST_RESULTS = 50
 DEFAULT_RESULTS = 5
 MAX_NAMED_DOCUMENTS = 20
+
+
+def _whole(number: Any) -> Any:
+    """JSON has one kind of number: 3.0 is as whole as 3."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
 
 Question = Annotated[
     str,
@@ -33,8 +39,12 @@ History = Annotated[
     list[Annotated[str, Field(max_length=MAX_QUESTION_CHARACTERS)]],
     Field(max_length=MAX_HISTORY, description="The person's earlier questions, oldest first."),
 ]
-Quotes = Annotated[int, Field(ge=1, le=MOST_QUOTES, description="At most so many quotes.")]
-Results = Annotated[int, Field(ge=1, le=MOST_RESULTS, description="At most so many passages.")]
+Quotes = Annotated[
+    int, Field(ge=1, le=MOST_QUOTES, description="At most so many quotes."), BeforeValidator(_whole)
+]
+Results = Annotated[
+    int, Field(ge=1, le=MOST_RESULTS, description="At most so many passages."), BeforeValidator(_whole)
+]
 
 
 class AskRequest(BaseModel):
@@ -45,6 +55,9 @@ class AskRequest(BaseModel):
     question: Question
     history: History = []
     max_quotes: Quotes = MAX_QUOTES
+    literal: bool = Field(
+        False, description="Search the question as it was typed: no conversation, no mending of its spelling."
+    )
 
 
 class SearchRequest(BaseModel):
@@ -93,7 +106,7 @@ def _fields_of(record: type, words: dict[str, str]) -> dict[str, Any]:
 
 
 AnswerBody: type[BaseModel] = create_model(
-    "Answer", __base__=_Served, __doc__="The article's own words.", **_fields_of(Answer, _WORDS)
+    "AnswerBody", __base__=_Served, __doc__="The article's own words.", **_fields_of(Answer, _WORDS)
 )
 
 
@@ -154,7 +167,7 @@ class UnknownDocumentError(Exception):
 
 def ask(assistant: Assistant, request: AskRequest) -> dict[str, Any]:
     """The answer to a question, as `AnswerBody` describes it."""
-    answer = assistant.ask(request.question, request.history, request.max_quotes)
+    answer = assistant.ask(request.question, request.history, request.max_quotes, literal=request.literal)
     named = [quote.document for quote in answer.quotes]
     named += [section.document for notice in answer.notices for section in notice.sections]
     return {**answer.to_dict(), **_served(assistant, named)}

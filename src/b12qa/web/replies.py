@@ -6,21 +6,32 @@ import logging
 import traceback
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from typing import NamedTuple
 
 from b12qa import rendering, safety
-from b12qa.answering import Assistant
-from b12qa.records import CareCard, Document, Outcome, Span
+from b12qa.answering import MAX_QUOTES, Assistant
+from b12qa.records import CareCard, Document, Notice, NoticeKind, Outcome, Quote, Span
+from b12qa.rendering import Surroundings
+from b12qa.web.suggestions import Suggestions
+from b12qa.web.texts import Texts, texts_for
 
 MAX_QUESTION_CHARACTERS = 500
 MAX_EXAMPLES = 5
 # Each candidate is asked once at the start; a long document has more sections than are worth the wait.
 MAX_EXAMPLE_CANDIDATES = 30
+# Quotes that are shown on request, beside those shown at once.
+MAX_FURTHER_QUOTES = 3
 
 FAULT_WORDS = (
     "Something went wrong on our side, so there is no answer. This says nothing about your question or "
     "about the article. Please ask again, or read the article on this page."
+)
+
+TOO_LONG_WORDS = (
+    "Please ask in at most {most} characters; yours has {count}. "
+    "It is still in the box, so that you can shorten it."
 )
 
 REBUILT_WORDS = "The article was updated. The answers above quote it as it was before."
@@ -50,40 +61,65 @@ class Conversation(NamedTuple):
     page_shows: str = ""  # the generation whose articles stand beside the conversation
 
 
-def turn_for(assistant: Assistant, question: str, history: Sequence[str]) -> Turn:
+def turn_for(
+    assistant: Assistant,
+    question: str,
+    history: Sequence[str],
+    *,
+    literal: bool = False,
+    texts: Texts | None = None,
+    suggestions: Suggestions | None = None,
+) -> Turn:
     """Answer a question; a fault becomes one plain sentence.
 
     Args:
         history: the user's earlier questions, oldest first.
+        literal: see `Assistant.ask`.
+        texts: the language of our words; English by default.
+        suggestions: where questions to ask next come from.
     """
+    texts = texts or texts_for(None, None)
     try:
-        answer = assistant.ask(question, history)
-        linked, unlinked = (untouched(rendering.answer_html(answer, links=links)) for links in (True, False))
+        answer = assistant.ask(question, history, MAX_QUOTES, literal=literal)
+        more: list[Quote] = []
+        if answer.outcome is Outcome.ANSWERED and len(answer.found) == MAX_QUOTES:
+            beside = suggestions.assistant if suggestions else assistant  # one question is counted once
+            wider = beside.ask(question, history, MAX_QUOTES + MAX_FURTHER_QUOTES, literal=literal)
+            shown = {(quote.document, quote.start, quote.end) for quote in answer.quotes}
+            more = [q for q in wider.quotes if (q.document, q.start, q.end) not in shown]
+        page = Surroundings(
+            documents={document.name: document for document in assistant.documents},
+            say=texts,
+            language=texts.language,
+            following=suggestions.after(answer, [*history, question]) if suggestions else (),
+            literal=literal,
+            more=more,
+        )
+        linked, unlinked = (
+            untouched(rendering.answer_html(answer, replace(page, links=links))) for links in (True, False)
+        )
         return Turn(question, linked, unlinked, answer.outcome.value)
     except Exception as error:
         # The message of an error might repeat the question, so only its kind and place are logged.
         place = traceback.extract_tb(error.__traceback__)[-1]
         _log.error("No answer: %s in %s, line %s", type(error).__name__, place.name, place.lineno)
-        return _our_turn(question, "fault", "No answer", FAULT_WORDS, _card_after_a_fault(question, history))
+        return _our_turn(
+            question, "fault", "No answer", FAULT_WORDS, _card_after_a_fault(question, history), texts
+        )
 
 
-def refused(question: str, history: Sequence[str] = ()) -> Turn:
+def refused(question: str, history: Sequence[str] = (), texts: Texts | None = None) -> Turn:
     """What the page shows for a question that is too long to be searched; red flags are met all the same.
 
     Args:
-        history: as in `turn_for`.
+        history, texts: as in `turn_for`.
     """
-    return _our_turn(
-        "",
-        "refused",
-        "Too long",
-        f"Please ask in at most {MAX_QUESTION_CHARACTERS} characters; yours has {len(question):,}. "
-        "It is still in the box, so that you can shorten it.",
-        safety.care_card(question, history),
-    )
+    words = TOO_LONG_WORDS.format(most=MAX_QUESTION_CHARACTERS, count=f"{len(question):,}")
+    card = safety.care_card(question, history)
+    return _our_turn("", "refused", "Too long", words, card, texts or texts_for(None, None))
 
 
-def brought_to(generation: str, conversation: Conversation) -> Conversation:
+def brought_to(generation: str, conversation: Conversation, texts: Texts | None = None) -> Conversation:
     """A conversation that goes on after the index was built anew.
 
     Earlier answers lose their links: what they quote may stand elsewhere now, or nowhere.
@@ -92,7 +128,8 @@ def brought_to(generation: str, conversation: Conversation) -> Conversation:
         return conversation
     turns = tuple(turn._replace(reply=turn.unlinked) for turn in conversation.turns)
     if turns:
-        said = f'<div class="b12qa rebuilt" lang="en"><p>{REBUILT_WORDS}</p></div>'
+        words = (texts or texts_for(None, None))(REBUILT_WORDS)
+        said = f'<div class="b12qa rebuilt" lang="{words.language}"><p>{escape(words.words)}</p></div>'
         turns = (*turns, Turn("", untouched(said), untouched(said)))
     return conversation._replace(generation=generation, turns=turns)
 
@@ -103,31 +140,36 @@ def question_html(question: str) -> str:
 
 
 def articles_html(assistant: Assistant) -> str:
-    """All documents, with an id at each sentence."""
+    """All documents, with an id at each sentence and each passage."""
     index = assistant.retriever.index
     spans: dict[int, list[Span]] = defaultdict(list)
+    passages: dict[int, list[Span]] = defaultdict(list)
     for sentence in index.sentences:
         spans[sentence.document].append(Span(sentence.start, sentence.end))
+    for chunk in index.chunks:
+        passages[chunk.document].append(Span(chunk.start, chunk.end))
     documents = []
     for number, document in enumerate(index.documents):
         if len(index.documents) > 1:
             if document.sections[0].path != (document.title,):
                 documents.append(f'<p class="title">{escape(document.title)}</p>')
             documents.append(about_html(document))
-        documents.append(rendering.document_html(document, spans[number]))
+        documents.append(rendering.document_html(document, spans[number], passages[number]))
     return "".join(documents)
 
 
-def about_html(document: Document) -> str:
+def about_html(document: Document, texts: Texts | None = None) -> str:
     """What an article says of itself, for the place where it is introduced."""
-    return f'<p class="about">{escape(rendering.about_words(document.about))}</p>'
+    said = (texts or texts_for(None, None))(rendering.about_words(document.about))
+    return f'<p class="about say" lang="{said.language}">{escape(said.words)}</p>'
 
 
-def example_questions(assistant: Assistant) -> list[str]:
-    """Headings to begin with: the shortest ones that their own section answers, in reading order.
-
-    Not questions of the bank: many of them err on purpose, as people do.
-    """
+def example_questions(assistant: Assistant, suggestions: Suggestions | None = None) -> list[str]:
+    """Questions to begin with; without a bank, the shortest headings that their own section answers."""
+    if suggestions:
+        examples = suggestions.examples()
+        if examples:
+            return examples
     sections = [(d.name, s.path) for d in assistant.documents for s in d.sections if s.path]
     found = []
     for document, path in sections[:MAX_EXAMPLE_CANDIDATES]:
@@ -151,11 +193,13 @@ def _card_after_a_fault(question: str, history: Sequence[str]) -> CareCard | Non
         return None  # the rules may be what failed
 
 
-def _our_turn(question: str, kind: str, label: str, words: str, card: CareCard | None) -> Turn:
-    care = "" if card is None else rendering.care_html(card)
+def _our_turn(question: str, kind: str, label: str, words: str, card: CareCard | None, texts: Texts) -> Turn:
+    page = Surroundings({}, texts, texts.language, links=False)
+    care = "" if card is None else rendering.care_html(card, page)
+    notices = (Notice(NoticeKind.OUTCOME, words), safety.disclaimer())
     html = untouched(
-        f'<div class="b12qa answer {kind}" lang="en">{care}<p class="outcome">{escape(label)}</p>'
-        f'<div class="notice outcome"><p>{escape(words)}</p></div>'
-        f"{rendering.notice_html(safety.disclaimer())}</div>"
+        f'<div class="b12qa answer {kind}" lang="{texts.language}">{care}'
+        f"{rendering.said_html(page, label, 'p', 'outcome')}"
+        f"{''.join(rendering.notice_html(notice, page) for notice in notices)}</div>"
     )
     return Turn(question, html, html)

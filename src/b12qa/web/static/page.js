@@ -1,80 +1,159 @@
-// What the page does beyond Gradio: it opens places of the article, brings a new answer into view,
-// and gives the parts of the page the names and the focus that people without a mouse need.
+// What the page does beyond Gradio: it brings a new answer into view and announces it, asks what a button
+// stands for, opens the article, and gives the parts of the page the names and the focus that people
+// without a mouse need.
 
-"use strict";
+import { addressOf, copy, quoteText, save } from "./keeping.js";
+import { listContents, markAnswer, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
+import { language, languages, say, sayAgain, speak, wanted } from "./texts.js";
+import { announce, element, scrollTo } from "./tools.js";
 
-(() => {
-  let origin = null; // the link that was followed last
-  let shownAnswer; // the newest one that was brought into view
+let shownAnswer; // the newest one that was brought into view
+let askedByButton = false;
+let linkOpened = false;
 
-  const conversation = () => document.getElementById("conversation");
-  const articles = () => document.getElementById("articles");
+const box = () => document.querySelector("#question textarea");
+const answers = () => document.querySelectorAll("#conversation .b12qa.answer");
 
-  function openPlace(link) {
-    const place = document.getElementById(link.getAttribute("href").slice(1));
-    if (!place) return;
-    origin = link;
-    document.querySelector(".b12qa-back").hidden = false;
-    document.querySelectorAll(".place.opened").forEach((other) => other.classList.remove("opened"));
-    place.classList.add("opened");
-    place.tabIndex = -1;
-    place.focus({ preventScroll: true });
-    place.scrollIntoView({ block: "center" });
-  }
+// Asking.
 
-  function goBack() {
-    const target = origin?.isConnected ? origin : document.querySelector("#question textarea");
-    target.focus({ preventScroll: true });
-    target.scrollIntoView({ block: "center" });
-  }
+/** Ask through a field that Gradio listens to, as if somebody had typed into it. */
+function ask(question, literal) {
+  const field = document.querySelector("#wanted textarea");
+  const setter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value").set;
+  setter.call(field, JSON.stringify({ question, literal, time: Date.now() }));
+  askedByButton = true;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  setTimeout(() => document.querySelector("#wanted .submit-button").click(), 0); // once Gradio has taken it in
+}
 
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest?.('a[href^="#"]');
-    if (link) {
-      event.preventDefault(); // the page has a <base>, so following the link would load it anew
-      openPlace(link);
-    } else if (event.target.closest?.(".b12qa-back")) {
-      goBack();
-    }
+/** The question that an answer is to: the nearest one above it. */
+function questionOf(answer) {
+  const all = [...document.querySelectorAll("#conversation :is(.b12qa.question, .b12qa.answer)")];
+  const before = all.slice(0, all.indexOf(answer)).filter((part) => part.matches(".question"));
+  return before.length ? before[before.length - 1].textContent : "";
+}
+
+document.addEventListener("click", (event) => {
+  const hit = (selector) => event.target.closest && event.target.closest(selector);
+  const link = hit('a[href^="#"]');
+  if (link) event.preventDefault(); // the page has a <base>, so following the link would load it anew
+  if (hit("a.share")) copy(addressOf(link), link, say("Link copied"));
+  else if (link) openPlace(link);
+  else if (hit("button.copy")) copy(quoteText(hit("figure")), hit("button.copy"), say("Copied"));
+  else if (hit("button.ask")) ask(hit("button.ask").textContent, false);
+  else if (hit("button.literal")) ask(questionOf(hit(".b12qa.answer")), true);
+  else if (hit("button.save")) save();
+  else if (hit("button.language")) change(hit("button.language").value);
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== " " || !event.target.matches('a[role="button"]')) return;
+  event.preventDefault(); // a button answers to the space bar, a link does not
+  event.target.click();
+});
+
+// Languages.
+
+async function change(tag) {
+  await speak(tag);
+  const address = new URL(location.href);
+  address.searchParams.set("lang", language);
+  history.replaceState(history.state, "", address); // Gradio sends it along with each question
+  sayAll();
+}
+
+function sayAll() {
+  document.querySelectorAll(".say").forEach(sayAgain);
+  relabel();
+  const field = box();
+  if (field) field.placeholder = say("Your question");
+  sayIn(document.querySelector('#question [data-testid="block-info"]'), "Your question");
+  sayIn(document.querySelector("#question .submit-button"), "Ask");
+  sayIn(document.getElementById("again"), "Start over");
+  document.querySelectorAll("button.language").forEach((button) => {
+    button.setAttribute("aria-pressed", String(button.value === language));
   });
+}
 
-  function namePanels() {
-    const panel = articles();
-    if (panel && !panel.hasAttribute("role")) {
-      panel.setAttribute("role", "region");
-      panel.setAttribute("aria-label", "The article");
-      panel.tabIndex = 0; // so that the arrow keys can scroll it
-      const back = document.createElement("button");
-      back.type = "button";
-      back.className = "b12qa-back";
-      back.hidden = true;
-      back.textContent = "Back to the conversation";
-      panel.before(back);
-    }
-    // Gradio names every message with its source, tags and all.
-    document.querySelectorAll("#conversation [data-testid][aria-label]").forEach((message) => {
-      message.removeAttribute("aria-label");
+/** Change the words of what Gradio drew, and leave the rest of it alone. */
+function sayIn(part, words) {
+  const texts = part ? [...part.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE) : [];
+  const node = texts.find((one) => one.data.trim());
+  if (node && node.data.trim() !== say(words)) node.data = say(words);
+}
+
+// What Gradio leaves out.
+
+function prepareConversation() {
+  const log = document.querySelector("#conversation [role=log]");
+  if (!log) return;
+  // An answer is long; it is announced in a few words, see showNewest.
+  if (log.getAttribute("aria-live") !== "off") log.setAttribute("aria-live", "off");
+  if (log.getAttribute("aria-label") !== say("Conversation")) log.setAttribute("aria-label", say("Conversation"));
+  // Gradio names every message with its source, tags and all.
+  document.querySelectorAll("#conversation [data-testid][aria-label]").forEach((message) => {
+    message.removeAttribute("aria-label");
+  });
+  const below = document.getElementById("below");
+  if (below && !below.querySelector(".save")) {
+    const keep = element("button", { type: "button", className: "save say", lang: "en" });
+    keep.textContent = "Save this conversation";
+    const choice = element("div", { className: "languages" });
+    choice.setAttribute("role", "group");
+    choice.setAttribute("aria-label", say("Language"));
+    languages().forEach(([tag, name]) => {
+      choice.append(element("button", { type: "button", className: "language", value: tag, lang: tag, textContent: name }));
     });
+    below.append(keep, choice);
   }
+  document.querySelectorAll("#conversation .nearest_sections a.open:not([role])").forEach((link) => {
+    link.setAttribute("role", "button");
+  });
+}
 
-  function showNewest() {
-    const answers = conversation()?.querySelectorAll(".b12qa.answer") ?? [];
-    const newest = answers[answers.length - 1];
-    const isNew = newest && newest !== shownAnswer;
-    shownAnswer = newest;
-    if (!isNew) return;
-    const row = newest.closest(".message-row");
-    // From the question on, where there is one: a reply to a question that was too long has none.
-    const before = row.previousElementSibling;
-    (before?.matches(".user-row") ? before : row).scrollIntoView({ block: "start" });
-    // A button that was pressed may be gone, and the focus with it. On a phone the keyboard stays down.
-    if (document.activeElement === document.body && matchMedia("(pointer: fine)").matches) {
-      document.querySelector("#question textarea").focus({ preventScroll: true });
-    }
+function showNewest() {
+  const all = answers();
+  const newest = all[all.length - 1];
+  const isNew = newest && newest !== shownAnswer;
+  shownAnswer = newest;
+  const keep = document.querySelector("button.save");
+  if (keep) keep.hidden = !newest;
+  if (!isNew) return;
+  const row = newest.closest(".message-row");
+  // From the question on, where there is one: a reply to a question that was too long has none.
+  const before = row.previousElementSibling;
+  scrollTo(before && before.matches(".user-row") ? before : row, "start");
+  markAnswer(newest);
+  const where = newest.querySelector("figure.quote .leaf");
+  const label = newest.querySelector("p.outcome").textContent;
+  announce(where ? `${label}: ${where.textContent}` : label);
+  if (askedByButton) {
+    // The button may be gone, or far above; from here on a person reads the answer.
+    const target = newest.querySelector("p.outcome");
+    target.tabIndex = -1;
+    target.focus({ preventScroll: true });
+    askedByButton = false;
+  } else if (document.activeElement === document.body && matchMedia("(pointer: fine)").matches) {
+    // On a phone the keyboard stays down.
+    box().focus({ preventScroll: true });
   }
+}
 
-  new MutationObserver(() => {
-    namePanels();
-    showNewest();
-  }).observe(document.documentElement, { childList: true, subtree: true });
-})();
+function look() {
+  prepare();
+  prepareConversation();
+  listContents();
+  offerToRead();
+  sayAll();
+  showNewest();
+  if (!linkOpened && document.querySelector("#articles article") && document.querySelector("#reading .tools")) {
+    linkOpened = true;
+    openLinked();
+  }
+}
+
+addEventListener("hashchange", openLinked);
+speak(wanted()).then(() => {
+  look();
+  new MutationObserver(look).observe(document.documentElement, { childList: true, subtree: true });
+});

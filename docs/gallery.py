@@ -1,0 +1,109 @@
+"""Make the pictures of docs/gallery/: every state of the page, wide and narrow, light and dark.
+
+Run it after a build, with what `make test` installs:  python docs/gallery.py
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from b12qa.answering import Assistant
+from b12qa.web.page import build_app, served_by
+
+ROOT = Path(__file__).parent.parent
+FOLDER = Path(__file__).parent / "gallery"
+CHROMIUM = "/usr/bin/chromium"
+SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
+COLOURS = 64  # enough for a page, and a fifth of the bytes
+
+
+def ask(page: Page, question: str) -> None:
+    """Begin anew and ask one question."""
+    page.locator("#again").click()
+    page.locator("#conversation .welcome").wait_for()
+    box = page.locator("#question textarea")
+    box.fill(question)
+    box.press("Enter")
+    page.locator("#conversation .b12qa.answer").last.wait_for()
+    box.blur()
+
+
+def open_article(page: Page) -> None:
+    """Ask, and open the first quote in the article."""
+    ask(page, "can heartburn pills cause low b12?")
+    page.locator("#conversation a.open").first.click()
+
+
+def change_what_was_asked(page: Page) -> None:
+    """A follow-up with a word misspelt."""
+    ask(page, "how much b12 in clams")
+    box = page.locator("#question textarea")
+    box.fill("and in oystrs?")
+    box.press("Enter")
+    page.locator("#conversation .b12qa.answer").nth(1).wait_for()
+    box.blur()
+
+
+STATES: dict[str, Callable[[Page], None]] = {
+    "welcome": lambda page: None,
+    "answered": lambda page: ask(page, "how much b12 in clams"),
+    "noted": lambda page: ask(page, "are tablets under the tongue as good as injections?"),
+    "searched": change_what_was_asked,
+    "related": lambda page: ask(page, "Does it ease the pain, or only the numb feeling?"),
+    "not-covered": lambda page: ask(page, "what does a b12 injection cost?"),
+    "urgent": lambda page: ask(page, "my left calf is swollen and hot"),
+    "too-long": lambda page: ask(page, "why " * 126),
+    "article": open_article,
+}
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The address of the chat while the block runs."""
+    page = served_by(Assistant.load(ROOT / "index", corpus=ROOT / "corpus"))
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(build_app(lambda: page), log_level="critical"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=10)
+
+
+def make(page: Page, state: str, name: str) -> None:
+    """Bring the page into a state, and keep a picture of what is on the screen."""
+    STATES[state](page)
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(300)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+
+
+def main() -> None:
+    """Make all pictures."""
+    FOLDER.mkdir(exist_ok=True)
+    with served() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        for size, (width, height) in SIZES.items():
+            for scheme in ("light", "dark"):
+                page = browser.new_page(
+                    viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB"
+                )
+                page.goto(address)
+                page.locator("#reading .contents a").first.wait_for(state="attached")
+                for state in STATES:
+                    make(page, state, f"{state}-{size}-{scheme}")
+                page.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What a question on treatment changes about its answer: warnings, what is not answered, our own words.
+
+What is asked is read from the words (`treatment.py`), where warnings stand from the notes (`notes.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from b12qa.companions import rows_of_warnings
+from b12qa.fairness import quote_around, quote_sentences
+from b12qa.index import Index
+from b12qa.lexical import Scores
+from b12qa.records import Notice, NoticeKind, Outcome, Quote, QuoteRole
+from b12qa.treatment import Asked, Rules, names_dose
+
+MAX_WARNINGS = 2
+# A further passage of warnings must score at least this share of the first.
+WARNING_SHARE = 0.7
+# A longer passage is cut to the sentence that fits best, with what that leans on.
+MAX_WARNING_CHARACTERS = 700
+
+NO_DOSE = "This article cannot tell you your dose. Ask a pharmacist or your doctor."
+NOT_ABOUT_YOU = "This article cannot tell what is right for you. Ask a pharmacist or your doctor."
+KEEP_MEDICINES = "Do not stop or change a medicine on your own. Ask the person who prescribed it first."
+TEST_FIRST = "Ask for a blood test before you start."
+
+
+def answers_for_a_person(asked: Asked, answers: Sequence[Quote], index: Index, rules: Rules) -> list[Quote]:
+    """Of the quotes that answer, those that may answer what a person asks for themselves; maybe none.
+
+    No article knows how much somebody should take, or what a child, a pregnancy or weak kidneys change. What
+    else is personal may be answered by a warning that names no dose, and if a medicine is asked about, speaks
+    of it or its class. The warning comes first; other quotes without a dose may follow.
+    """
+    if asked.amount or asked.special:
+        return []
+    fit = [quote for quote in answers if not names_dose(_words(quote))]
+    named = asked.medicines - {rules.any_medicine}
+    warn = [
+        quote
+        for quote in fit
+        if _warns(index, quote) and (not named or not named.isdisjoint(rules.lists_in(_words(quote))))
+    ]
+    return [*warn, *(quote for quote in fit if quote not in warn)] if warn else []
+
+
+def with_warnings(
+    index: Index, answers: Sequence[Quote], scores: Scores, document: str
+) -> tuple[list[Quote], list[Quote]]:
+    """The warnings that a question on treatment brings along.
+
+    Args:
+        answers: best first.
+        scores: of all sentences for the question.
+        document: whose warnings.
+
+    Returns:
+        The answers, those of them that stand in a section of warnings marked as such and at most second;
+        and one or two warnings that fit the question best, if no answer is one.
+    """
+    warn = [quote for quote in answers if _warns(index, quote)]
+    if not warn:
+        number = next(i for i, d in enumerate(index.documents) if d.name == document)
+        return list(answers), _best_warnings(index, rows_of_warnings(index, number), scores)
+    others = [quote for quote in answers if quote not in warn]
+    marked = [replace(quote, role=QuoteRole.WARNING, also_answers=True) for quote in warn]
+    first = [] if answers[0] in warn else others[:1]
+    return [*first, *marked, *others[len(first) :]], []
+
+
+def _warns(index: Index, quote: Quote) -> bool:
+    """Whether a quote stands in a section of warnings."""
+    for document, number in index.warning_sections:
+        section = index.documents[document].sections[number]
+        if index.documents[document].name == quote.document and section.start <= quote.start < section.end:
+            return True
+    return False
+
+
+def _best_warnings(index: Index, rows: Sequence[int], scores: Scores) -> list[Quote]:
+    best: dict[int, int] = {}  # sentence by chunk
+    for row in sorted(rows, key=lambda row: -scores[row]):
+        best.setdefault(index.sentences[row].chunk, row)
+    chosen = list(best.values())[:MAX_WARNINGS]
+    least = WARNING_SHARE * float(scores[chosen[0]]) if chosen else 0.0
+    return [_warning(index, row) for row in chosen if row == chosen[0] or scores[row] >= max(least, 0.0)]
+
+
+def _warning(index: Index, row: int) -> Quote:
+    chunk = index.chunks[index.sentences[row].chunk]
+    if chunk.end - chunk.start > MAX_WARNING_CHARACTERS:
+        return quote_sentences(index, [row], QuoteRole.WARNING)
+    return quote_around(index, row, QuoteRole.WARNING)
+
+
+def cautions(asked: Asked, outcome: Outcome) -> list[Notice]:
+    """Our words beside the answer to a question on treatment: one line, or two with a medicine."""
+    found = []
+    if asked.personal:
+        found.append(Notice(NoticeKind.PERSONAL, NO_DOSE if asked.amount else NOT_ABOUT_YOU))
+    if asked.medicines:
+        found.append(Notice(NoticeKind.MEDICINE, KEEP_MEDICINES))
+    if not found and asked.beginning and outcome is Outcome.ANSWERED:
+        found.append(Notice(NoticeKind.TEST_FIRST, TEST_FIRST))
+    return found
+
+
+def _words(quote: Quote) -> str:
+    return "\n".join([*(excerpt.text for excerpt in quote.context), quote.text])

@@ -1,0 +1,121 @@
+"""Questions to ask next: from the question bank, and only those that are known to be answered."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from b12qa.answering import Assistant
+from b12qa.conversation import to_query
+from b12qa.lexical import words
+from b12qa.records import Answer, Outcome, Span
+
+MAX_SUGGESTIONS = 3
+MAX_EXAMPLES = 4
+# A question is tried by asking it; so many are tried at most before an answer is shown.
+MAX_TRIES = 6
+_MAX_TRIES_A_SENTENCE = 2
+_LENGTHS = range(20, 66)
+# Whole, plain questions: the bank also holds telegrams, misspelt ones and such that tell a story.
+_QUESTION = re.compile(
+    r"(?:What|How|Which|Why|When|Where|Who|Can|Does|Do|Is|Are|Will|Should|Could)\b[^,;:()\"?!–—]*\?"
+)
+
+
+class Suggestions:
+    """Questions that the sentences of one generation answer, found when they are first wanted."""
+
+    def __init__(self, assistant: Assistant) -> None:
+        self.assistant = assistant
+        index = assistant.retriever.index
+        self._candidates: dict[int, list[str]] = defaultdict(list)
+        for question in index.questions:
+            if _QUESTION.fullmatch(question.text) and len(question.text) in _LENGTHS:
+                self._candidates[question.sentence].append(question.text)
+        self._sections: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for row in sorted(self._candidates):
+            sentence = index.sentences[row]
+            self._sections[sentence.document, index.chunks[sentence.chunk].section].append(row)
+        self._answered: dict[int, str | None] = {}
+        self._lock = threading.Lock()
+
+    def after(self, answer: Answer, asked: Iterable[str]) -> tuple[str, ...]:
+        """Questions that other sentences of the answer's section answer, from the one that answered on.
+
+        Args:
+            asked: the questions of the conversation; none of them is suggested.
+        """
+        if answer.outcome not in (Outcome.ANSWERED, Outcome.RELATED) or not answer.found:
+            return ()
+        shown = {(q.document, span.start) for q in answer.quotes for span in q.highlights}
+        rows = [row for row in self._near(answer) if self._place(row) not in shown]
+        known = {_plain(question) for question in asked}
+        found = (question for question in self._found(rows) if _plain(question) not in known)
+        return tuple(question for question, _ in zip(found, range(MAX_SUGGESTIONS), strict=False))
+
+    def examples(self) -> list[str]:
+        """Questions to begin with, from sections spread over the documents."""
+        sections = list(self._sections.values())
+        step = max(1, len(sections) // MAX_EXAMPLES)
+        found = (next(self._found(rows), "") for rows in sections[::step])
+        return list(dict.fromkeys(question for question in found if question))[:MAX_EXAMPLES]
+
+    def _near(self, answer: Answer) -> list[int]:
+        """The sentences of the section of the first quote that have candidates, those after it first."""
+        quote = answer.found[0]
+        start = quote.highlights[0].start if quote.highlights else quote.start
+        documents = self.assistant.documents
+        number = next(n for n, document in enumerate(documents) if document.name == quote.document)
+        sections = documents[number].sections
+        section = max(n for n, section in enumerate(sections) if section.start <= quote.start)
+        rows = self._sections.get((number, section), [])
+        return sorted(rows, key=lambda row: (self._place(row)[1] < start, row))
+
+    def _place(self, row: int) -> tuple[str, int]:
+        sentence = self.assistant.retriever.index.sentences[row]
+        return self.assistant.documents[sentence.document].name, sentence.start
+
+    def _found(self, rows: Sequence[int]) -> Iterator[str]:
+        tries = MAX_TRIES
+        for row in rows:
+            if row not in self._answered:
+                if not tries:
+                    return
+                tries -= 1
+                with self._lock:
+                    if row not in self._answered:
+                        self._answered[row] = self._answered_by(row)
+            question = self._answered[row]
+            if question:
+                yield question
+
+    def _answered_by(self, row: int) -> str | None:
+        """A question that this sentence is the first to answer, whatever was asked before."""
+        sentence = self.assistant.retriever.index.sentences[row]
+        span = Span(sentence.start, sentence.end)
+        for question in self._clean(row):
+            answer = self.assistant.ask(question, max_quotes=1)
+            first = answer.quotes[:1]
+            if answer.outcome is Outcome.ANSWERED and any(span in quote.highlights for quote in first):
+                return question
+        return None
+
+    def _clean(self, row: int) -> list[str]:
+        """Candidates that are spelt well and that stand alone."""
+        retriever = self.assistant.retriever
+        found = []
+        for question in self._candidates[row]:
+            # Any earlier question will do to see whether this one would be joined to it.
+            query = to_query(question, ["What is it?"], retriever.topics)
+            spelt = words(retriever.vocabulary.bring_to(question)) == words(question)
+            if spelt and not query.reason and not query.parts:
+                found.append(question)
+                if len(found) == _MAX_TRIES_A_SENTENCE:
+                    break
+        return found
+
+
+def _plain(question: str) -> str:
+    return " ".join(words(question))

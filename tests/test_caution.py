@@ -1,0 +1,192 @@
+"""What a question on treatment brings along, and what a person is not told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import HashingEncoder
+
+from b12qa import caution
+from b12qa.answering import Assistant
+from b12qa.building import build_index
+from b12qa.corpus import Corpus, parse_document
+from b12qa.index import open_index
+from b12qa.records import Answer, NoticeKind, Outcome, QuoteRole
+from b12qa.retrieval import Retriever
+from b12qa.treatment import names_dose
+
+FIXTURES = Path(__file__).parent / "fixtures"
+WARNINGS = "Contraindications and warnings"
+TONIC = """# Tonic
+
+## Doses
+
+Adults take 20 mg of the tonic daily. The tonic tablets are small and round.
+
+## Warnings
+
+People with gout should not take the tonic. The tonic weakens warfarin.
+
+Tablets of the tonic may upset an empty stomach.
+
+Never take the tonic at night. It keeps many awake.
+
+## Taste
+
+The tonic tastes of plums.
+"""
+
+
+def tonic_in(folder: Path, notes: str = "warnings:\n- Warnings\n") -> Assistant:
+    encoder = HashingEncoder(dimension=1024)
+    beside = {"tonic.notes.yaml": notes.encode()} if notes else {}
+    build_index(Corpus((parse_document("tonic", TONIC),), beside), encoder, folder)
+    return Assistant(Retriever(open_index(folder), encoder))
+
+
+@pytest.fixture(scope="module")
+def tonic(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
+    return tonic_in(tmp_path_factory.mktemp("tonic"))
+
+
+def kinds(answer: Answer) -> list[NoticeKind]:
+    return [notice.kind for notice in answer.notices]
+
+
+def roles(answer: Answer) -> list[QuoteRole]:
+    return [quote.role for quote in answer.quotes]
+
+
+def test_a_question_on_treatment_brings_the_warnings_right_after_the_first_quote(tonic: Assistant) -> None:
+    answer = tonic.ask("Adults take 20 mg of the tonic daily?")
+    assert answer.outcome is Outcome.ANSWERED
+    assert answer.quotes[0].text.startswith("Adults take 20 mg")
+    assert answer.quotes[1].role is QuoteRole.WARNING
+    assert answer.quotes[1].section_path[-1] == "Warnings"
+    assert 1 <= roles(answer).count(QuoteRole.WARNING) <= caution.MAX_WARNINGS
+    assert answer.found[0] == answer.quotes[0]
+
+
+def test_the_warnings_are_those_that_fit_the_question(tonic: Assistant) -> None:
+    def first_warning(question: str) -> str:
+        return next(q.text for q in tonic.ask(question).quotes if q.role is QuoteRole.WARNING)
+
+    assert first_warning("The tonic tablets are small and round tablets on an empty stomach?").startswith(
+        "Tablets of the tonic may upset"
+    )
+    assert first_warning("Adults take 20 mg of the tonic daily, at night?").startswith("Never take the tonic")
+
+
+def test_other_questions_bring_none(tonic: Assistant) -> None:
+    answer = tonic.ask("The tonic tastes of plums")
+    assert answer.outcome is Outcome.ANSWERED
+    assert QuoteRole.WARNING not in roles(answer)
+
+
+def test_a_warning_that_answers_is_marked_and_counts_as_found(tonic: Assistant) -> None:
+    answer = tonic.ask("Never take the tonic at night")
+    assert answer.quotes[0].text.startswith("Never take the tonic at night.")
+    assert (answer.quotes[0].role, answer.quotes[0].also_answers) == (QuoteRole.WARNING, True)
+    assert answer.found[0] == answer.quotes[0]
+
+
+def test_questions_on_treatment_carry_warnings_even_where_the_article_does_not_say(tonic: Assistant) -> None:
+    answer = tonic.ask("any tonic side effects in winter?")
+    assert answer.outcome is Outcome.RELATED
+    assert set(roles(answer)) == {QuoteRole.WARNING}
+    assert answer.confidence < 0.45
+    # What the documents are not about stays as it was.
+    other = tonic.ask("is paracetamol safe with ibuprofen?")
+    assert (other.outcome, other.quotes) == (Outcome.NOT_COVERED, ())
+
+
+def test_without_notes_there_are_no_warnings_and_everything_works(tmp_path: Path) -> None:
+    answer = tonic_in(tmp_path, notes="").ask("Adults take 20 mg of the tonic daily?")
+    assert answer.outcome is Outcome.ANSWERED
+    assert set(roles(answer)) == {QuoteRole.ANSWER}
+
+
+# A person.
+
+
+@pytest.mark.parametrize(
+    ("question", "history"),
+    [
+        ("how much of the tonic should I take daily, 20 mg?", ()),
+        ("my son is 6, adults take 20 mg of the tonic daily", ("what dose?",)),
+        ("Adults take 20 mg of the tonic daily: and I am pregnant, is it safe?", ()),
+        ("Adults take 20 mg of the tonic daily, should I with my gout?", ()),
+        ("should I stop the warfarin, the tonic weakens warfarin", ()),
+    ],
+)
+def test_a_dose_for_a_person_is_never_an_answer(
+    question: str, history: tuple[str, ...], tonic: Assistant
+) -> None:
+    answer = tonic.ask(question, history)
+    assert answer.outcome is not Outcome.ANSWERED or not any(
+        names_dose(quote.text) for quote in answer.quotes if quote.role is QuoteRole.ANSWER
+    )
+    assert kinds(answer)[0] is NoticeKind.PERSONAL
+    assert answer.quotes[0].role is QuoteRole.WARNING
+
+
+def test_what_the_article_says_in_general_may_stand_below_the_warnings(tonic: Assistant) -> None:
+    answer = tonic.ask("how much of the tonic should I take daily, do adults take 20 mg?")
+    assert answer.outcome is Outcome.RELATED
+    assert answer.notices[0].text == caution.NO_DOSE
+    assert roles(answer)[0] is QuoteRole.WARNING
+    assert answer.quotes[-1].text.startswith("Adults take 20 mg")
+
+
+def test_a_warning_may_answer_whether_something_is_safe_for_a_person(tonic: Assistant) -> None:
+    answer = tonic.ask("I have gout. People with gout should not take the tonic?")
+    assert answer.outcome is Outcome.ANSWERED
+    assert answer.quotes[0].text.startswith("People with gout should not take the tonic.")
+    assert answer.notices[0].text == caution.NOT_ABOUT_YOU
+
+
+def test_a_medicine_must_be_spoken_of_by_what_answers(tonic: Assistant) -> None:
+    spoken_of = tonic.ask("I take warfarin. The tonic weakens warfarin?")
+    assert spoken_of.outcome is Outcome.ANSWERED
+    another = tonic.ask("I take omeprazole. Never take the tonic at night?")
+    assert another.outcome is Outcome.RELATED
+
+
+# Our words.
+
+
+def test_who_names_a_medicine_is_told_to_keep_it(tonic: Assistant) -> None:
+    for question in ("does the tonic weaken warfarin?", "can I stop my heart pills?", "zebra omeprazole"):
+        notices = [n for n in tonic.ask(question).notices if n.kind is NoticeKind.MEDICINE]
+        assert [n.text for n in notices] == [caution.KEEP_MEDICINES]
+    assert NoticeKind.MEDICINE not in kinds(tonic.ask("The tonic tastes of plums"))
+
+
+def test_no_word_of_ours_hints_at_changing_a_medicine() -> None:
+    ours = (caution.NO_DOSE, caution.NOT_ABOUT_YOU, caution.KEEP_MEDICINES, caution.TEST_FIRST)
+    for words in ours:
+        assert "stop" not in words or "Do not stop" in words
+    assert all("sk" in words for words in ours)  # each says whom to ask, or what to ask for
+
+
+# The article itself.
+
+SAMPLE = 8
+
+
+@pytest.mark.parametrize("name", ["dose-1.jsonl", "dose-2.jsonl", "dose-3.jsonl"])
+def test_the_article_answers_with_warnings_and_gives_nobody_a_dose(name: str, assistant: Assistant) -> None:
+    rows = [json.loads(line) for line in (FIXTURES / name).read_text("utf-8").splitlines()]
+    for label in ("treatment", "personal"):
+        for row in [row for row in rows if row["label"] == label][::SAMPLE]:
+            answer = assistant.ask(row["message"], row["history"])
+            if answer.outcome is Outcome.URGENT:
+                continue
+            assert any(WARNINGS in q.section_path for q in answer.quotes), row["message"]
+            if label == "personal":
+                assert answer.outcome is not Outcome.ANSWERED or not any(
+                    names_dose(q.text) for q in answer.quotes if q.role is QuoteRole.ANSWER
+                ), row["message"]
+                assert NoticeKind.PERSONAL in kinds(answer), row["message"]

@@ -1,0 +1,60 @@
+"""Questions to ask next: every one of them is answered."""
+
+from __future__ import annotations
+
+import pytest
+
+from b12qa.answering import Assistant
+from b12qa.records import Outcome
+from b12qa.web.suggestions import MAX_EXAMPLES, MAX_SUGGESTIONS, Suggestions
+
+pytestmark = pytest.mark.model
+
+QUESTIONS = ("how much b12 in clams", "can heartburn pills cause low b12?", "numb toes first, why?")
+
+
+@pytest.fixture(scope="module")
+def suggestions(assistant: Assistant) -> Suggestions:
+    return Suggestions(assistant)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_suggestions_are_questions_of_the_same_section_that_their_sentence_answers(
+    assistant: Assistant, suggestions: Suggestions, question: str
+) -> None:
+    index = assistant.retriever.index
+    answer = assistant.ask(question)
+    sentences = {text.text: index.sentences[text.sentence] for text in index.questions}
+    found = suggestions.after(answer, [question])
+    assert 1 <= len(found) <= MAX_SUGGESTIONS
+    for suggestion in found:
+        # Asked in the conversation, as a person does who presses the button.
+        follow_up = assistant.ask(suggestion, [question])
+        assert follow_up.outcome is Outcome.ANSWERED
+        assert follow_up.quotes[0].section_path == answer.quotes[0].section_path
+        sentence = sentences[suggestion]
+        assert (sentence.start, sentence.end) in follow_up.quotes[0].highlights
+
+
+def test_what_was_asked_is_not_suggested_again(assistant: Assistant, suggestions: Suggestions) -> None:
+    answer = assistant.ask(QUESTIONS[0])
+    first = suggestions.after(answer, [])
+    again = suggestions.after(answer, [first[0].upper()])
+    assert first[0] not in again
+
+
+def test_nothing_is_suggested_after_a_red_flag_or_where_the_article_is_silent(
+    assistant: Assistant, suggestions: Suggestions
+) -> None:
+    for question in ("I have chest pain", "what is the capital of France?"):
+        assert suggestions.after(assistant.ask(question), []) == ()
+
+
+def test_examples_come_from_several_sections_and_are_answered(
+    assistant: Assistant, suggestions: Suggestions
+) -> None:
+    examples = suggestions.examples()
+    answers = [assistant.ask(example) for example in examples]
+    assert len(examples) == MAX_EXAMPLES
+    assert {answer.outcome for answer in answers} == {Outcome.ANSWERED}
+    assert len({answer.quotes[0].section_path for answer in answers}) == MAX_EXAMPLES

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import ast
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from b12qa.errors import YamlError
+from b12qa.treatment import ASKS, PEOPLE, Asked, load_rules, names_dose, read_rules
+
+FIXTURES = Path(__file__).parent / "fixtures"
+SETS = ("dose-1.jsonl", "dose-2.jsonl", "dose-3.jsonl")
+RULES = load_rules()
+
+SMALL = """
+sources: ["A page"]
+idle: [take part]
+words:
+  my_medicine: [my pills]
+  take: [take, swallow, =shot]
+  thing: [<take>, "aged #7-9", "# kg", "#0"]
+asks:
+  treatment: [{near: [take]}]
+  dose: [{near: [take, thing]}]
+  amount: [{order: [take, medicine], within: 1}]
+  own amount: [{near: [my_medicine]}]
+  decision: [{near: [take, thing], unless: [medicine]}]
+  change: [{near: [medicine]}]
+  safety: [{near: [medicine]}]
+  advice: [{near: [medicine]}]
+people:
+  special: [{near: [thing]}]
+  own condition: [{near: [my_medicine]}]
+  named: [{near: [take]}]
+  on medicine: [{near: [medicine]}]
+medicines:
+  Against clots: [warfarin]
+  Without a name: [<my_medicine>, drug]
+examples: {treatment: [a], personal: [b], neither: [c]}
+"""
+
+
+def kind(*messages: str) -> str:
+    *history, message = messages
+    asked = RULES.asked(message, history=history)
+    return "personal" if asked.personal else "treatment" if asked.treatment else "neither"
+
+
+@pytest.mark.parametrize("expected", ["treatment", "personal", "neither"])
+def test_the_examples_of_the_file_are_read_as_they_stand_there(expected: str) -> None:
+    wrong = [messages for messages in RULES.examples[expected] if kind(*messages) != expected]
+    assert wrong == []
+    assert len(RULES.examples[expected]) >= 18
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_sets_by_other_hands_are_still_read_as_they_label_them(name: str) -> None:
+    rows = [json.loads(line) for line in (FIXTURES / name).read_text("utf-8").splitlines()]
+    read = {(row["message"], *row["history"]): kind(*row["history"], row["message"]) for row in rows}
+    labels = {(row["message"], *row["history"]): row["label"] for row in rows}
+    assert len(rows) >= 120
+    # Warnings must come along, and a person's own dose must not be answered.
+    assert [m for m, label in labels.items() if label == "personal" and read[m] != "personal"] == []
+    assert [m for m, label in labels.items() if label == "treatment" and read[m] == "neither"] == []
+    # The other way round, what is too much is a warning more, or an answer that is only called related.
+    assert sum(label == "neither" and read[m] != "neither" for m, label in labels.items()) <= 4
+    assert sum(label == "treatment" and read[m] == "personal" for m, label in labels.items()) <= 1
+
+
+def test_what_was_said_of_a_person_holds_for_a_later_question() -> None:
+    assert kind("I take warfarin", "should I start B12?") == "personal"
+    assert kind("how much is in an egg?", "should I start B12?") == "treatment"
+    assert kind("I am 34 weeks pregnant", "what is myelin?") == "neither"
+
+
+def test_a_few_words_go_on_from_the_message_before() -> None:
+    assert kind("How much B12 do people take?", "and for my gran?") == "personal"
+    assert kind("Which foods have B12?", "and for my gran?") == "neither"
+    assert kind("are the tablets any good?", "with coffee?") == "treatment"
+
+
+def test_an_amount_for_oneself_is_personal_whatever_else_is_said() -> None:
+    assert RULES.asked("how much should I take?").amount
+    assert kind("how much should I take?") == "personal"
+    assert kind("how much do people take?") == "treatment"
+    assert kind("how much B12 should I get from eggs?") == "neither"
+
+
+def test_of_some_people_doses_differ_whoever_asks() -> None:
+    for of_whom in ("a 6 year old", "a baby", "my mum, she is 82", "someone on dialysis", "a pregnant woman"):
+        asked = RULES.asked(f"what dose for {of_whom}")
+        assert (asked.personal, asked.special) == (True, True), of_whom
+    assert not RULES.asked("what dose for nerve pain").special
+
+
+def test_medicines_are_named_by_their_class() -> None:
+    assert RULES.asked("is B12 OK with omeprazol and warfarine?").medicines == {
+        "Blood thinners and other medicines against clots",
+        "Medicines that lower stomach acid",
+    }
+    assert RULES.asked("does it interact with my heart pills").medicines
+    assert RULES.asked("how much B12 is in an egg?").medicines == frozenset()
+
+
+def test_misspelt_words_and_telegrams_are_understood() -> None:
+    for message in ("tabelts or injecsions", "b 12 dosage", "shud i tak b12", "how offen are teh jabs givn"):
+        assert kind(message) != "neither", message
+    assert kind("78f ckd on apixaban, im dose?") == "personal"
+
+
+def test_a_test_comes_first_only_where_a_vitamin_is_to_be_taken() -> None:
+    assert RULES.asked("should I start B12?").beginning
+    assert not RULES.asked("should I start warfarin?").beginning
+    assert not RULES.asked("what is B12?").beginning
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "take 1000 mcg",
+        "2.4 µg is enough",
+        "three injections weekly",
+        "daily injections for 5 days",
+        "twice a day",
+        "three times weekly",
+        "every other day",
+        "one of 500mg",
+    ],
+)
+def test_a_dose_is_an_amount_or_how_often(text: str) -> None:
+    assert names_dose(text)
+
+
+@pytest.mark.parametrize("text", ["within 2-4 weeks", "24 studies", "avoid it in some illnesses", "12% less"])
+def test_other_numbers_are_no_dose(text: str) -> None:
+    assert not names_dose(text)
+
+
+def test_long_and_hostile_messages_take_no_longer_than_their_length() -> None:
+    units = ("take ", "1 ", "should i take ", "a", "b12 or ", "im on my ")
+    for attack in (unit * (5000 // len(unit)) for unit in units):
+        started = time.process_time()
+        RULES.asked(attack, history=[attack] * 5)
+        names_dose(attack)
+        # No limit on a busy machine, but a blow-up would take minutes.
+        assert time.process_time() - started < 20
+
+
+def test_nothing_is_asked_by_no_words() -> None:
+    for message in ("", "?!", "\ud800", "𝟙𝟚 ​"):
+        assert RULES.asked(message) == Asked()
+
+
+# The file.
+
+
+def test_no_medicine_stands_in_the_code() -> None:
+    named = {name for name in RULES.phrases if len(name) > 6}
+    drugs = {"metformin", "warfarin", "nortriptylin", "omeprazol"}
+    assert drugs <= named
+    code = "\n".join(
+        node.value
+        for path in (ROOT / "src" / "b12qa" / name for name in ("treatment.py", "caution.py", "answering.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ).lower()
+    assert [drug for drug in drugs if drug in code] == []
+
+
+def test_every_list_is_used_and_every_part_has_rules() -> None:
+    used = {name for rules in RULES.rules.values() for rule in rules for name in (*rule.lists, *rule.unless)}
+    text = (ROOT / "src" / "b12qa" / "data" / "treatment.yaml").read_text("utf-8")
+    words = text[text.index("\nwords:") : text.index("\nasks:")]
+    lists = set(re.findall(r"^  (\w+): \[", words, re.MULTILINE))
+    code = (ROOT / "src" / "b12qa" / "treatment.py").read_text("utf-8")
+    asked_for_by_name = {name for name in lists if f'"{name}"' in code}
+    assert sorted(lists - used - asked_for_by_name - set(re.findall(r"<(\w+)>", text))) == []
+    assert set(RULES.rules) == {*ASKS, *PEOPLE}
+    assert len(RULES.sources) >= 5
+
+
+def test_numbers_and_ranges_of_the_file_mean_what_its_head_says() -> None:
+    small = read_rules(SMALL.encode(), "rules.yaml")
+    assert {"thing"} <= small.lists_in("aged 8")
+    assert "thing" not in small.lists_in("aged 10").difference(small.lists_in("10"))
+    assert "thing" in small.lists_in("two kg")
+    assert "thing" not in small.lists_in("two")
+    assert "take" in small.lists_in("shot")
+    assert "take" not in small.lists_in("shots")
+    assert "take" not in small.lists_in("they take part")
+    assert "amount" in small.finds("take the warfarin")
+    assert "amount" not in small.finds("take one or two warfarin")
+    assert "decision" not in small.finds("swallow 5 warfarin")
+    assert "decision" in small.finds("Warfarin. And swallow 5 kg.")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("{near: [take]}", "{near: [tea]}", "no list of words is named 'tea'"),
+        ("{near: [take]}", "{near: [take], order: [take]}", "expected either near or order in a rule"),
+        ("within: 1", "within: one", "expected a number of words as within, got 'one'"),
+        ("<take>", "<tea>", "no list of words above is named 'tea'"),
+        ("#7-9", "#9-7", "expected a range of numbers such as \"#1-120\", got 'aged #9-7'"),
+        ("  take: [take, swallow, =shot]", "  take: []", "expected at least one word here"),
+        ("examples:", "example:", "expected asks and examples and idle and medicines"),
+        ("medicines:\n", "medicines: []\nx:\n", "expected asks and examples and idle"),
+    ],
+)
+def test_a_mistake_in_the_rules_is_named_with_its_line(before: str, after: str, message: str) -> None:
+    assert before in SMALL
+    with pytest.raises(YamlError, match=re.escape(message)):
+        read_rules(SMALL.replace(before, after, 1).encode(), "rules.yaml")
