@@ -6,7 +6,7 @@ INDEX ?= index
 CORPUS ?= corpus
 
 .DEFAULT_GOAL := help
-.PHONY: help chat build test lint types measure clean
+.PHONY: help chat build test lint types measure scale clean
 
 help: ## List these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ types: $(VENV)/.test ## Types, strictly
 
 measure: $(VENV)/.test ## Measure the numbers of the README on this machine
 	$(BIN)/python benchmarks/measure.py
+
+scale: $(VENV)/.test ## Measure questions and builds as the corpus grows
+	$(BIN)/python benchmarks/scale.py
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) $(INDEX)/[0-9a-f]* $(INDEX)/CURRENT $(INDEX)/PREVIOUS $(INDEX)/ROLLED-BACK .mypy_cache .ruff_cache .pytest_cache .hypothesis
