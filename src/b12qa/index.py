@@ -362,7 +362,7 @@ def all_cosines(vectors: Vectors, query_embeddings: FloatMatrix) -> FloatMatrix:
         # A search for all rows would also sort them, which takes longer than to compare them.
         queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
         wanted = np.tile(np.arange(vectors.ntotal), (len(queries), 1))
-        vectors.compute_distance_subset(
+        vectors.compute_distance_subset(  # type: ignore[attr-defined]
             len(queries),
             faiss.swig_ptr(queries),
             vectors.ntotal,
@@ -705,8 +705,8 @@ def _verified_manifest(folder: Path, name: str) -> dict[str, Any]:
     return manifest
 
 
-def _verified_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, FileContent]:
-    """All files of a generation, byte for byte as they were written."""
+def _verified_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """All files of a generation, byte for byte as they were written: bytes, or large numbers mapped."""
     try:
         expected = {file: (facts["bytes"], facts["sha256"]) for file, facts in manifest["files"].items()}
     except (AttributeError, KeyError, TypeError) as error:
