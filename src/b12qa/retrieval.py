@@ -385,7 +385,7 @@ def _picked(rows: np.ndarray) -> Picked:
 def _standardized(scores: Scores) -> Scores:
     """Mean 0 and standard deviation 1, so that parts of different scale can be added."""
     centred: Scores = scores - scores.mean()
-    spread = np.sqrt(centred @ centred / len(centred))
+    spread = float(np.sqrt(centred @ centred / len(centred)))
     return centred / spread if spread > 0 else centred
 
 
