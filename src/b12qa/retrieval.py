@@ -247,11 +247,11 @@ class Retriever:
         np.maximum.at(likest, chunk_of, cosine)
         passages: Scores = (
             parts.chunk_cosine * _standardized(cosines.chunks)
-            + parts.whole_words * _standardized(self._chunk_words.scores(text))
+            + parts.whole_words * _standardized(self.index.words.chunks.scores(text))
             + parts.likest_sentence * likest
         )
         sentences: Scores = parts.sentence_cosine * cosine + parts.sentence_words * _standardized(
-            self._sentence_words.scores(text)
+            self.index.words.sentences.scores(text)
         )
         np.maximum.at(highlighted, chunk_of, sentences)
         # The best sentence has the score of its passage, the others what they are worse.
