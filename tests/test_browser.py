@@ -171,9 +171,9 @@ def plain_quotes(answer: Answer) -> list[str]:
 
 def shown_quotes(answer: Locator) -> list[str]:
     """The text content of each quote, blanks and line breaks included."""
-    return answer.locator("figure.quote .words").evaluate_all(
-        "all => all.filter(one => !one.closest('details')).map(one => one.textContent)"
-    )
+    at_once = "all => all.filter(one => !one.closest('details')).map(one => one.textContent)"
+    shown: list[str] = answer.locator("figure.quote .words").evaluate_all(at_once)
+    return shown
 
 
 def words_of(document: Document, sentence: Sentence) -> str:
@@ -710,9 +710,9 @@ def test_a_hundred_payloads_run_nothing_and_fetch_nothing_wherever_they_stand(
     build_index(read_corpus(corpus), HashingEncoder(dimension=512, max_tokens=256), tmp_path / "index")
     encoder = HashingEncoder(dimension=512, max_tokens=256)
     assistant = NotedAssistant(Retriever(open_index(tmp_path / "index"), encoder))
-    dialogs = []
+    dialogs: list[str] = []
     with served(assistant) as address, visit(browser, address) as chat:
-        chat.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        chat.page.on("dialog", lambda dialog: dialogs.append(dialog.message) or dialog.dismiss())
         expect(chat.page.locator("#articles article")).to_have_count(len(PAYLOADS))
         for first in range(0, len(PAYLOADS), 5):
             question = f"Passage number{first} says {' '.join(PAYLOADS[first : first + 5])}"[:500]
@@ -970,7 +970,7 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("ut
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RUN_AXE = """
 async ([rules, exclude]) => {
-  const found = await axe.run({ exclude }, { runOnly: rules, resultTypes: ["violations"] });
+  const found = await axe.run(exclude.length ? { exclude } : document, { runOnly: rules, resultTypes: ["violations"] });
   return found.violations
     .filter((one) => ["serious", "critical"].includes(one.impact))
     .map((one) => [one.id, ...one.nodes.map((node) => node.target.join(" "))]);
@@ -987,10 +987,10 @@ STATES = {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_any_state(browser: Browser, scripted_address: str, scheme: str) -> None:
-    found = {}
+    found: dict[tuple[str, int], object] = {}
 
-    def look(state: str, widths: Sequence[int] = (320, 390, 1280)) -> None:
-        for width in widths:
+    def look(chat: Visit, state: str) -> None:
+        for width in (320, 390, 1280):
             chat.page.set_viewport_size({"width": width, "height": 800})
             chat.page.evaluate("scrollTo(0, document.body.scrollHeight)")  # the box covers what is below it
             exclude = [] if state == "panel open" else [["#articles"]]
@@ -1000,14 +1000,14 @@ def test_axe_finds_nothing_serious_in_any_state(browser: Browser, scripted_addre
 
     with visit(browser, scripted_address, color_scheme=scheme) as chat:
         chat.page.evaluate(AXE)
-        look("welcome")
+        look(chat, "welcome")
         for state, question in STATES.items():
             chat.page.set_viewport_size({"width": 1280, "height": 800})
             chat.ask(question)
-            look(state)
+            look(chat, state)
             if state == "answered":
                 chat.answers.first.locator("a.open").first.click()
-                look("panel open")
+                look(chat, "panel open")
                 chat.page.get_by_role("button", name="Close the article").click()
             chat.start_over()
     assert found == {}
