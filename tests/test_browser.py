@@ -970,7 +970,8 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("ut
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RUN_AXE = """
 async ([rules, exclude]) => {
-  const found = await axe.run(exclude.length ? { exclude } : document, { runOnly: rules, resultTypes: ["violations"] });
+  const where = exclude.length ? { exclude } : document;
+  const found = await axe.run(where, { runOnly: rules, resultTypes: ["violations"] });
   return found.violations
     .filter((one) => ["serious", "critical"].includes(one.impact))
     .map((one) => [one.id, ...one.nodes.map((node) => node.target.join(" "))]);
