@@ -60,7 +60,7 @@ class Person:
     questions: tuple[str, ...]
 
 
-Conversation = Callable[[int, Person, Tally, float], Awaitable[None]]
+Conversation = Callable[[int, Person, Tally, float, float], Awaitable[None]]
 
 
 def main() -> None:
@@ -84,6 +84,7 @@ def main() -> None:
             many = asyncio.run(ask_all(talk, port, everybody, seconds, arguments.think))
             growth = process.memory_info().rss - memory
             rows += [row(way, 1, alone, alone, 0), row(way, len(everybody), many, alone, growth)]
+            print(f"{way}: measured", file=sys.stderr)
     print_table(rows)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
@@ -126,7 +127,7 @@ async def ask_all(
         await asyncio.sleep(think * random.random())  # noqa: S311
         while time.monotonic() < end:
             try:
-                await asyncio.wait_for(talk(port, person, tally, think), QUESTIONS_EACH * TIMEOUT_SECONDS)
+                await talk(port, person, tally, think, end)
             except Exception as error:
                 tally.errors.append(f"{type(error).__name__}: {error}")
 
@@ -137,9 +138,11 @@ async def ask_all(
 KNOWN: dict[tuple[str, ...], Any] = {}  # what was answered first, by the questions up to there
 
 
-async def over_http(port: int, person: Person, tally: Tally, think: float) -> None:
+async def over_http(port: int, person: Person, tally: Tally, think: float, end: float) -> None:
     """One conversation by the API."""
     for number, question in enumerate(person.questions):
+        if time.monotonic() > end:
+            return
         history = list(person.questions[:number])
         started = time.perf_counter()
         status, body = await request(port, "POST", "/api/ask", {"question": question, "history": history})
@@ -154,11 +157,13 @@ async def over_http(port: int, person: Person, tally: Tally, think: float) -> No
         await asyncio.sleep(think)
 
 
-async def over_page(port: int, person: Person, tally: Tally, think: float) -> None:
+async def over_page(port: int, person: Person, tally: Tally, think: float, end: float) -> None:
     """One conversation as the page leads it: into the queue, then out of the stream of events."""
     function = await asking_function(port)
     session = f"{person.name}{time.monotonic_ns()}"
     for number, question in enumerate(person.questions, start=1):
+        if time.monotonic() > end:
+            return
         call = {"data": [question, None], "fn_index": function, "session_hash": session}
         started = time.perf_counter()
         status, body = await request(port, "POST", "/gradio_api/queue/join", call)

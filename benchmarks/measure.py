@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -85,6 +86,23 @@ print(json.dumps({
     "same_bytes": content("grown", report) == content("new", again),
 }))
 """
+STARTING = """
+import json, sys, time
+import psutil
+marks = [time.process_time()]
+def mark():
+    marks.append(time.process_time())
+import b12qa
+mark()
+assistant = b12qa.load(sys.argv[1], corpus=sys.argv[2])
+mark()
+assistant.ask("how much b12 in clams")
+mark()
+names = ("import_cpu_seconds", "load_cpu_seconds", "first_ask_cpu_seconds")
+found = dict(zip(names, (later - sooner for sooner, later in zip(marks, marks[1:]))))
+print(json.dumps({**found, "memory_megabytes": psutil.Process().memory_info().rss / 1e6}))
+"""
+ENCODERS = ("torch", "onnx")
 MANY_DOCUMENTS = 2000
 SUBJECTS = [
     "kettle",
@@ -119,6 +137,8 @@ def measure(runs: int) -> dict[str, Any]:
             json.loads(output([sys.executable, "-c", ANSWERING, str(index), str(CORPUS), "20"]))
             for _ in range(runs)
         ]
+        note("starting with and without torch")
+        starts = started(index, runs)
         note("building again after an edit of the article")
         article = rebuilt(Path(folder) / "article", runs, copy_corpus)
         note(f"building again after an edit of one of {MANY_DOCUMENTS} documents")
@@ -139,6 +159,7 @@ def measure(runs: int) -> dict[str, Any]:
         "ask_milliseconds": ask,
         "encode_milliseconds": encode,
         "ask_over_encode": ask / encode,
+        "starts": starts,
         "article_builds": article,
         "many_documents_builds": many,
     }
@@ -157,6 +178,7 @@ def table(measured: dict[str, Any]) -> str:
         ("one question, in a process that has answered", f"{measured['ask_milliseconds']:.1f} ms"),
         ("of which one embedding of the question", f"{measured['encode_milliseconds']:.1f} ms"),
         ("a question over its embedding", f"{measured['ask_over_encode']:.2f} times"),
+        *start_rows(measured["starts"]),
         *build_rows("the article", measured["article_builds"]),
         *build_rows(f"{MANY_DOCUMENTS:,} documents", measured["many_documents_builds"]),
     ]
@@ -179,6 +201,75 @@ def build_rows(corpus: str, builds: dict[str, Any]) -> list[tuple[str, str]]:
         (f"{corpus}: a build without an edit", f"{builds['unchanged']:.1f} s"),
         (f"{corpus}: the same bytes either way", "yes" if builds["same_bytes"] else "NO"),
     ]
+
+
+def start_rows(starts: dict[str, dict[str, float]]) -> list[tuple[str, str]]:
+    """What a start costs with the model itself and with its export, and the share."""
+    by_torch, by_export = (starts[encoder] for encoder in ENCODERS)
+    rows = []
+    for name, words, unit in (
+        ("import_cpu_seconds", "`import b12qa`", "s CPU"),
+        ("load_cpu_seconds", "`b12qa.load()`", "s CPU"),
+        ("first_ask_cpu_seconds", "the first question", "s CPU"),
+        ("command_cpu_seconds", "`b12qa ask`, from start to answer", "s CPU"),
+        ("chat_cpu_seconds", "`b12qa chat`, from start to the first answer", "s CPU"),
+        ("memory_megabytes", "memory of a process that has answered", "MB"),
+    ):
+        before, after = by_torch[name], by_export[name]
+        digits = 0 if unit == "MB" else 2
+        shown = f"{before:.{digits}f} → {after:.{digits}f} {unit} ({after / before:.2f})"
+        rows.append((f"{words}: torch → export", shown))
+    return rows
+
+
+# Starts.
+
+
+def started(index: Path, runs: int) -> dict[str, dict[str, float]]:
+    """Medians by encoder; the two take turns, so that a busy moment meets both."""
+    found: dict[str, list[dict[str, float]]] = {encoder: [] for encoder in ENCODERS}
+    for _ in range(runs):
+        for encoder in ENCODERS:
+            os.environ["B12QA_ENCODER"] = encoder
+            start = json.loads(output([sys.executable, "-c", STARTING, str(index), str(CORPUS)]))
+            start["command_cpu_seconds"] = command_cpu_seconds(index)
+            start["chat_cpu_seconds"] = chat_cpu_seconds(index)
+            found[encoder].append(start)
+    del os.environ["B12QA_ENCODER"]
+    return {
+        encoder: {name: statistics.median(start[name] for start in starts) for name in starts[0]}
+        for encoder, starts in found.items()
+    }
+
+
+def command_cpu_seconds(index: Path) -> float:
+    """What the command line computes to answer one question."""
+    before = os.times()
+    where = ["--index", str(index), "--corpus", str(CORPUS)]
+    output([sys.executable, "-c", "from b12qa.cli import app; app()", "ask", QUESTION, *where])
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def chat_cpu_seconds(index: Path) -> float:
+    """What the chat computes from its start until it has answered one question over HTTP."""
+    import psutil
+
+    where = ["--index", str(index), "--corpus", str(CORPUS), "--port", "0"]
+    command = [sys.executable, "-c", "from b12qa.cli import app; app()", "chat", *where]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as chat:
+        try:
+            line = next(line for line in chat.stdout or () if "http://" in line)
+            address = next(word for word in line.split() if word.startswith("http://"))
+            body = json.dumps({"question": QUESTION}).encode()
+            headers = {"Content-Type": "application/json"}
+            request = urllib.request.Request(f"{address}/api/ask", body, headers)  # noqa: S310 (our own server)
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+                answer.read()
+            times = psutil.Process(chat.pid).cpu_times()
+        finally:
+            chat.terminate()
+    return float(times.user + times.system)
 
 
 # Builds.

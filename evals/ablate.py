@@ -69,12 +69,17 @@ def variants(retriever: Retriever) -> dict[str, Retriever]:
         "without spelling and synonyms": unspelt,
         "no bank": replace(retriever, index=no_bank),
         "no bank, no BM25": replace(
-            retriever, index=no_bank, parts=replace(whole, chunk_words=0.0, sentence_words=0.0)
+            retriever, index=no_bank, parts=replace(whole, whole_words=0.0, sentence_words=0.0)
+        ),
+        "no bank, no likest sentence": replace(
+            retriever, index=no_bank, parts=replace(whole, likest_sentence=0.0)
         ),
         "no bank, dense passages only": replace(
             retriever,
             index=no_bank,
-            parts=replace(whole, sentence_cosine=0.0, chunk_words=0.0, sentence_words=0.0),
+            parts=replace(
+                whole, sentence_cosine=0.0, likest_sentence=0.0, whole_words=0.0, sentence_words=0.0
+            ),
         ),
     }
 

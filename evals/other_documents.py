@@ -168,8 +168,10 @@ def doc2dial(documents: str, *dialogues: str) -> Iterator[Collection]:
         for turn, reply in zip(dialogue["turns"], dialogue["turns"][1:], strict=False):
             if turn["role"] != "user":
                 continue
-            spans = [(r.get("doc_id") or dialogue["doc_id"], str(r["id_sp" if "id_sp" in r else "sp_id"]))
-                     for r in reply["references"]]
+            spans = [
+                (r.get("doc_id") or dialogue["doc_id"], str(r["id_sp" if "id_sp" in r else "sp_id"]))
+                for r in reply["references"]
+            ]
             right = frozenset(places[span] for span in spans if span in places)
             asked = Asked(turn["utterance"], tuple(history), right)
             history.append(turn["utterance"])

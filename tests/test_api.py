@@ -141,6 +141,14 @@ def test_every_quote_and_passage_is_a_slice_of_the_document_that_the_api_gives(c
     assert answer["documents"][0]["sha256"] == document["sha256"]
 
 
+def test_question_is_searched_as_typed_where_that_is_asked_for(tea: Assistant, client: TestClient) -> None:
+    asked = {"question": "and tae?", "history": ["What kinds are there?"], "literal": True}
+    expected = tea.ask("and tae?", ["What kinds are there?"], literal=True)
+    body = client.post("/api/ask", json=asked).json()
+    assert body["query"] == expected.query == "and tae?"
+    assert body == called(tea, "ask", asked).structured_content
+
+
 def test_search_gives_the_passages_of_the_assistant_by_both_methods_and_mcp(
     tea: Assistant, client: TestClient
 ) -> None:
@@ -260,7 +268,9 @@ def test_more_passages_than_there_are_are_not_missed(client: TestClient) -> None
 class Broken(Assistant):
     """An assistant that fails, with the question in the message."""
 
-    def ask(self, question: str, history: Sequence[str] = (), max_quotes: int = 3) -> Answer:
+    def ask(
+        self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
+    ) -> Answer:
         raise RuntimeError(f"cannot answer {question}")
 
 
@@ -287,7 +297,9 @@ def test_full_queue_says_busy_and_when_to_come_back(tea: Assistant) -> None:
 
     @dataclass(frozen=True)
     class Slow(Assistant):
-        def ask(self, question: str, history: Sequence[str] = (), max_quotes: int = 3) -> Answer:
+        def ask(
+            self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
+        ) -> Answer:
             started.set()
             assert go_on.wait(60)
             return tea.ask(question, history, max_quotes)

@@ -93,7 +93,7 @@ def test_a_warning_that_answers_is_marked_and_counts_as_found(tonic: Assistant) 
 
 
 def test_questions_on_treatment_carry_warnings_even_where_the_article_does_not_say(tonic: Assistant) -> None:
-    answer = tonic.ask("is the tonic safe with alcohol?")
+    answer = tonic.ask("any tonic side effects in winter?")
     assert answer.outcome is Outcome.RELATED
     assert set(roles(answer)) == {QuoteRole.WARNING}
     assert answer.confidence < 0.45
@@ -173,7 +173,7 @@ def test_no_word_of_ours_hints_at_changing_a_medicine() -> None:
 
 # The article itself.
 
-SAMPLE = 4
+SAMPLE = 8
 
 
 @pytest.mark.parametrize("name", ["dose-1.jsonl", "dose-2.jsonl", "dose-3.jsonl"])

@@ -376,8 +376,8 @@ def test_every_sentence_of_the_article_is_shown_with_its_note_and_partners(assis
         asked[question.sentence].append(question.text)
     highlighted = set()
     for one in index.notes:
-        for question in asked[one.sentence][:3]:
-            answer = assistant.ask(question)
+        for words in asked[one.sentence][:3]:
+            answer = assistant.ask(words)
             assert_kept(index, answer.quotes)
             assert_rendered(answer)
             firsts = {tuple(quote.highlights[0]) for quote in answer.found}

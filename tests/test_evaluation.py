@@ -17,6 +17,7 @@ from b12qa import answering, cli, evaluation
 from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
+from b12qa.embedding import FloatMatrix
 from b12qa.errors import QueryError
 from b12qa.evaluation import (
     Evaluation,
@@ -529,6 +530,27 @@ def test_history_is_searched_too(tea: Assistant) -> None:
     assert found.follow_up
     assert found.query == "how many minutes should I wait?"
     assert found.evidence_ranks == (1,)
+
+
+def test_questions_are_embedded_together_each_once_and_answered_as_one_by_one(
+    tea: Assistant, folders: tuple[Path, Path]
+) -> None:
+    calls: list[list[str]] = []
+
+    class Noted(HashingEncoder):
+        def encode(self, texts: Sequence[str]) -> FloatMatrix:
+            calls.append(list(texts))
+            return super().encode(texts)
+
+    asked = (("how long to wait?", ()), ("why?", ("which leaf is dried?",)), ("how long to wait?", ()))
+    rows = [
+        QuestionRow(str(n), "unanswerable_near", question, history=history)
+        for n, (question, history) in enumerate(asked)
+    ]
+    found = evaluate(Assistant(Retriever(open_index(folders[1]), Noted())), rows).results
+    assert calls == [["how long to wait?", "which leaf is dried?"]]
+    answers = [tea.ask(question, history) for question, history in asked]
+    assert [(f.query, f.confidence) for f in found] == [(a.query, a.confidence) for a in answers]
 
 
 def test_progress_counts_every_question(tea: Assistant) -> None:

@@ -47,7 +47,10 @@ from b12qa.retrieval import Retriever
 
 CORPUS = ROOT / "corpus"
 FINGERPRINT = "5eed" * 16
-HEAVY = ("torch", "transformers", "sentence_transformers", "sklearn", "scipy", "pandas", "gradio")
+HEAVY = (
+    "torch", "transformers", "sentence_transformers", "sklearn", "scipy", "pandas", "gradio", "markdown_it",
+    "sentencex",
+)  # fmt: skip
 TEXTS = [
     "numb toes",
     "how much b12 is there in a clam or in beef liver",
@@ -238,11 +241,9 @@ def test_without_an_export_the_model_itself_is_used_unless_only_an_export_will_d
     monkeypatch.setenv("B12QA_ENCODER", "auto")
     assert exported_encoder(tmp_path, FINGERPRINT) is None
     monkeypatch.setenv("B12QA_ENCODER", "onnx")
-    message = (
-        r"holds no exported encoder for the model 5eed5eed\. Run: b12qa build \(or set B12QA_ENCODER=auto\)"
-    )
+    message = r"holds no exported encoder for the model bf12d8ee\. Run: b12qa build \(or set B12QA_ENCODER="
     with pytest.raises(MissingIndexError, match=message):
-        exported_encoder(tmp_path, DEFAULT_FINGERPRINT.replace(DEFAULT_FINGERPRINT[:8], "5eed5eed"), None)
+        exported_encoder(tmp_path, DEFAULT_FINGERPRINT)
 
 
 def test_torch_asks_for_the_model_itself(forged: Forged, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,8 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> None:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> SentenceTransformerEncoder:
     """A model of one small layer, with the first token as its vector and a projection of that."""
     import torch
-    from sentence_transformers import SentenceTransformer, models
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer import modules
     from transformers import AutoTokenizer, BertConfig, BertModel
 
     torch.manual_seed(5)
@@ -40,8 +41,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> SentenceTransformerEncoder
     )  # fmt: skip
     BertModel(config).save_pretrained(folder / "bert")
     AutoTokenizer.from_pretrained(PACKAGED).save_pretrained(folder / "bert")
-    reader = models.Transformer(str(folder / "bert"), max_seq_length=32)
-    stages = [reader, models.Pooling(24, pooling_mode="cls"), models.Dense(24, 8)]
+    reader = modules.Transformer(str(folder / "bert"), max_seq_length=32)
+    stages = [reader, modules.Pooling(24, pooling_mode="cls"), modules.Dense(24, 8)]
     SentenceTransformer(modules=stages, device="cpu").save(str(folder / "model"))
     return SentenceTransformerEncoder(folder / "model", "tiny")
 

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import stat
 import struct
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -46,12 +48,14 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.index import (
+    all_cosines,
     check_fresh,
     current_generation,
     generation_name,
     open_index,
     search,
 )
+from b12qa.lexical import terms, words
 
 OTHER_TEXT = SMALL_TEXT.replace("40 mg", "50 mg")
 QUESTIONS = """
@@ -180,6 +184,28 @@ def test_search_agrees_with_a_full_numpy_sort(rows: int, dimension: int) -> None
         assert [str(array.dtype) for array in (scores, found)] == ["float32", "int64"]
         np.testing.assert_array_equal(found, order[:, :top_k])
         np.testing.assert_allclose(scores, np.take_along_axis(cosines, order, 1)[:, :top_k], atol=1e-6)
+
+
+@pytest.mark.parametrize("queries", [0, 1, 3, 40])
+def test_all_cosines_are_those_of_a_search_for_everything_however_many_come_together(queries: int) -> None:
+    flat = flat_index(unit_vectors(57, 384, seed=1))
+    wanted = unit_vectors(queries, 384, seed=2)
+    cosines = all_cosines(flat, wanted)
+    assert (cosines.dtype, cosines.shape) == (np.float32, (queries, 57))
+    for row, query in enumerate(wanted):
+        scores, found = search(flat, query[np.newaxis], 57)
+        np.testing.assert_array_equal(cosines[row, found[0]], scores[0])
+
+
+def test_all_cosines_of_an_empty_index_and_of_queries_that_do_not_fit() -> None:
+    assert all_cosines(faiss.IndexFlatIP(4), unit_vectors(2, 4, seed=2)).shape == (2, 0)
+    flat = flat_index(unit_vectors(5, 4, seed=1))
+    apart = unit_vectors(6, 8, seed=2)[::2, ::2]
+    np.testing.assert_array_equal(all_cosines(flat, apart), all_cosines(flat, apart.copy()))
+    with pytest.raises(QueryError, match=r"Expected query vectors of shape \(n, 4\), got \(2, 5\)"):
+        all_cosines(flat, unit_vectors(2, 5, seed=2))
+    with pytest.raises(QueryError, match="holds a value that is not finite"):
+        all_cosines(flat, np.full((1, 4), np.nan, dtype=np.float32))
 
 
 def test_queries_need_not_be_contiguous() -> None:
@@ -754,6 +780,95 @@ def test_vectors_that_lie_behind_a_valid_manifest_are_refused(index: Path, lie: 
         reseal(folder)
         open_index(index)
     assert lied >= 2
+
+
+WORD_LIES: dict[str, Callable[[bytes], bytes]] = {
+    "fewer terms": lambda data: struct.pack("<q", struct.unpack_from("<q", data)[0] - 1) + data[8:],
+    "more rows": lambda data: (
+        data[:8] + struct.pack("<q", struct.unpack_from("<q", data, 8)[0] + 1) + data[16:]
+    ),
+    "no terms": lambda data: struct.pack("<qq", -1, 0),
+    "huge": lambda data: struct.pack("<qq", 2**60, 2**60) + data[16:],
+    "a start before the first": lambda data: data[:16] + struct.pack("<q", -1) + data[24:],
+    "a start beyond the end": lambda data: data[:24] + struct.pack("<q", 2**40) + data[32:],
+    "not a number": lambda data: data[:-4] + struct.pack("<f", np.nan),
+    "a row that is not there": lambda data: (
+        data[: -8 * struct.unpack_from("<q", data, 8)[0]]
+        + struct.pack("<i", 1000) * struct.unpack_from("<q", data, 8)[0]
+        + data[-4 * struct.unpack_from("<q", data, 8)[0] :]
+    ),
+    "shorter": lambda data: data[:-1],
+    "empty": lambda data: b"",
+}
+
+
+@pytest.mark.parametrize("lie", WORD_LIES)
+def test_words_that_lie_behind_a_valid_manifest_are_refused(index: Path, lie: str) -> None:
+    folder = generation(index)
+    for path in sorted(folder.glob("*.bm25")):
+        data = path.read_bytes()
+        path.write_bytes(WORD_LIES[lie](data))
+        assert path.read_bytes() != data
+        reseal(folder)
+        with pytest.raises(DamagedIndexError, match=r"Run: b12qa build") as refusal:
+            open_index(index)
+        assert str(path) in str(refusal.value)
+        path.write_bytes(data)
+        reseal(folder)
+    open_index(index)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda known: known.pop("terms"),
+        lambda known: known["terms"].pop("taught.bm25"),
+        lambda known: known["terms"]["chunks.bm25"].pop(),
+        lambda known: known["counts"].pop(),
+        lambda known: known["counts"].__setitem__(0, "often"),
+        lambda known: known.pop("document_words"),
+        lambda known: known.__setitem__("answered_words", None),
+    ],
+)
+def test_a_list_of_words_that_lies_is_refused(index: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = generation(index) / "words.json"
+    known = json.loads(path.read_bytes())
+    change(known)
+    path.write_text(json.dumps(known))
+    reseal(generation(index))
+    with pytest.raises(DamagedIndexError, match=r"Run: b12qa build"):
+        open_index(index)
+
+
+def test_words_are_kept_as_the_format_says(index: Path) -> None:
+    """Read by hand, after index/README.md."""
+    folder, opened = generation(index), open_index(index)
+    known, rows = (
+        json.loads((folder / "words.json").read_bytes()),
+        json.loads((folder / "rows.json").read_bytes()),
+    )
+    sentences = [SMALL_TEXT[s["start"] : s["end"]].replace("**", "") for s in rows["sentences"]]
+    asked = [question["text"] for question in (*rows["questions"], *rows["open_questions"])]
+    for file, texts in (("sentences.bm25", sentences), ("questions.bm25", asked)):
+        data = (folder / file).read_bytes()
+        n_terms, n_rows = struct.unpack_from("<qq", data)
+        starts = np.frombuffer(data, "<i8", n_terms + 1, offset=16)
+        of_texts = np.frombuffer(data, "<i4", n_rows, offset=24 + 8 * n_terms)
+        weights = np.frombuffer(data, "<f4", n_rows, offset=24 + 8 * n_terms + 4 * n_rows)
+        assert len(data) == 24 + 8 * n_terms + 8 * n_rows
+        for number, term in enumerate(known["terms"][file]):
+            span = slice(starts[number], starts[number + 1])
+            assert list(of_texts[span]) == [row for row, text in enumerate(texts) if term in terms(text)]
+            rarity = math.log(1 + (len(texts) - len(of_texts[span]) + 0.5) / (len(of_texts[span]) + 0.5))
+            often = np.array([terms(texts[row]).count(term) for row in of_texts[span]])
+            lengths = np.array([len(terms(text)) for text in texts])
+            length = lengths[of_texts[span]] / lengths.mean()
+            expected = rarity * often / (often + 1.2 * (0.25 + 0.75 * length))
+            np.testing.assert_allclose(weights[span], expected, rtol=1e-6)
+    counted = Counter(word for text in (SMALL_TEXT.replace("**", ""), *asked) for word in words(text))
+    assert dict(zip(known["words"], known["counts"], strict=True)) == counted
+    assert opened.words.vocabulary.counts == counted
+    assert known["document_words"] == sorted(set(words(SMALL_TEXT)))
 
 
 def test_what_a_bank_taught_lies_behind_a_valid_manifest_and_is_refused(index: Path) -> None:

@@ -12,6 +12,7 @@ from markdown_it.token import Token
 from strategies import PROPERTY, cases, front_matters, markdown_texts, seconds, shown, without_front_matter
 
 from b12qa.markdown import (
+    MD_TRIM_CHARS,
     ParsedMarkdown,
     find_front_matter,
     line_number,
@@ -284,3 +285,9 @@ def test_parsing_takes_time_in_proportion_to_the_text(text: str) -> None:
 def test_many_comments_on_a_line_are_read_in_a_moment() -> None:
     text = "<!-- -->" * 2000 + " words"
     assert [text[block.start : block.end] for block in parse(text).blocks] == [text]
+
+
+def test_blanks_are_those_of_the_parser() -> None:
+    from markdown_it.common import utils
+
+    assert utils.MD_TRIM_CHARS == MD_TRIM_CHARS

@@ -13,7 +13,9 @@ from b12qa.building import build_index
 from b12qa.corpus import Corpus, parse_document, read_corpus
 from b12qa.embedding import Encoder, FloatMatrix, find_model
 from b12qa.errors import MissingIndexError, ModelMismatchError, QueryError
-from b12qa.index import open_index
+from b12qa.index import all_cosines, open_index
+from b12qa.lexical import LexicalIndex
+from b12qa.markdown import plain_text
 from b12qa.records import BlockKind, SearchResults, Span
 from b12qa.retrieval import Reading, Retriever
 
@@ -98,6 +100,27 @@ def test_a_long_passage_of_short_sentences_hides_no_other(tmp_path: Path) -> Non
     retriever = retriever_for(text, tmp_path, max_tokens=1000)
     assert (len(retriever.index.chunks), len(retriever.index.sentences)) == (3, 33)
     assert_every_sentence_has_its_rank(retriever, "cats purr")
+
+
+def test_without_a_bank_a_passage_counts_as_a_whole_beside_its_likest_sentence(tea: Retriever) -> None:
+    query, index = "how long to wait for green tea in hot water", tea.index
+    plain = [plain_text(d.text, r.start, r.end, d.markup) for d in index.documents for r in index.chunks]
+    embedding = tea.encoder.encode([query])
+    chunks, sentences = (
+        standardized(all_cosines(vectors, embedding)[0])
+        for vectors in (index.chunk_vectors, index.sentence_vectors)
+    )
+    words = standardized(LexicalIndex(plain).scores(query))
+    found = tea.search(query, top_k=len(index.chunks))
+    of_chunk = np.array([sentence.chunk for sentence in index.sentences])
+    likest = [sentences[of_chunk == row].max() for row in range(len(index.chunks))]
+    expected = chunks + 0.7 * words + 0.75 * np.array(likest)
+    by_start = {result.start: result.score for result in found}
+    assert [by_start[chunk.start] for chunk in index.chunks] == pytest.approx(expected, abs=1e-5)
+
+
+def standardized(scores: FloatMatrix) -> FloatMatrix:
+    return np.asarray((scores - np.mean(scores)) / np.std(scores))
 
 
 def test_equal_scores_keep_reading_order(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 import pytest
+from chromium import ARGUMENTS, CHROMIUM, WAIT_MILLISECONDS, listening
 from conftest import SMALL_TEXT, assistant_for, serving
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
-from test_browser import ARGUMENTS, CHROMIUM, WAIT_MILLISECONDS, listening
 
 from b12qa.web.page import build_app
 from b12qa.web.settings import Settings
+
+expect.set_options(timeout=WAIT_MILLISECONDS)
 
 pytestmark = [
     pytest.mark.browser,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from b12qa.building import Progress, build_index, no_progress
 from b12qa.companions import Composition, compose, rows_of_warnings, wants_warnings
 from b12qa.conversation import Query, to_query
 from b12qa.corpus import read_corpus, unread_corpus
-from b12qa.embedding import find_model, load_encoder
+from b12qa.embedding import RememberingEncoder, find_model, load_encoder
 from b12qa.errors import IndexUnusableError, QueryError
 from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
@@ -94,11 +94,11 @@ class Assistant:
             same = unread.hashes() == opened.inputs["corpus"]
             check_servable(opened, unread if same else read_corpus(folder), exported or find_model(model))
         except IndexUnusableError:
+            sources = read_corpus(folder)  # what is wrong with the corpus comes first
             if not build:
                 raise
             from b12qa.exporting import export_encoder
 
-            sources = read_corpus(folder)
             with locked(index_dir):  # before the model is loaded, which takes seconds
                 encoder = load_encoder(model)
                 build_index(sources, encoder, index_dir, on_progress)
@@ -183,7 +183,7 @@ class Assistant:
             may_answer = caution.answers_for_a_person(asked, answers, index, rules)
             outcome, answers = (outcome, may_answer) if may_answer else (Outcome.RELATED, answers[:1])
         warnings: list[Quote] = []
-        if asked.treatment and (answers or self._is_about_the_documents(query)):
+        if asked.treatment and (answers or (self._names_a_subject(query) or asked.of_nothing_else)):
             document = (answers or ranked)[0].document
             answers, warnings = caution.with_warnings(index, answers, ranking.scores, document)
             if asked.personal or not answers:
@@ -212,6 +212,19 @@ class Assistant:
             ),
             care_card=card,
         )
+
+    def embedding_ahead(self, questions: Iterable[tuple[str, Sequence[str]]]) -> Assistant:
+        """An assistant that gives the same answers, and has embedded these questions, each with its history.
+
+        Many texts at once are embedded faster than one by one. For evaluations: it remembers every question.
+        """
+        encoder = RememberingEncoder(self.retriever.encoder)
+        ahead = Assistant(replace(self.retriever, encoder=encoder))
+        queries = [ahead._query(question, history) for question, history in questions]
+        readings = [r for query in queries for part in (query, *query.parts) for r in part.readings]
+        if readings:
+            encoder.encode([ahead.retriever.vocabulary.bring_to(reading.text) for reading in readings])
+        return ahead
 
     def _query(self, question: str, history: Sequence[str]) -> Query:
         return to_query(question, history, self.retriever.topics)
@@ -250,21 +263,23 @@ class Assistant:
     ) -> Composition:
         """The quotes with their notes, and with what must be read with them."""
         index = self.retriever.index
-        others = [quote_passage(index, result) for result in spare]
-        composed = compose(index, answers, warnings, others)
-        if not wants_warnings(index, composed.quotes):
-            return composed
+
+        def composed(with_these: Sequence[Quote]) -> Composition:
+            return compose(index, answers, with_these, (quote_passage(index, result) for result in spare))
+
+        without = composed(warnings)
+        if not wants_warnings(index, without.quotes or answers):
+            return without
         document = next(i for i, d in enumerate(self.documents) if d.name == answers[0].document)
         rows = rows_of_warnings(index, document)
-        nearest = max(rows, key=lambda row: ranking.scores[row], default=None)
-        if nearest is None:
-            return composed
-        return compose(index, answers, [quote_around(index, nearest, QuoteRole.WARNING)], others)
+        if not rows:
+            return without
+        nearest = max(rows, key=lambda row: ranking.scores[row])
+        return composed([quote_around(index, nearest, QuoteRole.WARNING)])
 
-    def _is_about_the_documents(self, query: Query) -> bool:
-        """Whether a question that no document answers may still be about what they are about."""
-        named = not self.retriever.topics.subjects.isdisjoint(terms(query.text))
-        return named or not self.retriever.vocabulary.missing_words(query.text)
+    def _names_a_subject(self, query: Query) -> bool:
+        """Whether a question names what all documents are about."""
+        return not self.retriever.topics.subjects.isdisjoint(terms(query.text))
 
     def _outcome_notices(
         self, outcome: Outcome, query: Query, ranking: Ranking, asked: Asked

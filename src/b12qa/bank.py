@@ -186,9 +186,13 @@ def _calibrate(signals: Array, answered: npt.NDArray[np.bool_], nearest: Array) 
     )
 
 
-def lexical_margin(answered: Scores, left_open: Scores) -> float:
-    """How much better the words of a query match an answered question than any open one, by BM25."""
-    return float(answered.max(initial=0.0)) - float(left_open.max(initial=0.0))
+def lexical_margin(scores: Scores, n_answered: int) -> float:
+    """How much better the words of a query match an answered question than any open one.
+
+    Args:
+        scores: BM25 of the query to the answered questions, then to the open ones.
+    """
+    return float(scores[:n_answered].max(initial=0.0) - scores[n_answered:].max(initial=0.0))
 
 
 def _left_out_margins(questions: Sequence[str], open_questions: Sequence[str]) -> Array:
@@ -198,7 +202,7 @@ def _left_out_margins(questions: Sequence[str], open_questions: Sequence[str]) -
     for row, question in enumerate(everything):
         scores = index.scores(question)
         scores[row] = 0.0
-        margins[row] = lexical_margin(scores[: len(questions)], scores[len(questions) :])
+        margins[row] = lexical_margin(scores, len(questions))
     return margins
 
 

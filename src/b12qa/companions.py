@@ -35,6 +35,8 @@ def compose(
         warnings: what belongs to the first of them, and stands right after it.
         spare: other passages, best first, of which one may come to stand before a barred quote.
     """
+    if not index.notes and not warnings:
+        return Composition(tuple(answers))
     company = _Company(index)
     first_ones: list[Quote] = []
     held_back = False
@@ -51,6 +53,8 @@ def compose(
 
 def wants_warnings(index: Index, quotes: Iterable[Quote]) -> bool:
     """Whether quotes show a sentence that may only be shown together with warnings, and none of these."""
+    if not index.notes:
+        return False
     company = _Company(index)
     shown = [row for quote in quotes for row in company.shown(quote)]
     sections = {(index.sentences[row].document, _section(index, row)) for row in shown}

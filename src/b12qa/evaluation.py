@@ -191,6 +191,7 @@ def ask_all(
     """
     texts = {document.name: PlainDocument(document) for document in assistant.documents}
     _check_gold(rows, list(texts.values()))
+    assistant = assistant.embedding_ahead((row.question, row.history) for row in rows)
     results = []
     for done, row in enumerate(rows, start=1):
         results.append(_result(assistant, row, texts))

@@ -556,9 +556,9 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
         terms = [list(map(str, known["terms"][file])) for file in LEXICAL_FILES]
         lexical = [data[file] for file in LEXICAL_FILES]
         vocabulary = Vocabulary(
-            dict(zip(known["words"], known["counts"], strict=True)),
-            frozenset(known["document_words"]),
-            frozenset(known["answered_words"]),
+            dict(zip(map(str, known["words"]), map(int, known["counts"]), strict=True)),
+            frozenset(map(str, known["document_words"])),
+            frozenset(map(str, known["answered_words"])),
             synonyms,
         )
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
@@ -571,7 +571,7 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
         raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
     vectors = [_vectors(data[file], counts[file], dimension, folder / file) for file in VECTOR_FILES]
     of_kinds = (len(chunks), len(sentences), len(sentences), len(questions) + len(open_questions))
-    words = [
+    of_words = [
         LexicalIndex(_postings(some, count, of_file, folder / file))
         for some, count, of_file, file in zip(lexical, of_kinds, terms, LEXICAL_FILES, strict=True)
     ]
@@ -597,7 +597,7 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
             for number, shape in shapes.items()
         },
         text_digests=digests,
-        words=Words(*words, vocabulary),
+        words=Words(of_words[0], of_words[1], of_words[2], of_words[3], vocabulary),
         made_with=made_with,
         notes=notes,
         warning_sections=warning_sections,

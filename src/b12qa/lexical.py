@@ -74,7 +74,7 @@ class Postings(NamedTuple):
     starts: IntVector  # shape (n_terms + 1,): those of term i stand from starts[i] up to starts[i + 1]
     rows: npt.NDArray[np.int32]  # of texts, ascending within a term
     scores: Scores  # of the term in that text
-    count: int  # of texts
+    n_texts: int
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Postings:
@@ -153,7 +153,7 @@ class LexicalIndex:
         spans = [slice(*self.postings.starts[number : number + 2]) for number in known]
         rows = [self.postings.rows[span] for span in spans]
         parts = [self.postings.scores[span] for span in spans]
-        scores = np.zeros(self.postings.count, dtype=np.float32)
+        scores = np.zeros(self.postings.n_texts, dtype=np.float32)
         for some, added in zip(rows, parts, strict=True):
             scores[some] += added
         if not known:
@@ -215,8 +215,8 @@ class Vocabulary:
         return frozenset(_STEMMER.stemWords(sorted(self.document_words | self.answered_words)))
 
     def _replace_synonyms(self, question: str) -> str:
-        if self._other_names is None or not self._other_names.search(question):
-            return question
+        if not self._any_other_name or not re.search(self._any_other_name, question, re.IGNORECASE):
+            return question  # as most do, and looking for every name takes longer
         for group in self.synonyms:
             for other in group[1:]:
                 # "IM" is a name of the field, "im" a hasty "I'm".
@@ -226,10 +226,10 @@ class Vocabulary:
         return question
 
     @cached_property
-    def _other_names(self) -> re.Pattern[str] | None:
-        """Finds whether there is any name to replace: most questions hold none."""
-        names = [re.escape(other) for group in self.synonyms for other in group[1:]]
-        return re.compile(rf"(?<!\w)(?:{'|'.join(names)})(?!\w)", re.IGNORECASE) if names else None
+    def _any_other_name(self) -> str:
+        """A pattern that finds a name to replace wherever there is one; empty without synonyms."""
+        names = "|".join(re.escape(other) for group in self.synonyms for other in group[1:])
+        return rf"(?<!\w)(?:{names})(?!\w)" if names else ""
 
     def _correct(self, question: str) -> str:
         return re.sub(r"[^\W\d_]+", lambda match: self._corrected_word(match[0]), question)

@@ -16,7 +16,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -25,12 +25,12 @@ from itertools import combinations
 
 import Stemmer
 import yaml
-from symspellpy import SymSpell, Verbosity
 
 from b12qa.errors import YamlError
 from b12qa.lexical import english_ranks
+from b12qa.misspelt import Speller
 from b12qa.records import CareLevel
-from b12qa.strict_yaml import compose, entries, fields, items, line_of, text_of
+from b12qa.strict_yaml import Line, compose, entries, fields, items, line_of, text_of
 
 RULES_FILE = "red-flags.yaml"
 # Words between the first and the last that a rule asks for, unless it says otherwise.
@@ -41,10 +41,11 @@ MAX_NUMBER_IN_A_RANGE = 9999
 # Rarer words of the English list may well be misspelt ones: "paining", "breths".
 COMMON_RANK = 40_000
 MIN_LENGTH_TO_CORRECT = 4
-MIN_LENGTH_FOR_ONE_EDIT = 5
-MIN_LENGTH_FOR_TWO_EDITS = 9
 MIN_LENGTH_TO_SPLIT = 6
 MAX_LENGTH_TO_SPLIT = 30
+MAX_LENGTH_OF_A_PART = 14
+# Words that may stand between those of a phrase, one after the other: "I can't really even feel it".
+MAX_FILLED = 2
 # One of the first words after a comma shows whether a new clause begins, or one more item of a list.
 WORDS_OF_AN_ITEM = 3
 # How far a "no" reaches, in words.
@@ -57,8 +58,16 @@ CLAUSE_REACH = 30
 HAPPENING_REACH = 5
 # How far after a complaint the words stand that make it a joke: "I nearly fainted at the price".
 EXAGGERATED_REACH = 7
+# How far after a complaint the words stand that make it a question of study: "is fainting a symptom?".
+TEACHING_REACH = 5
 # Earlier messages that are read together with the last one.
 EARLIER_MESSAGES = 2
+# What two messages say together is less sure than what one says.
+MORE_POINTS_TOGETHER = 6
+# A longer sentence is read in parts.
+WORDS_OF_A_PART = 25
+# A whole message of so few words has points of its own: there is little to judge by.
+WORDS_OF_A_SHORT_MESSAGE = 9
 # A message of so few words says little without the one before.
 MAX_WORDS_OF_A_FRAGMENT = 4
 
@@ -82,7 +91,10 @@ class Rule:
     ordered: bool
     within: int  # at most so many other words between the first and the last
     unless: tuple[str, ...]  # no word of these lists may stand as near
+    unless_usual: tuple[str, ...]  # nor of these, but where something is said to be new
     mention: Mention
+    needs: frozenset[str]
+    points: int | None = None  # instead of lists: so many points at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +127,7 @@ class Phrases:
 
     lists: list[str] = field(default_factory=list)  # that hold the phrase that ends here
     longer: dict[str, Phrases] = field(default_factory=dict)  # by the next key
+    exact: list[str] = field(default_factory=list)  # that hold it only as written, nothing in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +136,14 @@ class RedFlags:
 
     concepts: tuple[Concept, ...]  # the most severe level first
     about: About
+    start: int  # points that every part of a message begins with
+    points: Mapping[str, int]  # and what a word of a list adds to them
     phrases: Mapping[str, Phrases]  # all words of the lists, by their first key
     words: frozenset[str]  # as written in the file, one by one
     keys: frozenset[str]
-    speller: SymSpell = field(repr=False)
+    common: Mapping[str, tuple[str, ...]] = field(repr=False)  # the keys of common English words
+    fills: frozenset[str]  # words that may stand inside a phrase
+    speller: Speller = field(repr=False)
 
     def find(self, message: str, history: Sequence[str] = ()) -> Concept | None:
         """The most severe red flag of a message, or none.
@@ -149,10 +166,16 @@ class RedFlags:
                 c for c in self.concepts if not _flags(c, earlier) and _flags_together(c, earlier, last)
             ]
         for earlier, later in zip(reversed(texts[:-1]), reversed(texts), strict=False):
-            if not _hangs_on_the_one_before(later):
+            # Whoever has just told of an emergency may ask for something else; once more the card is shown.
+            hangs = _hangs_on_the_one_before(later)
+            if later.anywhere("over") or not (hangs or later is last):
                 break
-            claimed = bool(later.frames["claimed"])
-            found += [concept for concept in self.concepts if _flags(concept, earlier, claimed)]
+            claimed = later.anywhere("claimed")
+            found += [
+                concept
+                for concept in self.concepts
+                if (hangs or concept.level is CareLevel.EMERGENCY) and _flags(concept, earlier, claimed)
+            ]
         return min(found, key=self.concepts.index, default=None)
 
     def asks_who(self, message: str) -> bool:
@@ -163,15 +186,20 @@ class RedFlags:
 
 # The file.
 
+# Points that are not those of a list.
+START, SHORT = "start", "short"
 _LEVELS = tuple(CareLevel)  # the most severe first
 # Lists that say how a thing is said. The rules below are about these.
 _FRAMES = (
     "asked_of", "asking", "auxiliary", "body_owner", "claimed", "clause_start", "exaggerated", "fiction",
-    "fillers", "follows", "generic_person", "going_on", "happening", "harmless", "has", "intense", "joins",
-    "knows", "long_ago", "makes", "may", "negator", "not_asking", "not_negation", "now", "opens_clause",
-    "over", "person", "points_back", "rated", "showing", "stops_negation", "supposed_if", "supposed_verb",
-    "teaches", "teaches_after", "teaches_before", "tells_me", "unheard_of", "whether",
+    "fillers", "fills", "follows", "generic_person", "going_on", "happening", "harmless", "has", "intense",
+    "joins", "knows", "long_ago", "makes", "may", "negator", "never", "news", "not_asking", "not_negation",
+    "now", "opens_clause", "over", "person", "points_back", "present", "rated", "showing", "stops_negation",
+    "supposed_if", "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me", "unheard_of",
+    "whether",
 )  # fmt: skip
+# In their phrases nothing may stand between the words: "out of" is not "out of the".
+_EXACT = frozenset(_FRAMES)
 
 
 @cache
@@ -189,8 +217,9 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
     Raises:
         YamlError: the file is not of the form that its head explains.
     """
-    parts = fields(compose(data, file), file, {"words", "concepts", "about"}, required=True)
+    parts = fields(compose(data, file), file, {"words", "points", "concepts", "about"}, required=True)
     lists = _word_lists(parts["words"], file)
+    points = _points(parts["points"], file, lists)
     concepts = [_concept(node, file, lists) for node in items(parts["concepts"], file)]
     about = fields(parts["about"], file, {"rules", "match", "no match"}, required=True)
     seen: set[str] = set()
@@ -199,21 +228,9 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
             raise YamlError(file, line_of(node), f"a second concept with the id {concept.id}", "Rename it.")
         seen.add(concept.id)
     concepts.sort(key=lambda concept: _LEVELS.index(concept.level))
-    phrases = Phrases()
-    words: set[str] = set()
-    keys: set[str] = set()
-    for name, expressions in lists.items():
-        for expression in expressions:
-            node_of_phrase = phrases
-            for word in expression.split():
-                words.add(word.lstrip("="))
-                keys.add(_key(word))
-                node_of_phrase = node_of_phrase.longer.setdefault(_key(word), Phrases())
-            node_of_phrase.lists.append(name)
-    speller = SymSpell(max_dictionary_edit_distance=2)
-    for word in sorted(words):
-        if word.isalpha() and len(word) >= MIN_LENGTH_TO_CORRECT:
-            speller.create_dictionary_entry(word, 1)
+    phrases, words = _phrases(lists)
+    keys = frozenset(_key(word) for word in words)
+    plain = frozenset(word.lstrip("=") for word in words)
     return RedFlags(
         tuple(concepts),
         About(
@@ -221,11 +238,44 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
             _texts(about["match"], file),
             _texts(about["no match"], file),
         ),
+        points.pop(START),
+        points,
         phrases.longer,
-        frozenset(words),
-        frozenset(keys),
-        speller,
+        plain,
+        keys,
+        _keys_of_common_words(keys),
+        frozenset(word for phrase in lists["fills"] for word in phrase.split()),
+        Speller.of(plain),
     )
+
+
+def _phrases(lists: Mapping[str, Iterable[str]]) -> tuple[Phrases, frozenset[str]]:
+    """The tree of all phrases, and all their words."""
+    root = Phrases()
+    words: set[str] = set()
+    fills = set(lists["fills"])
+    for name, expressions in lists.items():
+        exact = name in _EXACT
+        for expression in expressions:
+            phrase = expression.split()
+            if not exact and len(phrase) > 2:
+                # "half my body" is also found as "half of the body", and as "half body".
+                phrase = [phrase[0], *(w for w in phrase[1:-1] if w not in fills), phrase[-1]]
+            words.update(phrase)
+            node = root
+            for word in phrase:
+                node = node.longer.setdefault(_key(word), Phrases())
+            (node.exact if exact else node.lists).append(name)
+    return root, frozenset(words)
+
+
+def _keys_of_common_words(keys: Set[str]) -> dict[str, tuple[str, ...]]:
+    common = [word for word, rank in english_ranks().items() if rank < COMMON_RANK]
+    stems = _STEMMER.stemWords(common)
+    return {
+        word: tuple(key for key in (stem, f"={word}") if key in keys)
+        for word, stem in zip(common, stems, strict=True)
+    }
 
 
 def _word_lists(node: yaml.Node, file: str) -> dict[str, tuple[str, ...]]:
@@ -236,15 +286,10 @@ def _word_lists(node: yaml.Node, file: str) -> dict[str, tuple[str, ...]]:
         expressions: list[str] = []
         for item in items(value, file):
             expression = text_of(item, file)
-            if expression.text.startswith("<"):
-                included = expression.text.strip("<>")
-                if included not in lists:
-                    raise YamlError(file, expression.line, f"no list of words above is named {included!r}")
-                expressions += lists[included]
-            elif "#" in expression.text:
+            if "#" in expression.text:
                 expressions += _numbers(expression.text, expression.line, file)
             else:
-                expressions.append(expression.text)
+                expressions += _written_out(expression, lists, file)
         if not expressions:
             raise YamlError(file, name.line, f"the list {name.text!r} is empty", "Add words to it.")
         lists[name.text] = tuple(dict.fromkeys(expressions))
@@ -254,12 +299,42 @@ def _word_lists(node: yaml.Node, file: str) -> dict[str, tuple[str, ...]]:
     return lists
 
 
+def _written_out(expression: Line, lists: Mapping[str, Iterable[str]], file: str) -> list[str]:
+    """An expression with the words of the lists that it names: "<cannot> feel" is "cant feel" and more."""
+    ways: list[tuple[str, ...]] = [()]
+    for word in expression.text.split():
+        named = word.startswith("<") and word.strip("<>")
+        if named and named not in lists:
+            raise YamlError(file, expression.line, f"no list of words above is named {named!r}")
+        ways = [(*way, further) for way in ways for further in (lists[named] if named else (word,))]
+    return [" ".join(way) for way in ways]
+
+
 def _numbers(text: str, line: int, file: str) -> list[str]:
     before, _, numbers = text.partition("#")
     first, _, last = numbers.partition("-")
     if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last) <= MAX_NUMBER_IN_A_RANGE):
         raise YamlError(file, line, f'expected a range of numbers such as "#10-200", got {text!r}')
     return [f"{before}={number}" for number in range(int(first), int(last) + 1)]
+
+
+def _points(node: yaml.Node, file: str, lists: Mapping[str, object]) -> dict[str, int]:
+    if not isinstance(node, yaml.MappingNode):
+        raise YamlError(file, line_of(node), "expected points by list of words here")
+    points: dict[str, int] = {}
+    for name, value in entries(node, file).items():
+        if name.text not in lists and name.text not in (START, SHORT):
+            raise YamlError(file, name.line, f"no list of words is named {name.text!r}")
+        points[name.text] = _number(text_of(value, file), "points", file)
+    if START not in points:
+        raise YamlError(file, line_of(node), "no points are named 'start'", "Add what to begin with.")
+    return points
+
+
+def _number(text: Line, name: str, file: str) -> int:
+    if not text.text.removeprefix("-").isdecimal():
+        raise YamlError(file, text.line, f"expected a number as {name}, got {text.text!r}")
+    return int(text.text)
 
 
 def _concept(node: yaml.Node, file: str, lists: Mapping[str, object]) -> Concept:
@@ -298,9 +373,9 @@ def _rules(node: yaml.Node, file: str, lists: Mapping[str, object]) -> tuple[Rul
 
 
 def _rule(node: yaml.Node, file: str, lists: Mapping[str, object]) -> Rule:
-    parts = fields(node, file, {"near", "order", "within", "unless", "mention"})
-    if len(parts.keys() & {"near", "order"}) != 1:
-        raise YamlError(file, line_of(node), "expected either near or order in a rule")
+    parts = fields(node, file, {"near", "order", "points", "within", "unless", "unless usual", "mention"})
+    if len(parts.keys() & {"near", "order", "points"}) != 1:
+        raise YamlError(file, line_of(node), "expected one of near, order and points in a rule")
 
     def names(key: str) -> tuple[str, ...]:
         found = [text_of(item, file) for item in items(parts.get(key), file)]
@@ -317,12 +392,16 @@ def _rule(node: yaml.Node, file: str, lists: Mapping[str, object]) -> Rule:
         expected = ", ".join(Mention)
         raise YamlError(file, mention.line, f"expected one of {expected} as mention, got {mention.text!r}")
     ordered = "order" in parts
+    wanted = names("order" if ordered else "near")
     return Rule(
-        lists=names("order" if ordered else "near"),
+        lists=wanted,
         ordered=ordered,
         within=int(within.text) if within else DEFAULT_WITHIN,
         unless=names("unless"),
+        unless_usual=names("unless usual"),
         mention=Mention(mention.text) if mention else Mention.COMPLAINT,
+        needs=frozenset(wanted),
+        points=_number(text_of(parts["points"], file), "points", file) if "points" in parts else None,
     )
 
 
@@ -353,11 +432,15 @@ _WITHOUT_APOSTROPHE = {
     "theyre": ("they", "are"), "youre": ("you", "are"), "weve": ("we", "have"), "ihave": ("i", "have"),
 }  # fmt: skip
 _IS_AFTER = frozenset({"he", "she", "it", "that", "there", "who", "what", "how", "where", "this"})
+_GLUED = frozenset(
+    "i a an my me in is im on of to it no not the can has his her he she and eye leg arm pee die hot red".split()
+)
 _APART_T = re.compile(r"\b(can|don|won|isn|aren|doesn|didn|couldn|hasn|haven|wasn|wouldn) t\b")
 _LEET = str.maketrans("013457@$", "oieastas", "*'")
 _LEET_WORD = re.compile(r"[a-z]+[0-9@$*]+[a-z]+")
 _REPEATED = re.compile(r"(.)\1{2,}")
 _SENTENCE_ENDS = frozenset(".!?;\n\u2026")
+_STOPS = frozenset(":,()-\u2013\u2014*@$'")
 # A new sentence is as far away as so many more words.
 _SENTENCE_GAP = 2
 
@@ -377,53 +460,99 @@ class _Words:
     """The words of a message, where they stand, and which lists they belong to."""
 
     text: list[str] = field(default_factory=list)
-    keys: list[frozenset[str]] = field(default_factory=list)
+    keys: list[tuple[str, ...]] = field(default_factory=list)
     sentence: list[int] = field(default_factory=list)
-    clause: list[int] = field(default_factory=list)
     position: list[int] = field(default_factory=list)  # with gaps between sentences
     after_comma: set[int] = field(default_factory=set)
     hits: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # by list: first, one past last
-    frames: dict[str, frozenset[int]] = field(default_factory=dict)  # words of the lists of frames
-    places: dict[str, list[int]] = field(default_factory=dict)  # the same, in order
-    negated_by: list[int] = field(default_factory=list)  # position of the word that negates, or -1
+    # What is worked out only where a rule matches.
+    places: dict[str, list[int]] = field(default_factory=dict)  # words of a list of frames, in order
+    clauses: dict[int, list[int]] = field(default_factory=dict)  # by sentence: where each begins
+    negators: dict[int, dict[int, int]] = field(default_factory=dict)  # by sentence: of which word by which
+    listed: list[dict[str, int]] = field(default_factory=list)  # by part: the points of its lists
+    start: int = 0
 
     def has(self, name: str, start: int, end: int) -> bool:
         """Whether a word in ``[start, end)`` belongs to a list of frames."""
-        places = self.places[name]
+        places = self.places.get(name)
+        if places is None:
+            places = self.places[name] = sorted(
+                {i for first, past in self.hits.get(name, ()) for i in range(first, past)}
+            )
+        if not places:
+            return False
         nearest = bisect_left(places, start)
         return nearest < len(places) and places[nearest] < end
+
+    def at(self, name: str, i: int) -> bool:
+        """Whether a word belongs to a list of frames."""
+        return self.has(name, i, i + 1)
+
+    def anywhere(self, name: str) -> bool:
+        """Whether any word belongs to a list of frames."""
+        return name in self.hits
+
+    def sentence_around(self, i: int) -> tuple[int, int]:
+        """The first word of the sentence of a word, and one past its last."""
+        number = self.sentence[i]
+        return bisect_left(self.sentence, number), bisect_left(self.sentence, number + 1)
+
+    def clause_around(self, i: int) -> tuple[int, int]:
+        """The first word of the clause of a word, and one past its last."""
+        number = self.sentence[i]
+        start, end = self.sentence_around(i)
+        starts = self.clauses.get(number)
+        if starts is None:
+            starts = self.clauses[number] = _clause_starts(self, start, end)
+        place = bisect_left(starts, i + 1)
+        return starts[place - 1], starts[place] if place < len(starts) else end
+
+    def negated_by(self, i: int) -> int:
+        """The word that negates a word, or -1."""
+        number = self.sentence[i]
+        negators = self.negators.get(number)
+        if negators is None:
+            negators = self.negators[number] = _negators(self, *self.sentence_around(i))
+        return negators.get(i, -1)
 
 
 def _read(text: str, flags: RedFlags) -> _Words:
     words = _Words()
     _split(normalized(text), words, flags)
     _look_up(words, flags)
-    _find_clauses(words)
-    _find_negated(words)
+    words.start = flags.start
+    words.listed = [{name: flags.points[name] for name in part} for part in _parts_listed(words, flags.points)]
     return words
 
 
 def _split(text: str, words: _Words, flags: RedFlags) -> None:
     sentence = position = 0
-    known: dict[str, list[tuple[str, frozenset[str]]]] = {}
-    for match in _TOKEN.finditer(_APART_T.sub(r"\1t", text)):
-        token = match[0]
-        if token in _SENTENCE_ENDS:
-            if words.text and words.sentence[-1] == sentence:  # "???" ends one sentence, not three
+    known: dict[str, _Understood] = {}
+    common, texts, keys_at = flags.common, words.text, words.keys
+    sentences, positions = words.sentence, words.position
+    for token in _TOKEN.findall(_APART_T.sub(r"\1t", text) if " t " in text or text.endswith(" t") else text):
+        keys = common.get(token)
+        if keys is not None and token not in _WITHOUT_APOSTROPHE:
+            texts.append(token)
+            keys_at.append(keys)
+            sentences.append(sentence)
+            positions.append(position)
+            position += 1
+        elif token in _SENTENCE_ENDS:
+            if texts and sentences[-1] == sentence:  # "???" ends one sentence, not three
                 sentence += 1
                 position += _SENTENCE_GAP
-        elif not token.strip("'*@$,:()-\u2013\u2014"):
-            words.after_comma.add(len(words.text))
+        elif token in _STOPS:
+            words.after_comma.add(len(texts))
         else:
-            for typed in _plain_words(token.strip("'*")):
-                if typed not in known:
-                    known[typed] = _understood(typed, flags)
-                for word, keys in known[typed]:
-                    words.text.append(word)
-                    words.keys.append(keys)
-                    words.sentence.append(sentence)
-                    words.position.append(position)
-                    position += 1
+            if token not in known:
+                known[token] = _understood(token, flags)
+            for word, word_keys in known[token]:
+                texts.append(word)
+                keys_at.append(word_keys)
+                sentences.append(sentence)
+                positions.append(position)
+                position += 1
 
 
 def _plain_words(token: str) -> Iterable[str]:
@@ -443,100 +572,114 @@ def _plain_words(token: str) -> Iterable[str]:
 
 def _look_up(words: _Words, flags: RedFlags) -> None:
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    count = len(words.keys)
     for start, keys in enumerate(words.keys):
-        ways = [(start + 1, node) for key in keys if (node := flags.phrases.get(key))]
-        while ways:
-            end, node = ways.pop()
+        for key in keys:
+            node = flags.phrases.get(key)
+            if node is None:
+                continue
             for name in node.lists:
-                found[name].append((start, end))
-            if node.longer and end < count and words.sentence[end] == words.sentence[start]:
-                ways += [(end + 1, node.longer[key]) for key in words.keys[end] if key in node.longer]
-    masked = {i for start, end in found["harmless"] for i in range(start, end)}
+                found[name].append((start, start + 1))
+            for name in node.exact:
+                found[name].append((start, start + 1))
+            if node.longer:
+                _follow(node, start, words, flags, found)
+    masked = {i for start, end in found.get("harmless", ()) for i in range(start, end)}
     for name, hits in found.items():
-        if name in _FRAMES:
-            words.frames[name] = frozenset(i for start, end in hits for i in range(start, end))
-        elif masked:
+        if masked and name not in _EXACT:
             hits = [hit for hit in hits if masked.isdisjoint(range(*hit))]
-        words.hits[name] = sorted(set(hits))
-    for name in _FRAMES:
-        words.places[name] = sorted(words.frames.setdefault(name, frozenset()))
-    words.places["someone"] = sorted(words.frames["person"] - words.frames["tells_me"])
+        if hits:
+            words.hits[name] = sorted(set(hits)) if len(hits) > 1 else hits
 
 
-def _understood(typed: str, flags: RedFlags) -> list[tuple[str, frozenset[str]]]:
+def _follow(
+    node: Phrases, start: int, words: _Words, flags: RedFlags, found: dict[str, list[tuple[int, int]]]
+) -> None:
+    """Phrases of two words and more that begin at a word."""
+    keys_at, sentence, texts, fills = words.keys, words.sentence, words.text, flags.fills
+    end_of_text, here = len(keys_at), sentence[start]
+    ways = [(start + 1, node, 0, False)]
+    while ways:
+        end, node, filled, ever = ways.pop()
+        if end == end_of_text or sentence[end] != here:
+            continue
+        for key in keys_at[end]:
+            further = node.longer.get(key)
+            if further is not None:
+                names = further.lists if ever else (*further.lists, *further.exact)
+                for name in names:
+                    found[name].append((start, end + 1))
+                if further.longer:
+                    ways.append((end + 1, further, 0, ever))
+        if filled < MAX_FILLED and texts[end] in fills:
+            ways.append((end + 1, node, filled + 1, True))
+
+
+_Understood = list[tuple[str, tuple[str, ...]]]  # words and their keys
+
+
+def _understood(token: str, flags: RedFlags) -> _Understood:
     """What was typed as one or more words, with the keys of each or of what it is a misspelling of."""
+    words: _Understood = []
+    for typed in _plain_words(token.strip("'*")):
+        words += _respelt(typed, flags)
+    return words
+
+
+def _respelt(typed: str, flags: RedFlags) -> _Understood:
     keys = _keys_of([typed], flags)
     unclear = len(typed) >= MIN_LENGTH_TO_CORRECT and typed.isalpha()
     if keys or not unclear or english_ranks().get(typed, COMMON_RANK) < COMMON_RANK:
         return [(typed, keys)]
     shorter = _REPEATED.sub(r"\1", typed)
     if shorter != typed:
-        return _understood(shorter, flags)
-    respelt = _respelt(typed, flags)
-    if respelt:
-        return [(typed, _keys_of(respelt, flags))]
+        return _respelt(shorter, flags)
+    meant = flags.speller.nearest(typed)
+    if meant:
+        return [(typed, _keys_of(meant, flags))]
     return [(word, _keys_of([word], flags)) for word in _unglued(typed, flags)]
 
 
-def _keys_of(words: Iterable[str], flags: RedFlags) -> frozenset[str]:
-    return frozenset(k for w in words for k in (_STEMMER.stemWord(w), f"={w}") if k in flags.keys)
+def _keys_of(words: Iterable[str], flags: RedFlags) -> tuple[str, ...]:
+    keys = (key for word in words for key in (_STEMMER.stemWord(word), f"={word}") if key in flags.keys)
+    return tuple(dict.fromkeys(keys))
 
 
 def _unglued(typed: str, flags: RedFlags) -> list[str]:
     """Words of the rules that were typed without blanks between them, as few as possible."""
     if not MIN_LENGTH_TO_SPLIT <= len(typed) <= MAX_LENGTH_TO_SPLIT:
         return [typed]
-    best: list[list[str] | None] = [[]]
-    for end in range(1, len(typed) + 1):
-        ways = [
-            [*way, typed[start:end]]
-            for start in range(end)
-            if (way := best[start]) is not None and typed[start:end] in flags.words
-        ]
-        best.append(min(ways, key=len, default=None))
-    return best[-1] or [typed]
+    best: dict[int, list[str]] = {0: []}
+    for start in range(len(typed)):
+        way = best.get(start)
+        if way is None:
+            continue
+        for end in range(start + 1, min(start + MAX_LENGTH_OF_A_PART, len(typed)) + 1):
+            part = typed[start:end]
+            if _may_be_glued(part) and part in flags.words and (end not in best or len(best[end]) > len(way) + 1):
+                best[end] = [*way, part]
+    return best.get(len(typed), [typed])
 
 
-def _respelt(word: str, flags: RedFlags) -> list[str]:
-    """Words of the rules that are close to one that is no English word, the closest ones."""
-    if len(word) > MAX_LENGTH_TO_SPLIT:
-        return []
-    edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
-    found = [
-        suggestion.term
-        for suggestion in flags.speller.lookup(word, Verbosity.CLOSEST, max_edit_distance=edits)
-        if _may_be(word, suggestion.term)
-    ]
-    return found
+def _may_be_glued(part: str) -> bool:
+    """Whether a part is long enough, or so common that it is often typed together with others."""
+    return len(part) >= MIN_LENGTH_TO_CORRECT or part in _GLUED
 
 
-def _may_be(typed: str, meant: str) -> bool:
-    """A misspelling keeps the first letter, or swaps the first two; in a short word it only swaps letters."""
-    if typed[0] != meant[0] and typed[:2] != meant[1::-1]:
-        return False
-    return max(len(typed), len(meant)) >= MIN_LENGTH_FOR_ONE_EDIT or sorted(typed) == sorted(meant)
-
-
-def _find_clauses(words: _Words) -> None:
-    frames = words.frames
-    starts = frames["clause_start"]
-    clause = 0
-    for i in range(len(words.text)):
+def _clause_starts(words: _Words, start: int, end: int) -> list[int]:
+    """Where the clauses of a sentence begin."""
+    at, has = words.at, words.has
+    starts = [start]
+    for i in range(start + 1, end):
         begins = (
-            i in starts
-            or (i in frames["joins"] and words.has("opens_clause", i + 1, i + 2))
-            or (i in words.after_comma and words.has("opens_clause", i, _listed_until(i, words)))
-            or (i in frames["asking"] and words.has("auxiliary", i + 1, i + 2))
-            or (
-                i in frames["auxiliary"]
-                and words.has("asked_of", i + 1, i + 2)
-                and not words.has("asking", i - 1, i)
-            )
+            at("clause_start", i)
+            or (at("joins", i) and at("opens_clause", i + 1))
+            or (i in words.after_comma and has("opens_clause", i, _listed_until(i, words)))
+            or (at("asking", i) and at("auxiliary", i + 1))
+            or (at("auxiliary", i) and at("asked_of", i + 1) and not at("asking", i - 1))
         )
-        if i and (begins or words.sentence[i] != words.sentence[i - 1]):
-            clause += 1
-        words.clause.append(clause)
+        if begins:
+            starts.append(i)
+    return starts
 
 
 def _listed_until(start: int, words: _Words) -> int:
@@ -545,24 +688,28 @@ def _listed_until(start: int, words: _Words) -> int:
     return next((i for i in range(start + 1, end) if i in words.after_comma), end)
 
 
-def _find_negated(words: _Words) -> None:
-    frames = words.frames
-    words.negated_by = [-1] * len(words.text)
+def _negators(words: _Words, start: int, end: int) -> dict[int, int]:
+    """The negated words of a sentence, and what negates each."""
+    at = words.at
+    negated: dict[int, int] = {}
+    if not words.has("negator", start, end):
+        return negated
+    clause_starts = set(words.clauses.get(words.sentence[start]) or _clause_starts(words, start, end))
     negator, left = -1, 0
-    for i in range(len(words.text)):
-        if i in frames["negator"] and i not in frames["not_negation"]:
+    for i in range(start, end):
+        if at("negator", i) and not at("not_negation", i):
             negator, left = i, NEGATION_REACH
             continue
         if not left:
             continue
-        if i in words.after_comma or i in frames["joins"]:
+        if i in words.after_comma or at("joins", i):
             left = 0 if i in words.after_comma and i == negator + 1 else NEGATION_REACH
-        new_clause = words.clause[i] != words.clause[i - 1]
-        if new_clause or i in frames["stops_negation"] or i in frames["person"] or not left:
+        if not left or i in clause_starts or at("stops_negation", i) or at("person", i):
             left = 0
             continue
-        words.negated_by[i] = negator
+        negated[i] = negator
         left -= 1
+    return negated
 
 
 # What a match means.
@@ -576,21 +723,65 @@ def _flags(concept: Concept, words: _Words, claimed: bool = False) -> bool:
     Args:
         claimed: a later message says that it happens to the user: "that just happened to me".
     """
+    if any(rule.points is not None and _most_points(words) >= rule.points for rule in concept.rules):
+        return True
     return any(
         _counts(match, rule.mention, words, claimed)
         for rule in concept.rules
+        if words.hits.keys() >= rule.needs
         for match in _matches(rule, rule.lists, words)
     )
 
 
 def _flags_together(concept: Concept, earlier: _Words, last: _Words) -> bool:
     """Whether the last message adds what an earlier one lacked."""
+    for rule in concept.rules:
+        if rule.points is not None and _points_together(earlier, last) >= rule.points + MORE_POINTS_TOGETHER:
+            return True
     return any(
         _in_part(rule, part, last) and _in_part(rule, tuple(n for n in rule.lists if n not in part), earlier)
         for rule in concept.rules
         if rule.mention is not Mention.ILLNESS
         for part in _parts(rule.lists)
     )
+
+
+def _parts_listed(words: _Words, names: Container[str]) -> list[set[str]]:
+    """The lists whose words stand in each part of a message, without what is negated.
+
+    A part is a sentence, or so many words of a long one.
+    """
+    part_of: list[int] = []
+    part, begun = -1, 0
+    for i, sentence in enumerate(words.sentence):
+        if not i or sentence != words.sentence[i - 1] or i - begun == WORDS_OF_A_PART:
+            part, begun = part + 1, i
+        part_of.append(part)
+    listed: list[set[str]] = [set() for _ in range(part + 1)]
+    if len(words.text) <= WORDS_OF_A_SHORT_MESSAGE and listed and SHORT in names:
+        listed[0].add(SHORT)
+    negated = words.anywhere("negator")
+    for name, hits in words.hits.items():
+        if name in names:
+            frame = name in _EXACT
+            for start, _ in hits:
+                if frame or not negated or words.negated_by(start) < 0:
+                    listed[part_of[start]].add(name)
+    return listed
+
+
+def _most_points(words: _Words) -> int:
+    """The points of those two neighbouring parts of a message that have most."""
+    parts = words.listed or [{}]
+    pairs = zip(parts, parts[1:], strict=False) if len(parts) > 1 else [(parts[0], {})]
+    return words.start + max(sum((first | second).values()) for first, second in pairs)
+
+
+def _points_together(earlier: _Words, last: _Words) -> int:
+    """The points of the end of a message and the beginning of the next."""
+    if not earlier.listed or not last.listed:
+        return last.start
+    return last.start + sum((earlier.listed[-1] | last.listed[0]).values())
 
 
 def _parts(lists: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -603,9 +794,9 @@ def _in_part(rule: Rule, lists: tuple[str, ...], words: _Words) -> bool:
 
 
 def _matches(rule: Rule, lists: tuple[str, ...], words: _Words) -> Iterator[_Match]:
-    hits = [words.hits.get(name, []) for name in lists]
-    if not lists or not all(hits):
+    if not lists or not words.hits.keys() >= set(lists):
         return
+    hits = [words.hits[name] for name in lists]
     for match in _in_order(hits) if rule.ordered else _near(hits):
         first, last = min(start for start, _ in match), max(end for _, end in match) - 1
         own = sum(end - start for start, end in match)
@@ -649,29 +840,34 @@ def _nearest(hits: Sequence[tuple[int, int]], match: Sequence[tuple[int, int]]) 
 
 
 def _excepted(rule: Rule, first: int, last: int, words: _Words) -> bool:
+    """Whether words stand near that say that it is something else, or nothing new."""
     reach = max(rule.within, MIN_EXCEPTION_REACH)
-    start, end = first - reach, last + 1 + reach
-    sentences = (words.sentence[first], words.sentence[last])
-    for name in rule.unless:
-        hits = words.hits.get(name, [])
-        for place in range(bisect_left(hits, (start, 0)), bisect_left(hits, (end, 0))):
-            if words.sentence[hits[place][0]] in sentences:
-                return True
-    return False
+    start = max(first - reach, words.sentence_around(first)[0])
+    end = min(last + 1 + reach, words.sentence_around(last)[1])
+    if any(_begins(name, start, end, words) for name in rule.unless):
+        return True
+    usual = any(_begins(name, start, end, words) for name in rule.unless_usual)
+    return usual and not words.has("news", words.sentence_around(first)[0], words.sentence_around(last)[1])
+
+
+def _begins(name: str, start: int, end: int, words: _Words) -> bool:
+    hits = words.hits.get(name, [])
+    return bisect_left(hits, (start, 0)) < bisect_left(hits, (end, 0))
 
 
 def _counts(match: _Match, mention: Mention, words: _Words, claimed: bool = False) -> bool:
     own = {i for start, end in match for i in range(start, end)}
     first, last = min(own), max(own)
-    if any(words.negated_by[i] not in own and words.negated_by[i] >= 0 for i in own):
-        return _unheard_of(first, last, words)
+    negators = {words.negated_by(i) for i in own} - own - {-1}
+    if negators:
+        return any(words.at("never", i) for i in negators) and _unheard_of(first, last, words)
     if mention is Mention.ALWAYS:
         return True
     context = _Context.of(first, last, words)
     made_up = words.has("fiction", context.sentence_start, context.sentence_end) or words.has(
         "exaggerated", last + 1, min(last + 1 + EXAGGERATED_REACH, context.sentence_end)
     )
-    claimed = claimed or bool(words.frames["claimed"])
+    claimed = claimed or words.anywhere("claimed")
     if made_up or _long_past(context, words) or (_supposed(context, words) and not claimed):
         return False
     if words.has("teaches_before", first - 3, first) or words.has("teaches_after", last + 1, last + 2):
@@ -683,6 +879,8 @@ def _counts(match: _Match, mention: Mention, words: _Words, claimed: bool = Fals
         if words.has("rated", last + 1, last + 2) or not _happens(context, words):
             return False
         return personal or not (_teaches(context, words) or _asked_about(context, words))
+    if not claimed and any(_asked_apart(start, first, words) for start, _ in match):
+        return False
     if personal:
         return True
     in_general = _asked_in_general(context, words)
@@ -706,10 +904,10 @@ class _Context:
         return cls(
             first,
             last,
-            bisect_left(words.clause, words.clause[first]),
-            bisect_left(words.clause, words.clause[last] + 1),
-            bisect_left(words.sentence, words.sentence[first]),
-            bisect_left(words.sentence, words.sentence[last] + 1),
+            words.clause_around(first)[0],
+            words.clause_around(last)[1],
+            words.sentence_around(first)[0],
+            words.sentence_around(last)[1],
         )
 
 
@@ -719,16 +917,24 @@ def _unheard_of(first: int, last: int, words: _Words) -> bool:
 
 
 def _long_past(context: _Context, words: _Words) -> bool:
-    past = words.has("long_ago", context.sentence_start, context.sentence_end)
-    return past and not words.has("now", context.clause_start, context.clause_end)
+    """Whether the clause of a match is about earlier years; a later clause does not make it so."""
+    if not words.has("long_ago", context.sentence_start, context.sentence_end):
+        return False
+    start, end = context.clause_start, context.clause_end
+    if words.has("now", start, end):
+        return False
+    # "I fainted often when I was a child": the words that tell the time may begin the next clause.
+    if words.has("long_ago", start, min(end + WORDS_OF_AN_ITEM, context.sentence_end)):
+        return not words.has("present", start, context.first)
+    earlier = words.has("long_ago", context.sentence_start, start)
+    return earlier and not words.has("present", start, end)
 
 
 def _supposed(context: _Context, words: _Words) -> bool:
-    frames = words.frames
     for i in range(max(context.clause_start, context.first - CLAUSE_REACH), context.last + 1):
-        if i in frames["supposed_if"] and i not in frames["whether"]:
+        if words.at("supposed_if", i) and not words.at("whether", i):
             return not words.has("going_on", i + 1, context.first + 1)
-        if i not in frames["may"]:
+        if not words.at("may", i) or context.first - i > PERSON_REACH:
             continue
         someone = words.has("person", i + 1, i + 2) or words.has("generic_person", i + 1, i + 2)
         if someone and words.has("supposed_verb", i + 2, i + 4) and not words.has("going_on", i + 2, i + 5):
@@ -740,16 +946,15 @@ def _supposed(context: _Context, words: _Words) -> bool:
 
 def _personal(context: _Context, words: _Words) -> bool:
     """Whether something is said of somebody, and of this very moment."""
-    frames = words.frames
     first, last = context.first, context.last
 
     def far(start: int) -> bool:
         return words.has("teaches", start + 1, first) or words.has("knows", start + 1, first)
 
     for i in range(max(context.clause_start, first - CLAUSE_REACH), last + 1):
-        if i in frames["body_owner"] and first - i <= PERSON_REACH and not far(i):
+        if words.at("body_owner", i) and first - i <= PERSON_REACH and not far(i):
             return True
-        if i not in frames["person"] or i in frames["tells_me"] or (i - 1) in frames["may"]:
+        if not words.at("person", i) or words.at("tells_me", i) or words.at("may", i - 1):
             continue
         if first - i <= PERSON_REACH and not far(i):
             return True
@@ -760,20 +965,28 @@ def _personal(context: _Context, words: _Words) -> bool:
 
 
 def _teaches(context: _Context, words: _Words) -> bool:
-    return words.has("teaches", context.clause_start, context.clause_end)
+    return words.has("teaches", context.clause_start, min(context.last + 1 + TEACHING_REACH, context.clause_end))
 
 
 def _asked_in_general(context: _Context, words: _Words) -> bool:
-    if words.has("someone", context.clause_start, context.clause_end):
+    clause = range(context.clause_start, context.clause_end)
+    if any(words.at("person", i) and not words.at("tells_me", i) for i in clause):
         return False
     start = context.clause_start
-    while start < context.first and start in words.frames["fillers"]:
+    while start < context.first and words.at("fillers", start):
         start += 1
-    return (
-        words.has("asking", start, start + 1)
-        or (words.has("auxiliary", start, start + 1) and not words.has("not_asking", start, start + 1))
-        or words.has("generic_person", context.clause_start, context.clause_end)
-    )
+    asks = words.at("asking", start) or (words.at("auxiliary", start) and not words.at("not_asking", start))
+    return asks or words.has("generic_person", context.clause_start, context.clause_end)
+
+
+def _asked_apart(i: int, first: int, words: _Words) -> bool:
+    """Whether a word stands in another sentence, which asks in general and of nobody."""
+    if words.sentence[i] == words.sentence[first]:
+        return False
+    start, end = words.clause_around(i)
+    of_somebody = words.has("person", start, end) or words.has("body_owner", start, end)
+    asks = words.at("asking", start) or (words.at("auxiliary", start) and not words.at("not_asking", start))
+    return asks and not of_somebody
 
 
 def _asked_about(context: _Context, words: _Words) -> bool:
@@ -790,23 +1003,23 @@ def _happens(context: _Context, words: _Words) -> bool:
 
 def _goes_on_asking(earlier: _Words, last: _Words) -> bool:
     """Whether a few words add to a question in general: "is fainting a symptom?", "and breathlessness?"."""
-    frames, count = last.frames, len(last.text)
+    count = len(last.text)
     adds = last.has("joins", 0, 1) or last.has("asking", 0, 1)
     if not adds or count > MAX_WORDS_OF_A_FRAGMENT + 1:
         return False
-    of_somebody = frames["person"] | frames["body_owner"] | frames["now"]
-    asked = earlier.has("auxiliary", 0, 1) or earlier.has("asking", 0, 1)
-    return not of_somebody and asked and not earlier.frames["person"] and not earlier.frames["body_owner"]
+    asked = earlier.at("auxiliary", 0) or earlier.at("asking", 0)
+    of_somebody = any(last.anywhere(name) for name in ("person", "body_owner", "now"))
+    return asked and not (of_somebody or earlier.anywhere("person") or earlier.anywhere("body_owner"))
 
 
 def _hangs_on_the_one_before(words: _Words) -> bool:
     """Whether a message says too little, or points back: "should I take B12 for it?"."""
-    if not words.text or words.frames["over"]:
+    if not words.text or words.anywhere("over"):
         return False
     count = len(words.text)
     if (
-        words.frames["points_back"]
-        or words.frames["claimed"]
+        words.anywhere("points_back")
+        or words.anywhere("claimed")
         or words.has("joins", 0, 1)
         or words.has("clause_start", 0, 1)
     ):

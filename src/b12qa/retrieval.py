@@ -84,6 +84,9 @@ class Parts:
     own_with_bank: float = 0.3  # what the four above count where there is a bank
     taught: float = 1.0  # by the bank's regression
     taught_words: float = 0.5  # BM25 of the sentence together with the questions that it answers
+    # Without a bank a passage counts as a whole, and its words more.
+    whole_words: float = 0.7  # BM25, in place of `chunk_words`
+    likest_sentence: float = 0.75  # the best cosine among its sentences
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,8 @@ class Retriever:
     def _fused(self, searched: _Searched) -> Scores:
         """Dense and lexical scores of every sentence, and what the bank teaches of it."""
         text, cosines, taught_by = searched
+        if not self.index.bank_models:
+            return self._fused_without_bank(text, cosines)
         parts, chunk_of = self.parts, self._chunk_of
         scores: Scores = (
             parts.chunk_cosine * _standardized(cosines.chunks[chunk_of])
@@ -221,8 +226,6 @@ class Retriever:
             + parts.chunk_words * _standardized(self.index.words.chunks.scores(text)[chunk_of])
             + parts.sentence_words * _standardized(self.index.words.sentences.scores(text))
         )
-        if not self.index.bank_models:
-            return scores
         taught = np.zeros_like(scores)
         for document, (sentence_scores, _) in taught_by.items():
             taught[self._rows(document).sentences] = sentence_scores
@@ -232,6 +235,28 @@ class Retriever:
             + parts.taught_words * _standardized(self.index.words.taught.scores(text))
         )
         return with_bank
+
+    def _fused_without_bank(self, text: str, cosines: _Cosines) -> Scores:
+        """A passage as a whole, and beside it its best sentence, which is highlighted.
+
+        "I need information on benefits planning" is answered by a passage, and by no sentence of it.
+        """
+        parts, chunk_of = self.parts, self._chunk_of
+        cosine = _standardized(cosines.sentences)
+        likest, highlighted = np.full((2, len(self.index.chunks)), -np.inf, dtype=np.float32)
+        np.maximum.at(likest, chunk_of, cosine)
+        passages: Scores = (
+            parts.chunk_cosine * _standardized(cosines.chunks)
+            + parts.whole_words * _standardized(self._chunk_words.scores(text))
+            + parts.likest_sentence * likest
+        )
+        sentences: Scores = parts.sentence_cosine * cosine + parts.sentence_words * _standardized(
+            self._sentence_words.scores(text)
+        )
+        np.maximum.at(highlighted, chunk_of, sentences)
+        # The best sentence has the score of its passage, the others what they are worse.
+        scores: Scores = passages[chunk_of] + (sentences - highlighted[chunk_of])
+        return scores
 
     def _taught(self, document: int, cosines: _Cosines) -> tuple[Scores, float]:
         rows = self._rows(document)
@@ -253,13 +278,11 @@ class Retriever:
         rows = self._rows(document)
         sentence_scores, answerable = taught_by[document]
         words = self.index.words.questions.scores(text)
-        n_answered = len(self.index.questions)
-        asked, left_open = words[:n_answered][rows.questions], words[n_answered:][rows.open_questions]
         known = (cosines.sentences, cosines.questions, cosines.open_questions)
         return model.calibration.confidence(
             Signals(
                 answerable=answerable,
-                lexical_margin=lexical_margin(asked, left_open),
+                lexical_margin=lexical_margin(words[rows.of_bank], rows.n_answered),
                 best_sentence=float(sentence_scores.max()),
                 nearest=float(max(part.max() for part in known if part.size)),
             )
@@ -287,14 +310,15 @@ class Retriever:
         of_sentences = np.array([sentence.document for sentence in sentences], dtype=int)
         of_questions = np.array([sentences[q.sentence].document for q in questions], dtype=int)
         of_open = np.array([question.document for question in open_questions], dtype=int)
-        return {
-            document: _Rows(
-                _picked(np.flatnonzero(of_sentences == document)),
-                _picked(np.flatnonzero(of_questions == document)),
-                _picked(np.flatnonzero(of_open == document)),
+        of_document = {}
+        for document in self.index.bank_models:
+            own, answered, left_open = (
+                np.flatnonzero(of == document) for of in (of_sentences, of_questions, of_open)
             )
-            for document in self.index.bank_models
-        }
+            of_bank = np.concatenate([answered, len(questions) + left_open])
+            picked = map(_picked, (own, answered, left_open, of_bank))
+            of_document[document] = _Rows(*picked, n_answered=len(answered))
+        return of_document
 
     def _rows(self, document: int) -> _Rows:
         return self._rows_by_document[document]
@@ -326,7 +350,7 @@ class Retriever:
 
 
 class _Cosines(NamedTuple):
-    """Cosines to everything that is embedded: of one query, shape (n_rows,), or of several, (n_queries, n_rows)."""
+    """Cosines to all that is embedded: each (n_rows,), or (n_queries, n_rows) of several queries."""
 
     chunks: FloatMatrix
     sentences: FloatMatrix
@@ -348,6 +372,8 @@ class _Rows(NamedTuple):
     sentences: Picked
     questions: Picked
     open_questions: Picked
+    of_bank: Picked  # among all questions, first the answered ones
+    n_answered: int
 
 
 def _picked(rows: np.ndarray) -> Picked:

@@ -114,7 +114,10 @@ def review(
     evaluated = [row for row in rows if row.kind != "urgent"]
     asked = [*_bank(old, new), *_evaluation(evaluated, [*old.documents, *new.documents])]
     encoder = RememberingEncoder(after.encoder, dict(_embedded_questions(new)))
-    then, now = (Assistant(Retriever(index, encoder)) for index in (old, new))
+    then, now = (
+        Assistant(Retriever(index, encoder)).embedding_ahead((e.question, e.history) for e in asked)
+        for index in (old, new)
+    )
     versions = _Versions(old, new)
     touched = []
     for done, expected in enumerate(asked, start=1):

@@ -48,6 +48,8 @@ ASKS = ("treatment", "dose", "amount", "own amount", "decision", "change", "safe
 PEOPLE = ("special", "own condition", "named", "on medicine")
 # No article can know these of a person.
 _AMOUNT_OR_CHANGE = frozenset({"amount", "own amount", "change"})
+# Words that may stand for what an article is about: "is it safe with aspirin?", "my level is low".
+_STANDS_FOR_IT = frozenset({"it", "level", "deficient", "numb", "form", "counted"})
 _ON_TAKING_IT = frozenset({"dose", "amount", "own amount", "decision"})
 
 _OF_SOMEBODY = frozenset({"amount", "decision", "change"})
@@ -90,6 +92,7 @@ class Asked:
     special: bool = False  # of a child, a pregnancy, weak kidneys: of whom doses differ
     beginning: bool = False  # whether to take a vitamin or the like, and how much: a test comes first
     medicines: frozenset[str] = frozenset()  # classes of the medicines that it names
+    of_nothing_else: bool = False  # it speaks of taking something, and names no other medicine or vitamin
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +149,17 @@ class Rules:
             or ("on medicine" in own and asks and ("named" in own or not asks.isdisjoint(_OF_SOMEBODY)))
         )
         named = self.lists_in(message) | self.lists_in(before)
+        medicines = frozenset(name for name in named if name in self.medicines)
+        others = (medicines | (named & {"other_vitamin"})) - {self.any_medicine}
+        vague = asks <= {"decision", "change", "advice"} and named.isdisjoint(_STANDS_FOR_IT)
         return Asked(
             treatment=bool(asks - {"advice"}) or personal,
             personal=personal,
             amount=not asks.isdisjoint(_AMOUNT_OR_CHANGE),
             special="special" in told,
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
-            medicines=frozenset(name for name in named if name in self.medicines),
+            medicines=medicines,
+            of_nothing_else=not vague and (not others or not named.isdisjoint(_STANDS_FOR_IT)),
         )
 
     def finds(self, message: str) -> set[str]:

@@ -55,6 +55,9 @@ class AskRequest(BaseModel):
     question: Question
     history: History = []
     max_quotes: Quotes = MAX_QUOTES
+    literal: bool = Field(
+        False, description="Search the question as it was typed: no conversation, no mending of its spelling."
+    )
 
 
 class SearchRequest(BaseModel):
@@ -164,7 +167,7 @@ class UnknownDocumentError(Exception):
 
 def ask(assistant: Assistant, request: AskRequest) -> dict[str, Any]:
     """The answer to a question, as `AnswerBody` describes it."""
-    answer = assistant.ask(request.question, request.history, request.max_quotes)
+    answer = assistant.ask(request.question, request.history, request.max_quotes, literal=request.literal)
     named = [quote.document for quote in answer.quotes]
     named += [section.document for notice in answer.notices for section in notice.sections]
     return {**answer.to_dict(), **_served(assistant, named)}
