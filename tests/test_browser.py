@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from html import unescape
@@ -18,7 +17,7 @@ import pytest
 import uvicorn
 from conftest import SMALL_TEXT, HashingEncoder, serving
 from fastapi import FastAPI
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect, sync_playwright
 
 from b12qa import answering, rendering
 from b12qa.answering import MAX_QUOTES, Assistant
@@ -688,11 +687,10 @@ MARKS = (
     "<span class='place sentence' id=b12qa-said onclick={run}>x</span>",
     "<button type=button class=ask onclick={run}>x</button>",
 )
+WAYS: tuple[Callable[[str], str], ...] = (str, str.upper, lambda mark: f"x {mark} y")
 PAYLOADS = [
     way(mark.format(run=f"window.ran={number}", n=number))
-    for number, (way, mark) in enumerate(
-        itertools.product((str, str.upper, lambda mark: f"x {mark} y"), MARKS)
-    )
+    for number, (way, mark) in enumerate((way, mark) for way in WAYS for mark in MARKS)
 ][:100]
 
 
@@ -711,8 +709,13 @@ def test_a_hundred_payloads_run_nothing_and_fetch_nothing_wherever_they_stand(
     encoder = HashingEncoder(dimension=512, max_tokens=256)
     assistant = NotedAssistant(Retriever(open_index(tmp_path / "index"), encoder))
     dialogs: list[str] = []
+
+    def dismissed(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
     with served(assistant) as address, visit(browser, address) as chat:
-        chat.page.on("dialog", lambda dialog: dialogs.append(dialog.message) or dialog.dismiss())
+        chat.page.on("dialog", dismissed)
         expect(chat.page.locator("#articles article")).to_have_count(len(PAYLOADS))
         for first in range(0, len(PAYLOADS), 5):
             question = f"Passage number{first} says {' '.join(PAYLOADS[first : first + 5])}"[:500]
