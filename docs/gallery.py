@@ -1,6 +1,6 @@
 """Make the pictures of docs/gallery/: every state of the page, wide and narrow, light and dark.
 
-Run it after a build, with what `make test` installs:  python docs/gallery.py
+It builds the index where it is stale, and needs what `make test` installs:  python docs/gallery.py
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ STATES: dict[str, Callable[[Page], None]] = {
 @contextmanager
 def served() -> Iterator[str]:
     """The address of the chat while the block runs."""
-    page = served_by(Assistant.load(ROOT / "index", corpus=ROOT / "corpus"))
+    page = served_by(Assistant.load(ROOT / "index", corpus=ROOT / "corpus", build=True))
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(build_app(lambda: page), log_level="critical"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
