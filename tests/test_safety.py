@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from conftest import SMALL_TEXT, HashingEncoder
+from reading_grade import grade
 from typer.testing import CliRunner
 
 from b12qa import answering, rendering, safety
@@ -41,20 +41,6 @@ def no_region(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # Plain words.
-
-
-def syllables(word: str) -> int:
-    """Groups of vowels, without a silent e at the end."""
-    groups = len(re.findall(r"[aeiouy]+", word))
-    silent = word.endswith("e") and not word.endswith("le") and groups > 1
-    return max(groups - silent - (word.endswith("ed") and word[-3:-2] not in "td" and groups > 1), 1)
-
-
-def grade(text: str) -> float:
-    """Flesch-Kincaid grade level; numbers to call count as one short word."""
-    sentences = [s for s in re.split(r"[.!?:\n]+(?:\s|$)", text) if re.search(r"[A-Za-z]", s)]
-    words = re.findall(r"[a-z]+(?:'[a-z]+)?", re.sub(r"[\d-]+", " ten ", text).lower())
-    return 0.39 * len(words) / len(sentences) + 11.8 * sum(map(syllables, words)) / len(words) - 15.59
 
 
 def test_the_grade_of_a_text_is_measured_as_it_is_defined() -> None:
@@ -239,7 +225,7 @@ def test_an_emergency_is_answered_with_its_card_and_nothing_is_searched(tea: Ass
 
 
 def test_what_should_be_seen_soon_comes_before_the_normal_answer(tea: Assistant) -> None:
-    answer = tea.ask(f"{SORE}. Wait 3 minutes.")
+    answer = tea.ask(f"{SORE}. How hot is the water?")
     assert answer.care_card is not None
     assert answer.care_card.level is CareLevel.SOON
     assert answer.outcome is not Outcome.URGENT
@@ -256,7 +242,10 @@ def test_a_red_flag_after_400_harmless_words_is_met(tea: Assistant) -> None:
 
 def test_an_earlier_red_flag_still_counts_for_what_hangs_on_it(tea: Assistant) -> None:
     assert tea.ask("should i take b12 for it", ["I have chest pain"]).outcome is Outcome.URGENT
-    assert tea.ask("how long does black tea brew?", ["I have chest pain"]).care_card is None
+    # Once more, whatever is asked; then no longer.
+    assert tea.ask("how long does black tea brew?", ["I have chest pain"]).outcome is Outcome.URGENT
+    asked = ["I have chest pain", "how long does black tea brew?"]
+    assert tea.ask("how hot is the water for tea?", asked).care_card is None
 
 
 # On every surface.

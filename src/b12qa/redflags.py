@@ -437,7 +437,7 @@ _GLUED = frozenset(
 )
 _APART_T = re.compile(r"\b(can|don|won|isn|aren|doesn|didn|couldn|hasn|haven|wasn|wouldn) t\b")
 _LEET = str.maketrans("013457@$", "oieastas", "*'")
-_LEET_WORD = re.compile(r"[a-z]+[0-9@$*]+[a-z]+")
+_LEET_WORD = re.compile(r"(?<![a-z])[a-z]+[0-9@$*]+[a-z]+")
 _REPEATED = re.compile(r"(.)\1{2,}")
 _SENTENCE_ENDS = frozenset(".!?;\n\u2026")
 _STOPS = frozenset(":,()-\u2013\u2014*@$'")
@@ -515,6 +515,11 @@ class _Words:
             negators = self.negators[number] = _negators(self, *self.sentence_around(i))
         return negators.get(i, -1)
 
+    def negated(self) -> set[int]:
+        """All negated words."""
+        starts = {self.sentence_around(first)[0] for first, _ in self.hits.get("negator", ())}
+        return {i for start in starts for i in range(*self.sentence_around(start)) if self.negated_by(i) >= 0}
+
 
 def _read(text: str, flags: RedFlags) -> _Words:
     words = _Words()
@@ -572,17 +577,21 @@ def _plain_words(token: str) -> Iterable[str]:
 
 def _look_up(words: _Words, flags: RedFlags) -> None:
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    by_key: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    keys_at, texts, phrases, fills = [*words.keys, ()], [*words.text, ""], flags.phrases, flags.fills
     for start, keys in enumerate(words.keys):
+        after, hit = keys_at[start + 1], (start, start + 1)
         for key in keys:
-            node = flags.phrases.get(key)
+            node = phrases.get(key)
             if node is None:
                 continue
-            for name in node.lists:
-                found[name].append((start, start + 1))
-            for name in node.exact:
-                found[name].append((start, start + 1))
-            if node.longer:
+            by_key[key].append(hit)
+            longer = node.longer
+            if longer and (texts[start + 1] in fills or any(further in longer for further in after)):
                 _follow(node, start, words, flags, found)
+    for key, hits in by_key.items():
+        for name in (*phrases[key].lists, *phrases[key].exact):
+            found[name] += hits
     masked = {i for start, end in found.get("harmless", ()) for i in range(start, end)}
     for name, hits in found.items():
         if masked and name not in _EXACT:
@@ -760,13 +769,13 @@ def _parts_listed(words: _Words, names: Container[str]) -> list[set[str]]:
     listed: list[set[str]] = [set() for _ in range(part + 1)]
     if len(words.text) <= WORDS_OF_A_SHORT_MESSAGE and listed and SHORT in names:
         listed[0].add(SHORT)
-    negated = words.anywhere("negator")
+    negated = words.negated()
     for name, hits in words.hits.items():
         if name in names:
-            frame = name in _EXACT
-            for start, _ in hits:
-                if frame or not negated or words.negated_by(start) < 0:
-                    listed[part_of[start]].add(name)
+            if negated and name not in _EXACT:
+                hits = [hit for hit in hits if hit[0] not in negated]
+            for part in {part_of[start] for start, _ in hits}:
+                listed[part].add(name)
     return listed
 
 
@@ -965,6 +974,8 @@ def _personal(context: _Context, words: _Words) -> bool:
 
 
 def _teaches(context: _Context, words: _Words) -> bool:
+    if words.has("tells_me", context.clause_start, context.first):
+        return True
     return words.has("teaches", context.clause_start, min(context.last + 1 + TEACHING_REACH, context.clause_end))
 
 
