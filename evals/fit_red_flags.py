@@ -2,8 +2,8 @@
 
     python evals/fit_red_flags.py [--leave-out-others]
 
-Red flags and harmless messages come from tests/fixtures, the question bank and the development questions. Which
-part of a long message is the red flag is not known: the part with most points is taken, again and again.
+Red flags and harmless messages come from tests/fixtures, the question bank and the development questions.
+Which part of a long message is the red flag is not known: the part with most points is taken, in rounds.
 Needs scikit-learn, which comes with the model's library. The printed section replaces the one in the file.
 """
 
@@ -13,6 +13,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ import scipy.sparse
 from sklearn.linear_model import LogisticRegression
 
 from b12qa import redflags
+from b12qa.chunking import chunk_documents
 from b12qa.corpus import read_corpus
+from b12qa.questions import read_banks
 from b12qa.redflags import load_red_flags
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +44,7 @@ class _Every:
 
 
 def messages(file: str) -> list[str]:
+    """The conversations of a fixture."""
     lines = (FIXTURES / file).read_text("utf-8").split("\n")
     return [line.replace("⏎", "\n") for line in lines if line and not line.startswith("#")]
 
@@ -49,7 +53,7 @@ def parts(message: str) -> list[set[str]]:
     """The lists of words in each two neighbouring parts of the last turn."""
     words = redflags._read(message.split(" /// ")[-1], load_red_flags())
     listed = redflags._parts_listed(words, _Every()) or [set()]
-    return listed if len(listed) == 1 else [a | b for a, b in zip(listed, listed[1:], strict=False)]
+    return listed if len(listed) == 1 else [a | b for a, b in pairwise(listed)]
 
 
 def weighted(others: bool) -> tuple[list[tuple[str, float]], list[tuple[str, float]]]:
@@ -67,9 +71,12 @@ def weighted(others: bool) -> tuple[list[tuple[str, float]], list[tuple[str, flo
 
 
 def questions_of_the_bank() -> Iterator[str]:
-    for document in read_corpus(ROOT / "corpus").documents:
-        for question in document.questions:
-            yield question.text
+    """Questions about the article, answered by it or not."""
+    corpus = read_corpus(ROOT / "corpus")
+    sentences = chunk_documents(corpus.documents, lambda text: len(text.split()), 256).sentences
+    bank = read_banks(corpus, sentences)
+    for question in (*bank.answered, *bank.open):
+        yield question.text
 
 
 def fit(urgent: Sequence[tuple[str, float]], harmless: Sequence[tuple[str, float]]) -> dict[str, int]:
@@ -102,8 +109,11 @@ def fit(urgent: Sequence[tuple[str, float]], harmless: Sequence[tuple[str, float
 
 
 def main() -> None:
+    """Fit and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--leave-out-others", action="store_true", help="leave out the messages of other hands")
+    parser.add_argument(
+        "--leave-out-others", action="store_true", help="leave out the messages of other hands"
+    )
     arguments = parser.parse_args()
     print("points:")
     for name, points in fit(*weighted(not arguments.leave_out_others)).items():

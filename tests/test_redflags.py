@@ -76,9 +76,7 @@ def test_every_list_of_words_is_used() -> None:
 
 def test_almost_no_red_flag_of_the_collection_is_missed() -> None:
     known = messages("red-flags")
-    missed = [
-        text for text in known if (concept := found(text)) is None or concept.level is CareLevel.SOON
-    ]
+    missed = [text for text in known if (concept := found(text)) is None or concept.level is CareLevel.SOON]
     assert len(missed) * 500 <= len(known), missed
     assert len(known) > 2000
 

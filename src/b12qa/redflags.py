@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import Stemmer
 import yaml
@@ -432,9 +432,11 @@ _WITHOUT_APOSTROPHE = {
     "theyre": ("they", "are"), "youre": ("you", "are"), "weve": ("we", "have"), "ihave": ("i", "have"),
 }  # fmt: skip
 _IS_AFTER = frozenset({"he", "she", "it", "that", "there", "who", "what", "how", "where", "this"})
-_GLUED = frozenset(
-    "i a an my me in is im on of to it no not the can has his her he she and eye leg arm pee die hot red".split()
-)
+# Short words that are often typed together with the next one.
+_GLUED = frozenset({
+    "a", "an", "and", "arm", "can", "die", "eye", "has", "he", "her", "his", "hot", "i", "im", "in", "is",
+    "it", "leg", "me", "my", "no", "not", "of", "on", "pee", "red", "she", "the", "to",
+})  # fmt: skip
 _APART_T = re.compile(r"\b(can|don|won|isn|aren|doesn|didn|couldn|hasn|haven|wasn|wouldn) t\b")
 _LEET = str.maketrans("013457@$", "oieastas", "*'")
 _LEET_WORD = re.compile(r"(?<![a-z])[a-z]+[0-9@$*]+[a-z]+")
@@ -526,7 +528,9 @@ def _read(text: str, flags: RedFlags) -> _Words:
     _split(normalized(text), words, flags)
     _look_up(words, flags)
     words.start = flags.start
-    words.listed = [{name: flags.points[name] for name in part} for part in _parts_listed(words, flags.points)]
+    words.listed = [
+        {name: flags.points[name] for name in part} for part in _parts_listed(words, flags.points)
+    ]
     return words
 
 
@@ -664,7 +668,11 @@ def _unglued(typed: str, flags: RedFlags) -> list[str]:
             continue
         for end in range(start + 1, min(start + MAX_LENGTH_OF_A_PART, len(typed)) + 1):
             part = typed[start:end]
-            if _may_be_glued(part) and part in flags.words and (end not in best or len(best[end]) > len(way) + 1):
+            if (
+                _may_be_glued(part)
+                and part in flags.words
+                and (end not in best or len(best[end]) > len(way) + 1)
+            ):
                 best[end] = [*way, part]
     return best.get(len(typed), [typed])
 
@@ -782,7 +790,7 @@ def _parts_listed(words: _Words, names: Container[str]) -> list[set[str]]:
 def _most_points(words: _Words) -> int:
     """The points of those two neighbouring parts of a message that have most."""
     parts = words.listed or [{}]
-    pairs = zip(parts, parts[1:], strict=False) if len(parts) > 1 else [(parts[0], {})]
+    pairs = pairwise(parts) if len(parts) > 1 else [(parts[0], {})]
     return words.start + max(sum((first | second).values()) for first, second in pairs)
 
 
@@ -976,7 +984,9 @@ def _personal(context: _Context, words: _Words) -> bool:
 def _teaches(context: _Context, words: _Words) -> bool:
     if words.has("tells_me", context.clause_start, context.first):
         return True
-    return words.has("teaches", context.clause_start, min(context.last + 1 + TEACHING_REACH, context.clause_end))
+    return words.has(
+        "teaches", context.clause_start, min(context.last + 1 + TEACHING_REACH, context.clause_end)
+    )
 
 
 def _asked_in_general(context: _Context, words: _Words) -> bool:
