@@ -41,9 +41,7 @@ def compiled() -> dict[str, re.Pattern[Any]]:
     for module in modules():
         for name, value in vars(module).items():
             kept = value.values() if isinstance(value, dict) else value
-            several = (
-                kept if isinstance(kept, (list, tuple, set, frozenset)) or kept is not value else (value,)
-            )
+            several = isinstance(kept, list | tuple | set | frozenset) or kept is not value
             for number, pattern in enumerate(kept if several else (value,)):
                 if isinstance(pattern, re.Pattern):
                     patterns[f"{module.__name__}.{name}[{number}]"] = pattern

@@ -788,10 +788,10 @@ def _parts_listed(words: _Words, names: Container[str]) -> list[set[str]]:
 
 
 def _most_points(words: _Words) -> int:
-    """The points of those two neighbouring parts of a message that have most."""
+    """The points of the part of a message that has most, alone or with the next one."""
     parts = words.listed or [{}]
-    pairs = pairwise(parts) if len(parts) > 1 else [(parts[0], {})]
-    return words.start + max(sum((first | second).values()) for first, second in pairs)
+    together = [first | second for first, second in pairwise(parts)]
+    return words.start + max(sum(part.values()) for part in [*parts, *together])
 
 
 def _points_together(earlier: _Words, last: _Words) -> int:
