@@ -58,6 +58,7 @@ def written() -> dict[str, re.Pattern[Any]]:
             owner = node.func.value
             first = node.args[0] if node.args else None
             if isinstance(owner, ast.Name) and owner.id == "re" and isinstance(first, ast.Constant):
+                assert isinstance(first.value, str | bytes)
                 patterns[f"{path.relative_to(SOURCES)}:{node.lineno}"] = re.compile(first.value)
     return patterns
 

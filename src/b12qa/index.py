@@ -354,7 +354,8 @@ def all_cosines(vectors: faiss.IndexFlatIP, query_embeddings: FloatMatrix) -> Fl
     rows = np.tile(np.arange(vectors.ntotal, dtype=np.int64), (len(queries), 1))
     if rows.size:
         given, found, wanted = (faiss.swig_ptr(array) for array in (queries, cosines, rows))
-        vectors.compute_distance_subset(len(queries), given, vectors.ntotal, found, wanted)
+        untyped: Any = vectors  # the library's own annotations leave this method out
+        untyped.compute_distance_subset(len(queries), given, vectors.ntotal, found, wanted)
     return cosines
 
 

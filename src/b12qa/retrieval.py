@@ -316,8 +316,9 @@ class Retriever:
                 np.flatnonzero(of == document) for of in (of_sentences, of_questions, of_open)
             )
             of_bank = np.concatenate([answered, len(questions) + left_open])
-            picked = map(_picked, (own, answered, left_open, of_bank))
-            of_document[document] = _Rows(*picked, n_answered=len(answered))
+            of_document[document] = _Rows(
+                _picked(own), _picked(answered), _picked(left_open), _picked(of_bank), len(answered)
+            )
         return of_document
 
     def _rows(self, document: int) -> _Rows:
