@@ -28,8 +28,9 @@ COLOURS = 64  # enough for a page, and a fifth of the bytes
 
 def ask(page: Page, question: str) -> None:
     """Begin anew and ask one question."""
-    page.locator("#again").click()
-    page.locator("#conversation .welcome").wait_for()
+    if page.locator("#conversation .b12qa.answer").count():
+        page.locator("#again").click()
+        page.locator("#conversation .welcome").wait_for()
     box = page.locator("#question textarea")
     box.fill(question)
     box.press("Enter")
