@@ -1,6 +1,6 @@
 """Make the pictures of docs/gallery/: every state of the page, wide and narrow, light and dark.
 
-Run it after a build, with what `make test` installs:  python docs/gallery.py
+It builds the index where it is stale, and needs what `make test` installs:  python docs/gallery.py
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ COLOURS = 64  # enough for a page, and a fifth of the bytes
 
 def ask(page: Page, question: str) -> None:
     """Begin anew and ask one question."""
-    page.locator("#again").click()
-    page.locator("#conversation .welcome").wait_for()
+    if page.locator("#conversation .b12qa.answer").count():
+        page.locator("#again").click()
+        page.locator("#conversation .welcome").wait_for()
     box = page.locator("#question textarea")
     box.fill(question)
     box.press("Enter")
@@ -69,7 +70,7 @@ STATES: dict[str, Callable[[Page], None]] = {
 @contextmanager
 def served() -> Iterator[str]:
     """The address of the chat while the block runs."""
-    page = served_by(Assistant.load(ROOT / "index", corpus=ROOT / "corpus"))
+    page = served_by(Assistant.load(ROOT / "index", corpus=ROOT / "corpus", build=True))
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(build_app(lambda: page), log_level="critical"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

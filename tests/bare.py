@@ -35,6 +35,7 @@ def bare_index(text: str | Document, max_tokens: int = 32) -> Index:
         open_question_vectors=nothing,
         bank_models={},
         text_digests=b"",
+        words=nothing,
         made_with={},
     )
 

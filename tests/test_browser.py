@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from html import unescape
@@ -18,7 +17,7 @@ import pytest
 import uvicorn
 from conftest import SMALL_TEXT, HashingEncoder, serving
 from fastapi import FastAPI
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect, sync_playwright
 
 from b12qa import answering, rendering
 from b12qa.answering import MAX_QUOTES, Assistant
@@ -171,9 +170,9 @@ def plain_quotes(answer: Answer) -> list[str]:
 
 def shown_quotes(answer: Locator) -> list[str]:
     """The text content of each quote, blanks and line breaks included."""
-    return answer.locator("figure.quote .words").evaluate_all(
-        "all => all.filter(one => !one.closest('details')).map(one => one.textContent)"
-    )
+    at_once = "all => all.filter(one => !one.closest('details')).map(one => one.textContent)"
+    shown: list[str] = answer.locator("figure.quote .words").evaluate_all(at_once)
+    return shown
 
 
 def words_of(document: Document, sentence: Sentence) -> str:
@@ -688,11 +687,10 @@ MARKS = (
     "<span class='place sentence' id=b12qa-said onclick={run}>x</span>",
     "<button type=button class=ask onclick={run}>x</button>",
 )
+WAYS: tuple[Callable[[str], str], ...] = (str, str.upper, lambda mark: f"x {mark} y")
 PAYLOADS = [
     way(mark.format(run=f"window.ran={number}", n=number))
-    for number, (way, mark) in enumerate(
-        itertools.product((str, str.upper, lambda mark: f"x {mark} y"), MARKS)
-    )
+    for number, (way, mark) in enumerate((way, mark) for way in WAYS for mark in MARKS)
 ][:100]
 
 
@@ -710,9 +708,14 @@ def test_a_hundred_payloads_run_nothing_and_fetch_nothing_wherever_they_stand(
     build_index(read_corpus(corpus), HashingEncoder(dimension=512, max_tokens=256), tmp_path / "index")
     encoder = HashingEncoder(dimension=512, max_tokens=256)
     assistant = NotedAssistant(Retriever(open_index(tmp_path / "index"), encoder))
-    dialogs = []
+    dialogs: list[str] = []
+
+    def dismissed(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
     with served(assistant) as address, visit(browser, address) as chat:
-        chat.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        chat.page.on("dialog", dismissed)
         expect(chat.page.locator("#articles article")).to_have_count(len(PAYLOADS))
         for first in range(0, len(PAYLOADS), 5):
             question = f"Passage number{first} says {' '.join(PAYLOADS[first : first + 5])}"[:500]
@@ -970,7 +973,8 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("ut
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RUN_AXE = """
 async ([rules, exclude]) => {
-  const found = await axe.run({ exclude }, { runOnly: rules, resultTypes: ["violations"] });
+  const where = exclude.length ? { exclude } : document;
+  const found = await axe.run(where, { runOnly: rules, resultTypes: ["violations"] });
   return found.violations
     .filter((one) => ["serious", "critical"].includes(one.impact))
     .map((one) => [one.id, ...one.nodes.map((node) => node.target.join(" "))]);
@@ -987,10 +991,10 @@ STATES = {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_any_state(browser: Browser, scripted_address: str, scheme: str) -> None:
-    found = {}
+    found: dict[tuple[str, int], object] = {}
 
-    def look(state: str, widths: Sequence[int] = (320, 390, 1280)) -> None:
-        for width in widths:
+    def look(chat: Visit, state: str) -> None:
+        for width in (320, 390, 1280):
             chat.page.set_viewport_size({"width": width, "height": 800})
             chat.page.evaluate("scrollTo(0, document.body.scrollHeight)")  # the box covers what is below it
             exclude = [] if state == "panel open" else [["#articles"]]
@@ -1000,14 +1004,14 @@ def test_axe_finds_nothing_serious_in_any_state(browser: Browser, scripted_addre
 
     with visit(browser, scripted_address, color_scheme=scheme) as chat:
         chat.page.evaluate(AXE)
-        look("welcome")
+        look(chat, "welcome")
         for state, question in STATES.items():
             chat.page.set_viewport_size({"width": 1280, "height": 800})
             chat.ask(question)
-            look(state)
+            look(chat, state)
             if state == "answered":
                 chat.answers.first.locator("a.open").first.click()
-                look("panel open")
+                look(chat, "panel open")
                 chat.page.get_by_role("button", name="Close the article").click()
             chat.start_over()
     assert found == {}

@@ -191,7 +191,8 @@ def test_all_cosines_are_those_of_a_search_for_everything_however_many_come_toge
     flat = flat_index(unit_vectors(57, 384, seed=1))
     wanted = unit_vectors(queries, 384, seed=2)
     cosines = all_cosines(flat, wanted)
-    assert (cosines.dtype, cosines.shape) == (np.float32, (queries, 57))
+    assert cosines.dtype == np.float32
+    assert cosines.shape == (queries, 57)
     for row, query in enumerate(wanted):
         scores, found = search(flat, query[np.newaxis], 57)
         np.testing.assert_array_equal(cosines[row, found[0]], scores[0])

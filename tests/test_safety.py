@@ -259,7 +259,7 @@ def test_an_emergency_is_answered_with_its_card_and_nothing_is_searched(tea: Ass
 
 
 def test_what_should_be_seen_soon_comes_before_the_normal_answer(tea: Assistant) -> None:
-    answer = tea.ask(f"{SORE}. Wait 3 minutes.")
+    answer = tea.ask(f"{SORE}. How hot is the water?")
     assert answer.care_card is not None
     assert answer.care_card.level is CareLevel.SOON
     assert answer.outcome is not Outcome.URGENT
@@ -276,7 +276,10 @@ def test_a_red_flag_after_400_harmless_words_is_met(tea: Assistant) -> None:
 
 def test_an_earlier_red_flag_still_counts_for_what_hangs_on_it(tea: Assistant) -> None:
     assert tea.ask("should i take b12 for it", ["I have chest pain"]).outcome is Outcome.URGENT
-    assert tea.ask("how long does black tea brew?", ["I have chest pain"]).care_card is None
+    # Once more, whatever is asked; then no longer.
+    assert tea.ask("how long does black tea brew?", ["I have chest pain"]).outcome is Outcome.URGENT
+    asked = ["I have chest pain", "how long does black tea brew?"]
+    assert tea.ask("how hot is the water for tea?", asked).care_card is None
 
 
 # On every surface.

@@ -11,7 +11,7 @@ TEXT = (ROOT / "docs" / "safety.md").read_text("utf-8")
 HAZARDS = re.findall(r"^\| H\d+ \|.*\|$", TEXT, re.MULTILINE)
 
 
-def tests_that_exist() -> set[str]:
+def names_of_all_tests() -> set[str]:
     return {
         node.name
         for path in (ROOT / "tests").glob("test_*.py")
@@ -35,7 +35,7 @@ def test_every_hazard_has_its_cause_its_control_its_tests_and_what_remains() -> 
 def test_every_test_that_the_safety_case_names_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", TEXT))
     assert len(named) >= 30
-    assert sorted(named - tests_that_exist()) == []
+    assert sorted(named - names_of_all_tests()) == []
 
 
 def test_the_parts_that_were_promised_are_there() -> None:

@@ -42,7 +42,7 @@ _CONTINUATION = re.compile(
     re.IGNORECASE,
 )
 _CORRECTION = re.compile(
-    r"(?:no|nope|sorry|oops|not|i mean|i meant|actually|rather)\b|.*\bi meant?\b", re.IGNORECASE
+    r"\A(?:no|nope|sorry|oops|not|i mean|i meant|actually|rather)\b|\bi meant?\b", re.IGNORECASE
 )
 _RETURN = re.compile(r"\b(?:back to|return(?:ing)? to|again|earlier|going back|come back)\b", re.IGNORECASE)
 _QUESTION_WORD = (
@@ -150,7 +150,7 @@ def _dependence(question: str, topics: Topics) -> Dependence:
         return Dependence.EMPTY
     if _RETURN.search(question):
         return Dependence.RETURN
-    if _CORRECTION.match(question):
+    if _CORRECTION.search(question):
         return Dependence.CORRECTION
     # Words that no document and no answered question uses belong to another topic.
     strange = bool(topics.known) and topics.known.isdisjoint(content)

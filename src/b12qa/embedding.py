@@ -44,7 +44,7 @@ BATCH_SIZE = 32
 # texts, below the second with the number of threads.
 LEAST_ROWS = 8
 ROWS_PER_THREAD = 64
-_HUB_NAME = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
+_HUB_NAME = re.compile(r"(?<![\w.-])([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 
 
 class Encoder(Protocol):

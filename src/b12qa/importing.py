@@ -108,7 +108,9 @@ def _draft(path: Path, text: str) -> str:
 
 def _tidy(text: str) -> str:
     """Text without what nobody typed: NUL, blanks before a line's end, more than one empty line."""
-    lines = (re.sub(r"(?<! )[ \t]$|[ \t]{3,}$", "", line) for line in text.replace("\0", "").splitlines())
+    lines = (
+        re.sub(r"(?<! )[ \t]$|(?<![ \t])[ \t]{3,}$", "", line) for line in text.replace("\0", "").splitlines()
+    )
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n") + "\n"
 
 

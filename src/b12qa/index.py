@@ -362,7 +362,8 @@ def all_cosines(vectors: Vectors, query_embeddings: FloatMatrix) -> FloatMatrix:
         # A search for all rows would also sort them, which takes longer than to compare them.
         queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
         wanted = np.tile(np.arange(vectors.ntotal), (len(queries), 1))
-        vectors.compute_distance_subset(  # type: ignore[attr-defined]
+        untyped: Any = vectors  # the library's own annotations leave this method out
+        untyped.compute_distance_subset(
             len(queries),
             faiss.swig_ptr(queries),
             vectors.ntotal,

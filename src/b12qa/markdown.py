@@ -53,7 +53,7 @@ _CONTAINER_RULES: dict[str, list[str]] = {
 # The parser drops what is nested deeper than it will go; what is deeper than this stays plain text.
 _MAX_NESTING = 80
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_COMMENTS = re.compile(r"\s*(?:<!--(?!-?>)(?:(?!-->).)*-->\s*)+", re.DOTALL)
+_COMMENTS = re.compile(r"\A\s*(?:<!--(?!-?>)(?:(?!-->).)*-->\s*)+", re.DOTALL)
 _ESCAPED_PIPE = re.compile(r"\\\|")
 _ATX_MARK = re.compile(r"#+[ \t]*")
 _ATX_CLOSING = re.compile(r"(?:(?<=[ \t])|^)#+$")

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import Stemmer
 import yaml
@@ -432,12 +432,14 @@ _WITHOUT_APOSTROPHE = {
     "theyre": ("they", "are"), "youre": ("you", "are"), "weve": ("we", "have"), "ihave": ("i", "have"),
 }  # fmt: skip
 _IS_AFTER = frozenset({"he", "she", "it", "that", "there", "who", "what", "how", "where", "this"})
-_GLUED = frozenset(
-    "i a an my me in is im on of to it no not the can has his her he she and eye leg arm pee die hot red".split()
-)
+# Short words that are often typed together with the next one.
+_GLUED = frozenset({
+    "a", "an", "and", "arm", "can", "die", "eye", "has", "he", "her", "his", "hot", "i", "im", "in", "is",
+    "it", "leg", "me", "my", "no", "not", "of", "on", "pee", "red", "she", "the", "to",
+})  # fmt: skip
 _APART_T = re.compile(r"\b(can|don|won|isn|aren|doesn|didn|couldn|hasn|haven|wasn|wouldn) t\b")
 _LEET = str.maketrans("013457@$", "oieastas", "*'")
-_LEET_WORD = re.compile(r"[a-z]+[0-9@$*]+[a-z]+")
+_LEET_WORD = re.compile(r"(?<![a-z])[a-z]+[0-9@$*]+[a-z]+")
 _REPEATED = re.compile(r"(.)\1{2,}")
 _SENTENCE_ENDS = frozenset(".!?;\n\u2026")
 _STOPS = frozenset(":,()-\u2013\u2014*@$'")
@@ -515,13 +517,20 @@ class _Words:
             negators = self.negators[number] = _negators(self, *self.sentence_around(i))
         return negators.get(i, -1)
 
+    def negated(self) -> set[int]:
+        """All negated words."""
+        starts = {self.sentence_around(first)[0] for first, _ in self.hits.get("negator", ())}
+        return {i for start in starts for i in range(*self.sentence_around(start)) if self.negated_by(i) >= 0}
+
 
 def _read(text: str, flags: RedFlags) -> _Words:
     words = _Words()
     _split(normalized(text), words, flags)
     _look_up(words, flags)
     words.start = flags.start
-    words.listed = [{name: flags.points[name] for name in part} for part in _parts_listed(words, flags.points)]
+    words.listed = [
+        {name: flags.points[name] for name in part} for part in _parts_listed(words, flags.points)
+    ]
     return words
 
 
@@ -572,17 +581,21 @@ def _plain_words(token: str) -> Iterable[str]:
 
 def _look_up(words: _Words, flags: RedFlags) -> None:
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    by_key: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    keys_at, texts, phrases, fills = [*words.keys, ()], [*words.text, ""], flags.phrases, flags.fills
     for start, keys in enumerate(words.keys):
+        after, hit = keys_at[start + 1], (start, start + 1)
         for key in keys:
-            node = flags.phrases.get(key)
+            node = phrases.get(key)
             if node is None:
                 continue
-            for name in node.lists:
-                found[name].append((start, start + 1))
-            for name in node.exact:
-                found[name].append((start, start + 1))
-            if node.longer:
+            by_key[key].append(hit)
+            longer = node.longer
+            if longer and (texts[start + 1] in fills or any(further in longer for further in after)):
                 _follow(node, start, words, flags, found)
+    for key, hits in by_key.items():
+        for name in (*phrases[key].lists, *phrases[key].exact):
+            found[name] += hits
     masked = {i for start, end in found.get("harmless", ()) for i in range(start, end)}
     for name, hits in found.items():
         if masked and name not in _EXACT:
@@ -655,7 +668,11 @@ def _unglued(typed: str, flags: RedFlags) -> list[str]:
             continue
         for end in range(start + 1, min(start + MAX_LENGTH_OF_A_PART, len(typed)) + 1):
             part = typed[start:end]
-            if _may_be_glued(part) and part in flags.words and (end not in best or len(best[end]) > len(way) + 1):
+            if (
+                _may_be_glued(part)
+                and part in flags.words
+                and (end not in best or len(best[end]) > len(way) + 1)
+            ):
                 best[end] = [*way, part]
     return best.get(len(typed), [typed])
 
@@ -760,21 +777,21 @@ def _parts_listed(words: _Words, names: Container[str]) -> list[set[str]]:
     listed: list[set[str]] = [set() for _ in range(part + 1)]
     if len(words.text) <= WORDS_OF_A_SHORT_MESSAGE and listed and SHORT in names:
         listed[0].add(SHORT)
-    negated = words.anywhere("negator")
+    negated = words.negated()
     for name, hits in words.hits.items():
         if name in names:
-            frame = name in _EXACT
-            for start, _ in hits:
-                if frame or not negated or words.negated_by(start) < 0:
-                    listed[part_of[start]].add(name)
+            if negated and name not in _EXACT:
+                hits = [hit for hit in hits if hit[0] not in negated]
+            for part in {part_of[start] for start, _ in hits}:
+                listed[part].add(name)
     return listed
 
 
 def _most_points(words: _Words) -> int:
-    """The points of those two neighbouring parts of a message that have most."""
+    """The points of the part of a message that has most, alone or with the next one."""
     parts = words.listed or [{}]
-    pairs = zip(parts, parts[1:], strict=False) if len(parts) > 1 else [(parts[0], {})]
-    return words.start + max(sum((first | second).values()) for first, second in pairs)
+    together = [first | second for first, second in pairwise(parts)]
+    return words.start + max(sum(part.values()) for part in [*parts, *together])
 
 
 def _points_together(earlier: _Words, last: _Words) -> int:
@@ -965,7 +982,11 @@ def _personal(context: _Context, words: _Words) -> bool:
 
 
 def _teaches(context: _Context, words: _Words) -> bool:
-    return words.has("teaches", context.clause_start, min(context.last + 1 + TEACHING_REACH, context.clause_end))
+    if words.has("tells_me", context.clause_start, context.first):
+        return True
+    return words.has(
+        "teaches", context.clause_start, min(context.last + 1 + TEACHING_REACH, context.clause_end)
+    )
 
 
 def _asked_in_general(context: _Context, words: _Words) -> bool:

@@ -374,8 +374,9 @@ class Retriever:
                 np.flatnonzero(of == document) for of in (of_sentences, of_questions, of_open)
             )
             of_bank = np.concatenate([answered, len(questions) + left_open])
-            picked = map(_picked, (own, answered, left_open, of_bank))
-            of_document[document] = _Rows(*picked, n_answered=len(answered))
+            of_document[document] = _Rows(
+                _picked(own), _picked(answered), _picked(left_open), _picked(of_bank), len(answered)
+            )
         return of_document
 
     def _rows(self, document: int) -> _Rows:
@@ -450,7 +451,7 @@ def _standardized(scores: Scores, moments: Moments | None = None) -> Scores:
         moments: of all rows, where the scores are those of some.
     """
     centred: Scores = scores - (scores.mean() if moments is None else np.float32(moments.mean))
-    spread = np.sqrt(centred @ centred / len(centred)) if moments is None else np.float32(moments.spread)
+    spread = float(np.sqrt(centred @ centred / len(centred))) if moments is None else moments.spread
     return centred / spread if spread > 0 else centred
 
 

@@ -55,9 +55,10 @@ class AskRequest(BaseModel):
     question: Question
     history: History = []
     max_quotes: Quotes = MAX_QUOTES
-    literal: bool = Field(
-        False, description="Search the question as it was typed: no conversation, no mending of its spelling."
-    )
+    literal: Annotated[
+        bool,
+        Field(description="Search the question as typed: no conversation, no mending of its spelling."),
+    ] = False
 
 
 class SearchRequest(BaseModel):

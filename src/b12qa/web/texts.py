@@ -82,7 +82,7 @@ def _by_preference(accepted: str) -> Sequence[str]:
 
     Source: RFC 9110, section 12.5.4.
     """
-    weighed = []
+    weighed: list[tuple[float, int, str]] = []
     for part in accepted.split(",")[:20]:
         tag, _, parameter = part.partition(";")
         weight = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", parameter)

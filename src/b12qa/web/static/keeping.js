@@ -16,8 +16,15 @@ export function quoteText(figure) {
   const title = text(document, "header.b12qa .titles");
   const lines = [`“${words}”`, `— ${text(figure, ".where")}`];
   if (!text(figure, ".where").includes(title)) lines.push(title);
-  lines.push(text(figure, ".version"), ...notes.map((note) => note.textContent.trim()), "", text(document, "header.b12qa .disclaimer"));
+  lines.push(text(figure, ".version"), ...notes.map(noteText), "", text(document, "header.b12qa .disclaimer"));
   return lines.join("\n");
+}
+
+/** Our words on a quote; the marks around what they name are drawn by the browser, and not in the text. */
+function noteText(note) {
+  const copied = note.cloneNode(true);
+  copied.querySelectorAll("q").forEach((named) => named.replaceWith(`“${named.textContent}”`));
+  return copied.textContent.trim();
 }
 
 const wordsOf = (part) =>

@@ -126,7 +126,7 @@ export function openLinked() {
   const changed = found.some((one) => one.elsewhere) ? [say("Other parts of the article have changed.")] : [];
   tellAboutLink([...(same ? [states[0]] : each), ...changed].join(" "));
   const first = found.find((one) => one.passage);
-  if (first) show(first.passage.querySelector(".sentence") || first.passage);
+  if (first) show(first.passage); // the link does not say which of its sentences answered
 }
 
 function resolve(part) {
