@@ -628,8 +628,8 @@ def test_everything_can_be_read_in_light_and_dark(
 def test_care_card_is_announced_and_can_be_read(browser: Browser, scripted_address: str, scheme: str) -> None:
     cards = {
         "the ulcer on my ankle won't heal": CareLevel.SOON,
-        "I have chest pain": CareLevel.EMERGENCY,
         "my left calf is swollen and hot": CareLevel.URGENT,
+        "I have chest pain": CareLevel.EMERGENCY,
         "I have chest pain " + "y" * 500: CareLevel.EMERGENCY,
     }
     with visit(browser, scripted_address, color_scheme=scheme) as chat:
@@ -721,7 +721,7 @@ def test_a_hundred_payloads_run_nothing_and_fetch_nothing_wherever_they_stand(
             question = f"Passage number{first} says {' '.join(PAYLOADS[first : first + 5])}"[:500]
             answer = chat.ask(question)
             assert chat.page.locator("#conversation .b12qa.question").last.text_content() == question.strip()
-        answer.locator("button.copy").first.click()
+        chat.page.locator("#conversation button.copy").first.click()
         chat.page.get_by_label("Find in the article").fill("<img")
         expect(chat.page.locator("#reading .count")).to_contain_text("Match 1 of")
         with chat.page.expect_download() as download:
@@ -1051,8 +1051,8 @@ def test_targets_are_large_enough_and_nothing_moves(browser: Browser, address: s
 def test_text_may_be_twice_as_large(browser: Browser, address: str) -> None:
     with visit(browser, address, **{**PHONE, "is_mobile": False}) as chat:
         chat.page.evaluate("document.documentElement.style.fontSize = '200%'")
-        answer = chat.ask("can heartburn pills cause low b12?")
         chat.ask("what is the capital of France?")
+        answer = chat.ask("can heartburn pills cause low b12?")
         assert chat.page.evaluate("document.documentElement.scrollWidth") == 390
         size = answer.locator("blockquote p").first.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
         assert size > 32

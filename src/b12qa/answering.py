@@ -96,6 +96,7 @@ class Assistant:
         except IndexUnusableError:
             sources = read_corpus(folder)  # what is wrong with the corpus comes first
             if not build:
+                find_model(model)  # and what is wrong with the model next
                 raise
             from b12qa.exporting import export_encoder
 

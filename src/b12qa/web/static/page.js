@@ -89,6 +89,7 @@ function prepareConversation() {
   if (!log) return;
   // An answer is long; it is announced in a few words, see showNewest.
   if (log.getAttribute("aria-live") !== "off") log.setAttribute("aria-live", "off");
+  log.tabIndex = 0; // it scrolls, and an urgent answer holds nothing else that takes the focus
   if (log.getAttribute("aria-label") !== say("Conversation")) log.setAttribute("aria-label", say("Conversation"));
   // Gradio names every message with its source, tags and all.
   document.querySelectorAll("#conversation [data-testid][aria-label]").forEach((message) => {

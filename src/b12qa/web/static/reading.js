@@ -145,9 +145,10 @@ function resolve(part) {
   const distance = (passage) => Math.abs(Number(passage.id.slice(name.length + 1).split("~")[0]) - Number(start));
   same.sort((one, other) => distance(one) - distance(other));
   if (same.length) {
-    return { passage: same[0], state: "The same words, but they have moved since the link was made." };
+    const state = "The same words, but they have moved since the link was made.";
+    return { passage: same[0], state, elsewhere };
   }
-  return { passage: null, state: "This passage was edited or removed since the link was made." };
+  return { passage: null, state: "This passage was edited or removed since the link was made.", elsewhere };
 }
 
 function decoded(part) {
