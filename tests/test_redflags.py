@@ -258,9 +258,9 @@ def test_time_grows_with_the_length_and_no_faster(text: str) -> None:
         message = text * (length // len(text))
         best = float("inf")
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             FLAGS.find(message)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     # Eight times the text; a square would take 64 times as long.

@@ -307,7 +307,7 @@ def test_what_an_article_does_not_say_of_itself_is_said(about: About, words: str
 def test_front_matter_is_not_shown_with_the_article_and_gives_it_a_language() -> None:
     text = "---\ntitle: Tee\nsource: ein *Buch*\nlanguage: de\n---\nGrüner Tee.\n"
     html = rendering.document_html(parse_document("tee", text), [])
-    assert html.startswith('<article class="b12qa document" lang="de">')
+    assert html.startswith('<article class="b12qa document" lang="de" ')
     assert Page(html).texts["article"] == ["Grüner Tee."]
 
 
@@ -341,7 +341,7 @@ def test_results_are_numbered_and_scored() -> None:
     )
     results = SearchResults([chunk])
     assert Page(results._repr_html_()).texts["small"] == ["score 0.123"]
-    assert str(results) == "1. score 0.123\n> Green tea.\n  (Tea)"
+    assert str(results) == f"1. score 0.123\n> Green tea.\n  (Tea)\n\n{DISCLAIMER}"
     assert Page(SearchResults()._repr_html_()).texts["ol"] == [""]
 
 

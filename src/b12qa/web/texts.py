@@ -85,7 +85,7 @@ def _by_preference(accepted: str) -> Sequence[str]:
     weighed: list[tuple[float, int, str]] = []
     for part in accepted.split(",")[:20]:
         tag, _, parameter = part.partition(";")
-        weight = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", parameter)
+        weight = re.fullmatch(r"q=([01](?:\.\d{0,3})?)", parameter.strip())
         weighed.append((-float(weight[1]) if weight else -1.0, len(weighed), tag))
     return [tag for weight, _, tag in sorted(weighed) if weight < 0]
 
