@@ -719,7 +719,7 @@ def test_a_hundred_payloads_run_nothing_and_fetch_nothing_wherever_they_stand(
         expect(chat.page.locator("#articles article")).to_have_count(len(PAYLOADS))
         for first in range(0, len(PAYLOADS), 5):
             question = f"Passage number{first} says {' '.join(PAYLOADS[first : first + 5])}"[:500]
-            answer = chat.ask(question)
+            chat.ask(question)
             assert chat.page.locator("#conversation .b12qa.question").last.text_content() == question.strip()
         chat.page.locator("#conversation button.copy").first.click()
         chat.page.get_by_label("Find in the article").fill("<img")

@@ -248,7 +248,9 @@ def test_a_damaged_index_ends_with_2_until_it_is_built(bicycles: Path, tmp_path:
     damaged.write_bytes(damaged.read_bytes()[:-1])
     for command in (("check",), ("ask", QUESTION)):
         refusal = run(*command, *where, exit_code=2).stderr
-        assert refusal.endswith(f"b12qa: {damaged} is damaged: it is not what was written. Run: b12qa build\n")
+        assert refusal.endswith(
+            f"b12qa: {damaged} is damaged: it is not what was written. Run: b12qa build\n"
+        )
     run("build", *where)
     run("check", *where)
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import gc
-import importlib
 import json
 import math
 import random
-import re
 import subprocess
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -263,110 +259,12 @@ def test_two_vocabularies_do_not_share_what_they_know() -> None:
 # Regular expressions: none takes time that grows with the square of a text, or worse.
 
 LENGTHS = (5_000, 50_000)
-UNITS = (
-    "a",
-    "A ",
-    "0",
-    "9.",
-    " ",
-    "\t",
-    "\n",
-    "\r\n",
-    "_",
-    "-",
-    "- ",
-    "#",
-    "\\|",
-    "(",
-    ")",
-    "<!--",
-    "-->",
-    "ü",
-    ", ",
-)
-
-TRY_PATTERN = """
-import json, re, sys
-pattern, flags, methods, texts_are_bytes, units, lengths = json.load(sys.stdin)
-compiled = re.compile(pattern.encode() if texts_are_bytes else pattern, flags)
-for length in lengths:
-    for unit in units:
-        text = (unit * length)[:length] + "\\0"
-        subject = text.encode() if texts_are_bytes else text
-        for method in methods:
-            if method == "sub":
-                compiled.sub(b"" if texts_are_bytes else "", subject)
-            elif method == "finditer":
-                all(compiled.finditer(subject))
-            else:
-                getattr(compiled, method)(subject)
-"""
-
-METHODS = ("match", "fullmatch", "search", "findall", "finditer", "split", "sub")
-
-
-def calls_of_re(path: Path) -> Iterator[tuple[str, ast.Call]]:
-    """Calls of the module `re` in a file, with the function's name."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
-            continue
-        if isinstance(node.func.value, ast.Name) and node.func.value.id == "re":
-            yield node.func.attr, node
-
-
-def patterns_of_the_project() -> Iterator[tuple[str, str | bytes, int, tuple[str, ...]]]:
-    """Where each pattern stands, the pattern, its flags, and the methods it is used with."""
-    for path in sorted(SOURCES.rglob("*.py")):
-        file = path.relative_to(SOURCES).as_posix()
-        compiles = False
-        for function, call in calls_of_re(path):
-            compiles |= function == "compile"
-            if function in METHODS and isinstance(call.args[0], ast.Constant):
-                pattern = call.args[0].value
-                assert isinstance(pattern, str | bytes)
-                yield f"{file}:{call.lineno}", pattern, 0, (function,)
-        if not compiles:
-            continue
-        source = path.read_text("utf-8")
-        module = importlib.import_module(".".join(["b12qa", *Path(file).with_suffix("").parts]))
-        for name, value in vars(module).items():
-            for number, found in enumerate(value if isinstance(value, tuple) else (value,)):
-                if isinstance(found, re.Pattern):
-                    used = tuple(method for method in METHODS if f"{name}.{method}(" in source)
-                    yield f"{file}:{name}[{number}]", found.pattern, found.flags, used or ("finditer",)
-
-
-PATTERNS = list(patterns_of_the_project())
 
 
 def run_within_20_seconds(program: str, given: object) -> None:
     subprocess.run(
         [sys.executable, "-c", program], input=json.dumps(given), text=True, check=True, timeout=20
     )
-
-
-@pytest.mark.parametrize(
-    ("pattern", "flags", "methods"), [found[1:] for found in PATTERNS], ids=[found[0] for found in PATTERNS]
-)
-def test_no_regular_expression_blows_up(pattern: str | bytes, flags: int, methods: tuple[str, ...]) -> None:
-    text = pattern.decode() if isinstance(pattern, bytes) else pattern
-    own_words = [f"{word} " for word in dict.fromkeys(re.findall(r"(?<!\\)[a-z]{2,}", text))][:12]
-    units = [*UNITS, *own_words]
-    run_within_20_seconds(TRY_PATTERN, [text, flags, methods, isinstance(pattern, bytes), units, LENGTHS])
-
-
-def test_every_regular_expression_of_the_project_is_tried() -> None:
-    put_together: Counter[str] = Counter()  # when called, so that they are not among PATTERNS
-    constant = 0
-    for path in SOURCES.rglob("*.py"):
-        for function, call in calls_of_re(path):
-            if function == "compile" or isinstance(call.args[0], ast.Constant):
-                constant += function != "escape"
-            elif function != "escape":
-                put_together[path.name] += 1
-    assert len(PATTERNS) == constant
-    # Synonyms: see test_no_question_blows_up.
-    assert put_together == {"lexical.py": 2}
 
 
 TRY_QUESTIONS = """

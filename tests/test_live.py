@@ -176,8 +176,9 @@ def test_conversation_goes_on_with_earlier_answers_unlinked(kitchen: Kitchen) ->
     assert brought_to("old", conversation) is conversation
     later = brought_to("new", conversation)
     assert later.generation == "new"
-    assert "href" in turn.reply
-    assert "href" not in later.turns[0].reply
+    assert 'class="open' in turn.reply
+    assert 'class="open' not in later.turns[0].reply
+    assert 'class="share"' in later.turns[0].reply  # it tells what became of the passage
     assert "Wait 3 minutes." in later.turns[0].reply
     assert REBUILT_WORDS in later.turns[1].reply
     assert later.turns[1].question == ""

@@ -271,13 +271,14 @@ class Speller:
     def __init__(self, counts: Mapping[str, int]) -> None:
         """Know some words, and how often each occurs."""
         self._words = sorted(counts, key=lambda word: -counts[word])
+        self._longest = max(map(len, self._words), default=0)
         self._letters = np.array([_letter_counts(word) for word in self._words], dtype=np.int16)
 
     def nearest(self, word: str, edits: int) -> list[str]:
         """All known words at the least distance, if that is at most `edits`; the most frequent first."""
         from symspellpy.editdistance import DistanceAlgorithm, EditDistance
 
-        if not self._words:
+        if not self._words or len(word) > self._longest + edits:
             return []
         # One edit takes a letter away, adds one, or both.
         differences = np.abs(self._letters - np.array(_letter_counts(word), dtype=np.int16)).sum(axis=1)
