@@ -54,11 +54,11 @@ from b12qa.cli import app
 from b12qa.retrieval import Retriever
 
 rank_all = Retriever.rank_all
-def breaks(self, questions):
+def breaks(self, questions, **how):
     texts = [reading.text for readings in questions for reading in readings]
     if any("explode" in text for text in texts):
         raise RuntimeError(f"cannot rank {texts}")
-    return rank_all(self, questions)
+    return rank_all(self, questions, **how)
 Retriever.rank_all = breaks
 app()
 """
