@@ -89,7 +89,7 @@ def part_moments(
     return PartMoments(
         cosine_moments(shortcuts.chunks.spread, embedding),
         cosine_moments(shortcuts.sentences.spread, embedding),
-        hits.chunks.moments(chunk_weights),
+        hits.chunks.moments(chunk_weights),  # type: ignore[arg-type]
         hits.sentences.moments(),
         hits.taught.moments() if hits.taught is not None else None,
     )

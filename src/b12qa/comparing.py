@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,9 +18,7 @@ from b12qa.index import Index
 from b12qa.lexical import terms, words
 from b12qa.markdown import plain_text
 from b12qa.records import Chunk, Sentence
-
-if TYPE_CHECKING:
-    import faiss
+from b12qa.vectors import Vectors
 
 NEIGHBOURS = 20
 ROWS_AT_ONCE = 1024
@@ -92,9 +89,7 @@ def disagreements(index: Index) -> list[Pair]:
     return sorted(pairs, key=lambda pair: -pair.cosine)
 
 
-def _copies(
-    index: Index, rows: Sequence[Chunk] | Sequence[Sentence], vectors: faiss.IndexFlatIP
-) -> Iterator[Pair]:
+def _copies(index: Index, rows: Sequence[Chunk] | Sequence[Sentence], vectors: Vectors) -> Iterator[Pair]:
     for first, second, cosine in _near(_all(vectors), COPY_COSINE):
         a, b = _text(index, rows[first]), _text(index, rows[second])
         shared = overlap(words(a), words(b))
@@ -118,7 +113,7 @@ def _asked_for(index: Index) -> FloatMatrix:
     return means
 
 
-def _all(vectors: faiss.IndexFlatIP) -> FloatMatrix:
+def _all(vectors: Vectors) -> FloatMatrix:
     rows: FloatMatrix = vectors.reconstruct_n(0, vectors.ntotal)
     return rows
 

@@ -102,7 +102,7 @@ class KnownVectors:
         data = np.memmap(path, dtype=np.uint8, mode="r") if path.stat().st_size else np.zeros(0, np.uint8)
         count, rest = divmod(len(data) - DIGEST_BYTES, DIGEST_BYTES + 4 * self._dimension)
         content = data[DIGEST_BYTES:]
-        if count < 1 or rest or hashlib.sha256(content).digest() != data[:DIGEST_BYTES].tobytes():
+        if count < 1 or rest or hashlib.sha256(content).digest() != data[:DIGEST_BYTES].tobytes():  # type: ignore[arg-type]
             path.unlink()
             return
         known = content[: count * DIGEST_BYTES].tobytes()

@@ -126,7 +126,7 @@ class Nearest:
         """Rows near each query, shape (n_queries, count), nearest first; -1 where fewer are found."""
         import faiss
 
-        parameters = faiss.SearchParametersIVF(nprobe=self.facts.probes)
+        parameters = faiss.SearchParametersIVF(nprobe=self.facts.probes)  # type: ignore[call-arg]
         queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
         found: IntMatrix
         _, found = self.index.search(queries, count, params=parameters)
@@ -176,11 +176,11 @@ def write_nearest(folder: HashedFolder, name: str, nearest: Nearest) -> None:
     import faiss
 
     index, lists = nearest.index, nearest.index.invlists
-    sizes = [lists.list_size(number) for number in range(index.nlist)]
+    sizes = [lists.list_size(number) for number in range(index.nlist)]  # type: ignore[union-attr]
     write_array(folder, f"{name}.middles.npy", index.quantizer.reconstruct_n(0, index.nlist))
     write_array(folder, f"{name}.ranges.npy", faiss.vector_to_array(index.sq.trained))
     write_array(folder, f"{name}.sizes.npy", np.array(sizes, dtype=np.int64))
-    pieces = (_list_bytes(lists, number, index.code_size) for number in range(len(sizes)))
+    pieces = (_list_bytes(lists, number, index.code_size) for number in range(len(sizes)))  # type: ignore[arg-type]
     folder.write(f"{name}.lists", pieces)
 
 
@@ -210,10 +210,10 @@ def open_nearest(folder: Path, name: str, facts: Mapping[str, Any]) -> Nearest:
     for size, capacity, end in zip(sizes.tolist(), room.tolist(), ends.tolist(), strict=True):
         one = faiss.OnDiskOneList()
         one.size, one.capacity, one.offset = size, capacity, end - capacity * (index.code_size + 8)
-        lists.lists.push_back(one)
+        lists.lists.push_back(one)  # type: ignore[attr-defined]
     lists.do_mmap()
     index.replace_invlists(lists, True)
-    lists.this.disown()  # it lives as long as the index
+    lists.this.disown()  # type: ignore[attr-defined]  # it lives as long as the index
     return Nearest(index, NearestFacts(**facts))
 
 
@@ -223,7 +223,7 @@ def write_array(folder: HashedFolder, name: str, values: npt.NDArray[Any]) -> No
     header = {"descr": values.dtype.newbyteorder("<").str, "fortran_order": False, "shape": values.shape}
     np.lib.format.write_array_header_1_0(buffer, header)
     little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-    folder.write(name, [buffer.getvalue(), memoryview(little).cast("B") if little.size else b""])
+    folder.write(name, [buffer.getvalue(), memoryview(little).cast("B") if little.size else b""])  # type: ignore[arg-type]
 
 
 def blocks(vectors: Vectors, size: int = ROWS_AT_ONCE) -> Iterator[FloatMatrix]:
@@ -317,7 +317,7 @@ def _empty(dimension: int, lists: int) -> faiss.IndexIVFScalarQuantizer:
     index = faiss.IndexIVFScalarQuantizer(
         middles, dimension, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT, False
     )
-    middles.this.disown()  # it lives as long as the index
+    middles.this.disown()  # type: ignore[attr-defined]  # it lives as long as the index
     index.own_fields = True
     index.cp.min_points_per_centroid = 1  # a warning on the terminal otherwise, of small tests
     return index
