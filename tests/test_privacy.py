@@ -115,6 +115,7 @@ def test_faults_are_logged_by_their_kind(run: Run) -> None:
 def test_files_are_those_of_the_index_and_caches_of_libraries(run: Run) -> None:
     top = {path.relative_to(run.folder).parts[0] for path in run.folder.rglob("*") if path.is_file()}
     assert top <= {"corpus", "index", "stdout", "stderr", "metrics", "home", "cache"}
+    assert not [path for path in run.folder.rglob("*") if "onnxruntime" in path.name]  # its telemetry
 
 
 def test_server_reaches_for_no_other_host(run: Run) -> None:

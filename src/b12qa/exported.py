@@ -213,6 +213,8 @@ def _tokenizer(description: str) -> Tokenizer:
 
 
 def _session(graph: Path) -> onnxruntime.InferenceSession:
+    # Without it the library, once imported, keeps a database of events about this machine to send away.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()
