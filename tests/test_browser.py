@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,9 +12,8 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
-import uvicorn
+from chromium import ARGUMENTS, CHROMIUM, listening
 from conftest import SMALL_TEXT, HashingEncoder, serving
-from fastapi import FastAPI
 from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect, sync_playwright
 
 from b12qa import answering, rendering
@@ -47,16 +44,6 @@ from b12qa.web.page import KEEPS_NOTHING, KEEPS_RATED, build_app
 from b12qa.web.replies import REBUILT_WORDS
 from b12qa.web.suggestions import MAX_SUGGESTIONS
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WAIT_MILLISECONDS = 30_000
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
@@ -76,22 +63,6 @@ pytestmark = [
 def served(assistant: Assistant) -> AbstractContextManager[str]:
     """The address of a chat that runs while the block does."""
     return listening(build_app(serving(assistant)))
-
-
-@contextmanager
-def listening(app: FastAPI) -> Iterator[str]:
-    """The address of an app that runs while the block does."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, access_log=False, log_level="critical", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=30)
-        listener.close()
 
 
 @pytest.fixture(scope="module")

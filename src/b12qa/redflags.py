@@ -28,6 +28,7 @@ import yaml
 
 from b12qa.errors import YamlError
 from b12qa.lexical import english_ranks
+from b12qa.matching import Match, in_order, near
 from b12qa.misspelt import Speller
 from b12qa.records import CareLevel
 from b12qa.strict_yaml import Line, compose, entries, fields, items, line_of, text_of
@@ -35,6 +36,8 @@ from b12qa.strict_yaml import Line, compose, entries, fields, items, line_of, te
 RULES_FILE = "red-flags.yaml"
 # Words between the first and the last that a rule asks for, unless it says otherwise.
 DEFAULT_WITHIN = 6
+# So many hits of a list are looked at on each side of the one that a match begins with.
+HITS_AROUND = 3
 # How far a rule looks at least for words that it must not stand with.
 MIN_EXCEPTION_REACH = 3
 MAX_NUMBER_IN_A_RANGE = 9999
@@ -731,8 +734,6 @@ def _negators(words: _Words, start: int, end: int) -> dict[int, int]:
 
 # What a match means.
 
-_Match = tuple[tuple[int, int], ...]  # first word and one past the last, of each list of a rule
-
 
 def _flags(concept: Concept, words: _Words, claimed: bool = False) -> bool:
     """Whether a concept is in a message.
@@ -810,50 +811,16 @@ def _in_part(rule: Rule, lists: tuple[str, ...], words: _Words) -> bool:
     return any(_counts(match, rule.mention, words) for match in _matches(rule, lists, words))
 
 
-def _matches(rule: Rule, lists: tuple[str, ...], words: _Words) -> Iterator[_Match]:
+def _matches(rule: Rule, lists: tuple[str, ...], words: _Words) -> Iterator[Match]:
     if not lists or not words.hits.keys() >= set(lists):
         return
     hits = [words.hits[name] for name in lists]
-    for match in _in_order(hits) if rule.ordered else _near(hits):
+    for match in in_order(hits) if rule.ordered else near(hits, HITS_AROUND):
         first, last = min(start for start, _ in match), max(end for _, end in match) - 1
         own = sum(end - start for start, end in match)
         between = words.position[last] - words.position[first] + 1 - own
         if between <= rule.within and not _excepted(rule, first, last, words):
             yield match
-
-
-def _in_order(hits: Sequence[Sequence[tuple[int, int]]]) -> Iterator[_Match]:
-    for anchor in hits[0]:
-        match = [anchor]
-        for further in hits[1:]:
-            place = bisect_left(further, (match[-1][1], 0))
-            if place == len(further):
-                return
-            match.append(further[place])
-        yield tuple(match)
-
-
-def _near(hits: Sequence[Sequence[tuple[int, int]]]) -> Iterator[_Match]:
-    rarest = min(range(len(hits)), key=lambda n: len(hits[n]))
-    for anchor in hits[rarest]:
-        match = [anchor]
-        for number, others in enumerate(hits):
-            if number != rarest:
-                nearest = _nearest(others, match)
-                if nearest is None:
-                    break
-                match.append(nearest)
-        else:
-            yield tuple(match)
-
-
-def _nearest(hits: Sequence[tuple[int, int]], match: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-    """The hit nearest to the first of a match that shares no word with it."""
-    anchor = match[0]
-    place = bisect_left(hits, anchor)
-    around = hits[max(place - 3, 0) : place + 4]
-    free = [hit for hit in around if all(hit[1] <= start or end <= hit[0] for start, end in match)]
-    return min(free, key=lambda hit: abs(hit[0] - anchor[0]), default=None)
 
 
 def _excepted(rule: Rule, first: int, last: int, words: _Words) -> bool:
@@ -872,7 +839,7 @@ def _begins(name: str, start: int, end: int, words: _Words) -> bool:
     return bisect_left(hits, (start, 0)) < bisect_left(hits, (end, 0))
 
 
-def _counts(match: _Match, mention: Mention, words: _Words, claimed: bool = False) -> bool:
+def _counts(match: Match, mention: Mention, words: _Words, claimed: bool = False) -> bool:
     own = {i for start, end in match for i in range(start, end)}
     first, last = min(own), max(own)
     negators = {words.negated_by(i) for i in own} - own - {-1}

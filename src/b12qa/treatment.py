@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -24,12 +24,15 @@ from symspellpy import SymSpell, Verbosity
 
 from b12qa.errors import YamlError
 from b12qa.lexical import english_ranks
+from b12qa.matching import in_order, near
 from b12qa.redflags import normalized
 from b12qa.strict_yaml import compose, entries, fields, items, line_of, text_of
 
 RULES_FILE = "treatment.yaml"
 # Words between the first and the last that a rule asks for, unless it says otherwise.
 DEFAULT_WITHIN = 6
+# So many hits of a list are looked at on each side of the one that a match begins with.
+HITS_AROUND = 4
 # The end of a sentence is as far as so many words.
 SENTENCE_GAP = 2
 MAX_NUMBER_IN_A_RANGE = 999
@@ -416,47 +419,13 @@ def _matches(rule: Rule, words: _Words) -> bool:
     hits = [words.hits.get(name, []) for name in rule.lists]
     if not all(hits):
         return False
-    for match in _in_order(hits) if rule.ordered else _near(hits):
+    for match in in_order(hits) if rule.ordered else near(hits, HITS_AROUND):
         first, last = min(start for start, _ in match), max(end for _, end in match) - 1
         own = sum(end - start for start, end in match)
         between = words.position[last] - words.position[first] + 1 - own
         if between <= rule.within and not _excepted(rule, first, last, words):
             return True
     return False
-
-
-def _in_order(hits: Sequence[Sequence[tuple[int, int]]]) -> Iterator[tuple[tuple[int, int], ...]]:
-    for anchor in hits[0]:
-        match = [anchor]
-        for further in hits[1:]:
-            place = bisect_left(further, (match[-1][1], 0))
-            if place == len(further):
-                return
-            match.append(further[place])
-        yield tuple(match)
-
-
-def _near(hits: Sequence[Sequence[tuple[int, int]]]) -> Iterator[tuple[tuple[int, int], ...]]:
-    rarest = min(range(len(hits)), key=lambda n: len(hits[n]))
-    for anchor in hits[rarest]:
-        match = [anchor]
-        for number, others in enumerate(hits):
-            if number != rarest:
-                nearest = _nearest(others, match)
-                if nearest is None:
-                    break
-                match.append(nearest)
-        else:
-            yield tuple(match)
-
-
-def _nearest(hits: Sequence[tuple[int, int]], match: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-    """The hit nearest to the first of a match that shares no word with it."""
-    anchor = match[0]
-    place = bisect_left(hits, anchor)
-    around = hits[max(place - 4, 0) : place + 5]
-    free = [hit for hit in around if all(hit[1] <= start or end <= hit[0] for start, end in match)]
-    return min(free, key=lambda hit: abs(hit[0] - anchor[0]), default=None)
 
 
 def _excepted(rule: Rule, first: int, last: int, words: _Words) -> bool:
