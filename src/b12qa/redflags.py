@@ -141,6 +141,8 @@ class RedFlags:
     about: About
     start: int  # points that every part of a message begins with
     points: Mapping[str, int]  # and what a word of a list adds to them
+    anywhere: Mapping[str, int]  # what it adds wherever in the message it stands
+    least: int  # points that a match needs in a message that speaks of what is old, settled or made up
     phrases: Mapping[str, Phrases]  # all words of the lists, by their first key
     words: frozenset[str]  # as written in the file, one by one
     keys: frozenset[str]
@@ -190,17 +192,20 @@ class RedFlags:
 # The file.
 
 # Points that are not those of a list.
-START, SHORT = "start", "short"
+START, LEAST, SHORT = "start", "least", "short"
+# A word with points of its own is a list of one word, of this name.
+OF_WORD = "word "
 _LEVELS = tuple(CareLevel)  # the most severe first
 # Lists that say how a thing is said. The rules below are about these.
 _FRAMES = (
     "asked_of", "asking", "auxiliary", "body_owner", "claimed", "clause_start", "exaggerated", "fiction",
     "fillers", "fills", "follows", "generic_person", "going_on", "happening", "harmless", "has", "intense",
     "joins", "knows", "long_ago", "makes", "may", "negator", "never", "news", "not_asking", "not_negation",
-    "now", "opens_clause", "over", "person", "points_back", "present", "rated", "showing", "stops_negation",
-    "supposed_if", "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me", "unheard_of",
+    "now", "opens_clause", "over", "person", "points_back", "present", "rated", "settled", "showing",
+    "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me", "unheard_of",
     "whether",
 )  # fmt: skip
+_DOUBTS = ("fiction", "long_ago", "settled")
 # In their phrases nothing may stand between the words: "out of" is not "out of the".
 _EXACT = frozenset(_FRAMES)
 
@@ -220,9 +225,13 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
     Raises:
         YamlError: the file is not of the form that its head explains.
     """
-    parts = fields(compose(data, file), file, {"words", "points", "concepts", "about"}, required=True)
+    names = {"words", "points", "points anywhere", "points of words", "concepts", "about"}
+    parts = fields(compose(data, file), file, names, required=True)
     lists = _word_lists(parts["words"], file)
-    points = _points(parts["points"], file, lists)
+    points = _points(parts["points"], file, lists, named=(START, LEAST, SHORT))
+    anywhere = _points(parts["points anywhere"], file, lists)
+    for word, number in _points_of_words(parts["points of words"], file).items():
+        lists[OF_WORD + word], points[OF_WORD + word] = (word,), number
     concepts = [_concept(node, file, lists) for node in items(parts["concepts"], file)]
     about = fields(parts["about"], file, {"rules", "match", "no match"}, required=True)
     seen: set[str] = set()
@@ -243,6 +252,8 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
         ),
         points.pop(START),
         points,
+        anywhere,
+        points.pop(LEAST),
         phrases.longer,
         plain,
         keys,
@@ -321,16 +332,33 @@ def _numbers(text: str, line: int, file: str) -> list[str]:
     return [f"{before}={number}" for number in range(int(first), int(last) + 1)]
 
 
-def _points(node: yaml.Node, file: str, lists: Mapping[str, object]) -> dict[str, int]:
+def _points(
+    node: yaml.Node, file: str, lists: Mapping[str, object], named: Sequence[str] = ()
+) -> dict[str, int]:
     if not isinstance(node, yaml.MappingNode):
         raise YamlError(file, line_of(node), "expected points by list of words here")
     points: dict[str, int] = {}
     for name, value in entries(node, file).items():
-        if name.text not in lists and name.text not in (START, SHORT):
+        if name.text not in lists and name.text not in named:
             raise YamlError(file, name.line, f"no list of words is named {name.text!r}")
         points[name.text] = _number(text_of(value, file), "points", file)
-    if START not in points:
-        raise YamlError(file, line_of(node), "no points are named 'start'", "Add what to begin with.")
+    for name in named:
+        if name not in points:
+            raise YamlError(file, line_of(node), f"no points are named {name!r}", "Add them.")
+    return points
+
+
+def _points_of_words(node: yaml.Node, file: str) -> dict[str, int]:
+    if not isinstance(node, yaml.MappingNode):
+        raise YamlError(file, line_of(node), "expected lists of words by points here")
+    points: dict[str, int] = {}
+    for number, listed in entries(node, file).items():
+        for word in items(listed, file):
+            text = text_of(word, file)
+            if not text.text.isalpha() or text.text in points:
+                message = f"expected one word of letters that stands here once, got {text.text!r}"
+                raise YamlError(file, text.line, message)
+            points[text.text] = _number(number, "points", file)
     return points
 
 
@@ -475,7 +503,8 @@ class _Words:
     clauses: dict[int, list[int]] = field(default_factory=dict)  # by sentence: where each begins
     negators: dict[int, dict[int, int]] = field(default_factory=dict)  # by sentence: of which word by which
     listed: list[dict[str, int]] = field(default_factory=list)  # by part: the points of its lists
-    start: int = 0
+    start: int = 0  # points to begin with, those of the whole message among them
+    least: int = 0
 
     def has(self, name: str, start: int, end: int) -> bool:
         """Whether a word in ``[start, end)`` belongs to a list of frames."""
@@ -530,7 +559,8 @@ def _read(text: str, flags: RedFlags) -> _Words:
     words = _Words()
     _split(normalized(text), words, flags)
     _look_up(words, flags)
-    words.start = flags.start
+    words.start = flags.start + sum(n for name, n in flags.anywhere.items() if name in words.hits)
+    words.least = flags.least
     words.listed = [
         {name: flags.points[name] for name in part} for part in _parts_listed(words, flags.points)
     ]
@@ -741,12 +771,14 @@ def _flags(concept: Concept, words: _Words, claimed: bool = False) -> bool:
     Args:
         claimed: a later message says that it happens to the user: "that just happened to me".
     """
-    if any(rule.points is not None and _most_points(words) >= rule.points for rule in concept.rules):
+    points = _most_points(words)
+    if any(rule.points is not None and points >= rule.points for rule in concept.rules):
         return True
+    likely = claimed or points >= words.least or not any(words.anywhere(name) for name in _DOUBTS)
     return any(
         _counts(match, rule.mention, words, claimed)
         for rule in concept.rules
-        if words.hits.keys() >= rule.needs
+        if words.hits.keys() >= rule.needs and (likely or rule.mention is Mention.ALWAYS)
         for match in _matches(rule, rule.lists, words)
     )
 
