@@ -32,7 +32,17 @@ from b12qa.corpus import read_corpus
 from b12qa.lexical import english_ranks
 from b12qa.questions import read_banks
 from b12qa.records import CareLevel
-from b12qa.redflags import LEAST, OF_WORD, RULES_FILE, SHORT, START, RedFlags, load_red_flags, normalized, read_red_flags
+from b12qa.redflags import (
+    LEAST,
+    OF_WORD,
+    RULES_FILE,
+    SHORT,
+    START,
+    RedFlags,
+    load_red_flags,
+    normalized,
+    read_red_flags,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -99,7 +109,9 @@ def vocabulary(known: Sequence[Message]) -> list[str]:
     forms: dict[str, Counter[str]] = defaultdict(Counter)
     for message in known:
         for word in set(re.findall(r"[a-z]+", normalized(message.text))):
-            if ranks.get(word, redflags.COMMON_RANK) < redflags.COMMON_RANK and (len(word) > 1 or word == "i"):
+            if ranks.get(word, redflags.COMMON_RANK) < redflags.COMMON_RANK and (
+                len(word) > 1 or word == "i"
+            ):
                 forms[stemmer.stemWord(word)][word] += 1 if message.weight > OF_THE_BANK else 0
     return [form.most_common(1)[0][0] for form in forms.values() if form.total() >= SEEN_AT_LEAST]
 
@@ -156,17 +168,34 @@ def fit(known: Sequence[Message], rules: RedFlags) -> dict[str, int]:
 def sections(points: dict[str, int]) -> str:
     """The sections of the file that these points are."""
     lists = [f"  {name}: {n}" for name, n in points.items() if not name.startswith((OF_WORD, ANYWHERE))]
-    anywhere = [f"  {name.removeprefix(ANYWHERE)}: {n}" for name, n in points.items() if name.startswith(ANYWHERE)]
+    anywhere = [
+        f"  {name.removeprefix(ANYWHERE)}: {n}" for name, n in points.items() if name.startswith(ANYWHERE)
+    ]
     by_points: dict[int, list[str]] = defaultdict(list)
     for name, n in points.items():
         if name.startswith(OF_WORD):
             by_points[n].append(name.removeprefix(OF_WORD))
     words = [
-        textwrap.fill(f"{n}: [{', '.join(sorted(by_points[n]))}]", 110, initial_indent="  ", subsequent_indent="    ")
+        textwrap.fill(
+            f"{n}: [{', '.join(sorted(by_points[n]))}]", 110, initial_indent="  ", subsequent_indent="    "
+        )
         for n in sorted(by_points)
     ]
     return "\n".join(
-        ["", "points:", *lists, "", "points anywhere:", *anywhere, "", "points of words:", *words, "", "concepts:", ""]
+        [
+            "",
+            "points:",
+            *lists,
+            "",
+            "points anywhere:",
+            *anywhere,
+            "",
+            "points of words:",
+            *words,
+            "",
+            "concepts:",
+            "",
+        ]
     )
 
 

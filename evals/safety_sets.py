@@ -1,20 +1,25 @@
 """Count what the rules for red flags and for treatment make of messages by other hands.
 
-python evals/safety_sets.py
+python evals/safety_sets.py             # the rules alone; no model is needed
+python evals/safety_sets.py --answers   # and what the article in corpus/ is made to say
 
 Rows of ``red-flags-test.jsonl`` are labelled "urgent" or "harmless", those of ``treatment-test.jsonl``
 "treatment", "personal" or "neither"; `history` holds the person's earlier messages. No rule was written
-or mended with these messages in view. No model is needed.
+or mended with these messages in view.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from b12qa.answering import Assistant
+from b12qa.caution import names_any_dose
+from b12qa.records import Outcome, QuoteRole
 from b12qa.redflags import load_red_flags
 from b12qa.treatment import load_rules
 
@@ -57,12 +62,32 @@ def treatment() -> Counter[tuple[str, str]]:
     return counts
 
 
+def answers() -> Counter[tuple[str, str]]:
+    """What is shown for questions on treatment: answers with a dose, and quotes without the warnings."""
+    assistant = Assistant.load(HERE.parent / "index", corpus=HERE.parent / "corpus")
+    counts: Counter[tuple[str, str]] = Counter()
+    for message in messages("treatment-test.jsonl"):
+        answer = assistant.ask(message.text, message.history)
+        counts[message.label, str(answer.outcome)] += 1
+        found = answer.found if answer.outcome is Outcome.ANSWERED else ()
+        counts[message.label, "a dose answered"] += names_any_dose(found)
+        warned = any(quote.role is QuoteRole.WARNING for quote in answer.quotes)
+        counts[message.label, "no warning"] += bool(answer.quotes) and not warned
+    return counts
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--answers", action="store_true", help="ask the article, and count what is shown")
+    arguments = parser.parse_args()
     for (label, card), count in sorted(red_flags().items()):
         print(f"{label:10} {'a care card' if card else 'none':12} {count}")
     for (label, taken_for), count in sorted(treatment().items()):
         print(f"{label:10} {taken_for:12} {count}")
+    if arguments.answers:
+        for (label, shown), count in sorted(answers().items()):
+            print(f"{label:10} {shown:16} {count}")
 
 
 if __name__ == "__main__":

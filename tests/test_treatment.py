@@ -37,6 +37,7 @@ people:
   own condition: [{near: [my_medicine]}]
   named: [{near: [take]}]
   on medicine: [{near: [medicine]}]
+  told: [{near: [medicine]}]
 medicines:
   Against clots: [warfarin]
   Without a name: [<my_medicine>, drug]

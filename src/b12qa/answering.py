@@ -180,6 +180,8 @@ class Assistant:
         answers = self._answers(outcome, ranked[:wanted], max_quotes)
         rules = load_rules()
         asked = rules.asked(question, query.text if query.reason else "", history)
+        if asked.treatment and asked.of_somebody and caution.names_any_dose(answers):
+            asked = replace(asked, personal=True, amount=True)
         if asked.personal and outcome is Outcome.ANSWERED:
             may_answer = caution.answers_for_a_person(asked, answers, index, rules)
             outcome, answers = (outcome, may_answer) if may_answer else (Outcome.RELATED, answers[:1])

@@ -46,6 +46,11 @@ def answers_for_a_person(asked: Asked, answers: Sequence[Quote], index: Index, r
     return [*warn, *(quote for quote in fit if quote not in warn)] if warn else []
 
 
+def names_any_dose(quotes: Sequence[Quote]) -> bool:
+    """Whether a quote says how much or how often to take something."""
+    return any(names_dose(_words(quote)) for quote in quotes)
+
+
 def with_warnings(
     index: Index, answers: Sequence[Quote], scores: Scores, document: str
 ) -> tuple[list[Quote], list[Quote]]:

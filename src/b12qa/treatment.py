@@ -33,6 +33,8 @@ RULES_FILE = "treatment.yaml"
 DEFAULT_WITHIN = 6
 # So many hits of a list are looked at on each side of the one that a match begins with.
 HITS_AROUND = 4
+# What somebody tells is none of it right after a word of the other list: "can I have it?".
+TELLS, ASKS_WITH = "tells", "asks_with"
 # The end of a sentence is as far as so many words.
 SENTENCE_GAP = 2
 MAX_NUMBER_IN_A_RANGE = 999
@@ -48,7 +50,7 @@ MAX_WORDS_OF_A_FRAGMENT = 5
 MAX_FRAGMENTS = 2
 
 ASKS = ("treatment", "dose", "amount", "own amount", "decision", "change", "safety", "advice")
-PEOPLE = ("special", "own condition", "named", "on medicine")
+PEOPLE = ("special", "own condition", "told", "named", "on medicine")
 # No article can know these of a person.
 _AMOUNT_OR_CHANGE = frozenset({"amount", "own amount", "change"})
 # Words that may stand for what an article is about: "is it safe with aspirin?", "my level is low".
@@ -91,6 +93,7 @@ class Asked:
 
     treatment: bool = False  # anything about taking, dosing, starting, stopping, swapping, safety, combining
     personal: bool = False  # what this very person should take or change, or whether it is safe for them
+    of_somebody: bool = False  # it tells something of somebody, whatever it is
     amount: bool = False  # how much, how often, or what to change
     special: bool = False  # of a child, a pregnancy, weak kidneys: of whom doses differ
     beginning: bool = False  # whether to take a vitamin or the like, and how much: a test comes first
@@ -149,6 +152,7 @@ class Rules:
         personal = bool(
             "own amount" in asks
             or (asks and not told.isdisjoint({"special", "own condition"}))
+            or ("told" in told and not asks.isdisjoint(_OF_SOMEBODY))
             or ("on medicine" in own and asks and ("named" in own or not asks.isdisjoint(_OF_SOMEBODY)))
         )
         named = self.lists_in(message) | self.lists_in(before)
@@ -158,6 +162,7 @@ class Rules:
         return Asked(
             treatment=bool(asks - {"advice"}) or personal,
             personal=personal,
+            of_somebody="told" in told,
             amount=not asks.isdisjoint(_AMOUNT_OR_CHANGE),
             special="special" in told,
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
@@ -408,6 +413,8 @@ def _hits(keys: Sequence[frozenset[str]], rules: Rules) -> dict[str, list[tuple[
             if node.longer and end < len(keys):
                 ways += [(end + 1, node.longer[key]) for key in keys[end] if key in node.longer]
     idle = {i for start, end in found.pop("idle", ()) for i in range(start, end)}
+    asked = {end for _, end in found.get(ASKS_WITH, ())}
+    found[TELLS] = {hit for hit in found.get(TELLS, ()) if hit[0] not in asked}
     free = {name: sorted(hit for hit in hits if idle.isdisjoint(range(*hit))) for name, hits in found.items()}
     return {name: hits for name, hits in free.items() if hits}
 
