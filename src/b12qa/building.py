@@ -59,6 +59,7 @@ from b12qa.storage import HashedFolder, locked, remove_folder, replace, sync_fol
 from b12qa.vectors import AUTO, Vectors, type_for
 
 Progress = Callable[[int, int], None]
+Publish = Callable[[Index], None]
 Digests = Sequence[Sequence[bytes]]  # of the texts of every kind of row, in the order of VECTOR_FILES
 
 TEXTS_AT_ONCE = 256
@@ -79,6 +80,10 @@ _LIBRARIES_THAT_COMPUTE = (
 
 def no_progress(done: int, total: int) -> None:
     """Tell nobody."""
+
+
+def keep_in_folder(built: Index) -> None:
+    """Send it nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +111,14 @@ def build_index(
     index_dir: Path,
     on_progress: Progress = no_progress,
     index_type: str = AUTO,
+    publish: Publish = keep_in_folder,
 ) -> BuildReport:
     """Build the generation for a corpus, make it current, and remove those that nobody needs.
 
     Args:
         on_progress: called with the number of texts embedded so far, and of all that must be.
         index_type: how near rows are found, one of `vectors.INDEX_TYPES`; "auto" goes by their number.
+        publish: called with the generation before it becomes current, which it does not if this fails.
 
     Raises:
         BuildLockedError: another build is writing there.
@@ -127,6 +134,7 @@ def build_index(
         before, built, problems, embedded = _prepared(corpus, encoder, index_dir, on_progress, index_type)
         check_notes(read_notes(corpus, built.sentences))  # `prepare_index` may have built it before
         name = built.generation
+        publish(built)
         _make_current(index_dir, name, before)
         _remove_others(index_dir, name)
     return BuildReport(
@@ -190,10 +198,10 @@ def _prepared(
     return before, built, problems, embedded
 
 
-def roll_back(index_dir: Path) -> Index:
+def roll_back(index_dir: Path, publish: Publish = keep_in_folder) -> Index:
     """Make the generation before the current one current again, after verifying it.
 
-    It stays current, though older than the corpus, until the next build.
+    It stays current, though older than the corpus, until the next build. `publish` as in `build_index`.
 
     Raises:
         BuildLockedError: a build is writing there.
@@ -209,6 +217,7 @@ def roll_back(index_dir: Path) -> Index:
                 "Mend the corpus, then run: b12qa build"
             )
         earlier = read_generation(index_dir / name, name, rolled_back=True)
+        publish(earlier)
         # ROLLED-BACK says nothing unless CURRENT names the same, so one rename decides.
         _let_name(index_dir, {ROLLED_BACK: name, CURRENT: name})
     return earlier

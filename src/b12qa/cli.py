@@ -202,8 +202,11 @@ def rollback(index: IndexOption = DEFAULT_INDEX) -> None:
     """
     with _reported_errors():
         from b12qa.building import roll_back
+        from b12qa.engines import configured_store, publisher
 
-        earlier = roll_back(index)
+        store = configured_store()
+        with _progress("Sending to the engine", visible=store is not None) as on_progress:
+            earlier = roll_back(index, publisher(store, on_progress))
         console.print(
             f"Generation {earlier.generation} is current again: {len(earlier.chunks)} passages, model "
             f"{earlier.model_name}. It is served until the next build. "
@@ -562,10 +565,15 @@ def _encoder(model: str | None) -> Encoder:
 def _build(index: Path, sources: Corpus, encoder: Encoder, index_type: str) -> None:
     """Build, show how far it is, and print what it did."""
     from b12qa.building import build_index
+    from b12qa.engines import configured_store, publisher
     from b12qa.exporting import export_encoder
 
-    with _progress("Embedding") as on_progress:
-        report = build_index(sources, encoder, index, on_progress, index_type)
+    store = configured_store()  # what is wrong with it is said before anything is embedded
+    with (
+        _progress("Embedding") as on_progress,
+        _progress("Sending to the engine", visible=store is not None) as on_sent,
+    ):
+        report = build_index(sources, encoder, index, on_progress, index_type, publisher(store, on_sent))
     with errors.status("Exporting the encoder"):
         export = export_encoder(encoder, index)
     for problem in report.problems:
