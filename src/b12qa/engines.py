@@ -57,6 +57,7 @@ _LOCAL = ".db"
 _NOT_FOUND = (100, 1600)  # Milvus: no such collection, no such alias
 _NOT_ALLOWED = (1400, 1401)
 _CONNECT_FAILED = 2
+_NEVER = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +240,10 @@ class Milvus:
             )
         return MilvusRows(self, facts, consistency)
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
     def state(self) -> StoreState:
         """Whether it answers, and which generation the alias names."""
         try:
@@ -390,7 +395,9 @@ class Milvus:
         }
         if not settings.certificate_file:
             files = {"server_pem_path": settings.ca_file}
-        options = {**files, "server_name": settings.server_name}
+        options: dict[str, Any] = {**files, "server_name": settings.server_name}
+        if settings.address.endswith(_LOCAL):
+            options["grpc_options"] = {"grpc.keepalive_time_ms": _NEVER}  # Lite takes offence at pings
         with self._errors_as_ours():
             client = pymilvus.MilvusClient(
                 settings.address,
