@@ -23,7 +23,7 @@ from b12qa.bank import BankModel, fit
 from b12qa.changes import SectionChanges, section_changes
 from b12qa.chunking import Chunks, chunk_documents, embedded_text
 from b12qa.corpus import Corpus, Problem, check_unchanged
-from b12qa.embedding import Encoder, FloatMatrix, check_embeddings
+from b12qa.embedding import Encoder, FloatMatrix, check_embeddings, encode_batches
 from b12qa.errors import DamagedIndexError, MissingIndexError, StaleIndexError
 from b12qa.finished import KnownVectors
 from b12qa.index import (
@@ -191,7 +191,7 @@ def _prepared(
         check_unchanged(corpus)
         return before, built, read_banks(corpus, built.sentences).problems, 0
     previous = _sound_generation(index_dir, named_in(index_dir / PREVIOUS))
-    known = KnownVectors(index_dir, {"model": inputs["model"], **_made_with()}, encoder.dimension)
+    known = KnownVectors(index_dir, {"model": inputs["model"], **versions_that_compute()}, encoder.dimension)
     earlier = _Earlier([index for index in (before, previous) if index], inputs, known)
     built, problems, embedded = _new_generation(corpus, encoder, index_dir, inputs, earlier, on_progress)
     known.forget_parts()
@@ -243,7 +243,7 @@ class _Earlier:
         self.bank_models: dict[bytes, BankModel] = {}  # by fingerprint of the bank's rows
         self.cuts: dict[tuple[str, str], _Cut] = {}  # by name and hash of a document
         for index in generations:
-            if index.inputs["model"] != inputs["model"] or index.made_with != _made_with():
+            if index.inputs["model"] != inputs["model"] or index.made_with != versions_that_compute():
                 continue
             digests = _digests_of(index)
             for kind, vectors in zip(digests, _vectors_of(index), strict=True):
@@ -336,7 +336,8 @@ def _vectors_of(index: Index) -> list[Vectors]:
     ]
 
 
-def _made_with() -> dict[str, str]:
+def versions_that_compute() -> dict[str, str]:
+    """Of the libraries whose results are not mixed with those of another version."""
     return {name: version(name) for name in _LIBRARIES_THAT_COMPUTE}
 
 
@@ -405,7 +406,7 @@ def _new_generation(
         "generation": generation_name(inputs),
         "inputs": inputs,
         "model_name": encoder.name,
-        "made_with": _made_with(),
+        "made_with": versions_that_compute(),
         "counts": counts,
         "calibrations": {str(number): model.calibration.to_dict() for number, model in models.items()},
     }
@@ -511,8 +512,9 @@ def _embed(
     for some in _batches(list(new), TEXTS_IN_MEMORY):
         read = {digest: texts.read(*new[digest]) for digest in some}
         # Texts of a length go together: the model takes those of equally many tokens at once.
-        for batch in _batches(sorted(some, key=lambda digest: len(read[digest])), TEXTS_AT_ONCE):
-            embedded = encoder.encode([read[digest] for digest in batch])
+        batches = list(_batches(sorted(some, key=lambda digest: len(read[digest])), TEXTS_AT_ONCE))
+        vectors = encode_batches(encoder, ([read[digest] for digest in batch] for batch in batches))
+        for batch, embedded in zip(batches, vectors, strict=True):
             known.add(batch, check_embeddings(embedded, len(batch), encoder.dimension))
             done += len(batch)
             on_progress(done, len(new))

@@ -135,6 +135,14 @@ def build(
             help="How near rows are found: auto (by their number), flat (all are compared), sq8 or ivf.",
         ),
     ] = "auto",
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask",
+            envvar="B12QA_DASK",
+            help="Address of a Dask scheduler whose workers embed the corpus, such as tcp://10.0.0.5:8786.",
+        ),
+    ] = None,
 ) -> None:
     """Build the index from the corpus, and make it current.
 
@@ -142,7 +150,9 @@ def build(
     an earlier generation holds are not embedded again, nor those that a killed build had done. With
     --max-lost, an edit that loses more answers leaves the old generation current.
     """
-    encoder_once = cache(partial(_encoder, model))  # a watch loads the model for its first build only
+    encoder_once = cache(
+        partial(_building_encoder, model, dask)
+    )  # a watch loads the model for its first build only
 
     def once() -> None:
         with _reported_errors():
@@ -560,6 +570,15 @@ def _encoder(model: str | None) -> Encoder:
 
     with errors.status("Loading the model"):
         return load_encoder(model, allow_download=True)
+
+
+def _building_encoder(model: str | None, dask: str | None) -> Encoder:
+    encoder = _encoder(model)
+    if dask is None:
+        return encoder
+    from b12qa.spreading import SpreadEncoder
+
+    return SpreadEncoder(encoder, model, dask)
 
 
 def _build(index: Path, sources: Corpus, encoder: Encoder, index_type: str) -> None:
