@@ -150,21 +150,19 @@ def build(
     an earlier generation holds are not embedded again, nor those that a killed build had done. With
     --max-lost, an edit that loses more answers leaves the old generation current.
     """
-    encoder_once = cache(
-        partial(_building_encoder, model, dask)
-    )  # a watch loads the model for its first build only
+    encoders_once = cache(partial(_encoders, model, dask))  # a watch loads the model for its first build only
 
     def once() -> None:
         with _reported_errors():
             from b12qa.storage import locked
 
             with locked(index):  # before anything that takes time
-                sources, encoder = _sources(index, corpus), encoder_once()
+                sources, (encoder, spread) = _sources(index, corpus), encoders_once()
                 if review or questions or max_lost is not None:
-                    found = _reviewed(index, sources, encoder, questions or ())
+                    found = _reviewed(index, sources, spread, questions or ())
                     if found:
                         _print_review(found, show, max_lost)
-                _build(index, sources, encoder, index_type)
+                _build(index, sources, encoder, spread, index_type)
 
     if not watch:
         once()
@@ -572,16 +570,17 @@ def _encoder(model: str | None) -> Encoder:
         return load_encoder(model, allow_download=True)
 
 
-def _building_encoder(model: str | None, dask: str | None) -> Encoder:
+def _encoders(model: str | None, dask: str | None) -> tuple[Encoder, Encoder]:
+    """The model as it is here, and the same with what embeds a corpus."""
     encoder = _encoder(model)
     if dask is None:
-        return encoder
+        return encoder, encoder
     from b12qa.spreading import SpreadEncoder
 
-    return SpreadEncoder(encoder, model, dask)
+    return encoder, SpreadEncoder(encoder, model, dask)
 
 
-def _build(index: Path, sources: Corpus, encoder: Encoder, index_type: str) -> None:
+def _build(index: Path, sources: Corpus, encoder: Encoder, spread: Encoder, index_type: str) -> None:
     """Build, show how far it is, and print what it did."""
     from b12qa.building import build_index
     from b12qa.engines import configured_store, publisher
@@ -592,7 +591,7 @@ def _build(index: Path, sources: Corpus, encoder: Encoder, index_type: str) -> N
         _progress("Embedding") as on_progress,
         _progress("Sending to the engine", visible=store is not None) as on_sent,
     ):
-        report = build_index(sources, encoder, index, on_progress, index_type, publisher(store, on_sent))
+        report = build_index(sources, spread, index, on_progress, index_type, publisher(store, on_sent))
     with errors.status("Exporting the encoder"):
         export = export_encoder(encoder, index)
     for problem in report.problems:

@@ -232,7 +232,7 @@ class BatchEncoder(Protocol):
 
 
 def encode_batches(encoder: Encoder, batches: Iterable[Sequence[str]]) -> Iterator[FloatMatrix]:
-    """The vectors of batches of texts, in their order: one after the other, unless the encoder can do more."""
+    """The vectors of batches of texts, in their order; one after the other unless the encoder can do more."""
     if isinstance(encoder, BatchEncoder):
         return encoder.encode_batches(batches)
     return map(encoder.encode, batches)

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 from b12qa.building import versions_that_compute
 from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.errors import B12qaError, ModelMismatchError
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 TIMEOUT_SECONDS = 30.0
 TRIES = 3  # of a batch whose worker is lost
@@ -67,7 +64,11 @@ class SpreadEncoder:
         Raises:
             ModelMismatchError: a worker has another model, or other versions of what computes.
         """
-        there = {"model": self._model, "fingerprint": self.fingerprint, "versions": versions_that_compute()}
+        there: dict[str, Any] = {
+            "model": self._model,
+            "fingerprint": self.fingerprint,
+            "versions": versions_that_compute(),
+        }
         sent = self._client.map(embed_there, list(batches), pure=False, retries=TRIES, **there)
         for future in sent:
             yield future.result()
@@ -100,15 +101,16 @@ def _loaded(model: str | None) -> Encoder:
     return load_encoder(model)
 
 
-def _connected(address: str) -> Client:
+def _connected(address: str) -> Any:
     try:
-        from distributed import Client
+        import distributed
     except ImportError as error:
         raise B12qaError(
             "The package that speaks to Dask is missing. Run: pip install 'b12qa[dask]'"
         ) from error
+    untyped: Any = distributed  # its annotations come and go with versions
     try:
-        client = Client(address, timeout=TIMEOUT_SECONDS)
+        client = untyped.Client(address, timeout=TIMEOUT_SECONDS)
         client.wait_for_workers(1, timeout=TIMEOUT_SECONDS)
     except (OSError, TimeoutError, ValueError) as error:
         raise B12qaError(
