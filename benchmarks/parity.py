@@ -1,19 +1,28 @@
-"""Ask every evaluation question of the model itself and of its export, and compare what they show.
+"""Ask every evaluation question in two ways, and compare what they show.
 
-    python benchmarks/parity.py [--index DIR]
+    python benchmarks/parity.py [--index DIR]                               the model itself, and its export
+    python benchmarks/parity.py --engine engine.db [--index-type ivf]       the folder, and an engine
 
-Ends with 1 if an answer or a ranking differs. Nothing is judged, so the test half is not used up by it.
+The engine is a file of Milvus Lite or the address of a Milvus; the index is sent there under the alias
+b12qa_parity. With an index type, the folder is built again in a temporary copy, so that candidates are
+looked up there; what it answers is compared with the index as it is. Ends with 1 if an answer or a ranking
+differs. Nothing is judged, so the test half is not used up by it.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from b12qa.answering import Assistant
+from b12qa.building import build_index, no_progress
+from b12qa.corpus import read_corpus
 from b12qa.embedding import RememberingEncoder, load_encoder
+from b12qa.engines import EngineSettings, Milvus, publish
 from b12qa.evaluation import read_questions
 from b12qa.exported import open_exported
 from b12qa.index import open_index
@@ -30,20 +39,52 @@ def shown(answer: Answer) -> list[Any]:
     return [answer.outcome, answer.query, quotes, answer.notices, answer.care_card]
 
 
+def model_and_export(folder: Path) -> tuple[Assistant, Assistant]:
+    """The index with the model itself, and with its export."""
+    index = open_index(folder)
+    encoders = (load_encoder(), open_exported(folder, index.model_fingerprint))
+    by_model, by_export = (Assistant(Retriever(index, RememberingEncoder(encoder))) for encoder in encoders)
+    return by_model, by_export
+
+
+def folder_and_engine(
+    folder: Path, address: str, index_type: str | None, temporary: Path
+) -> tuple[Assistant, Assistant]:
+    """The index as it is, and through an engine that holds it."""
+    index = open_index(folder)
+    encoder = RememberingEncoder(open_exported(folder, index.model_fingerprint))
+    sent = folder
+    if index_type is not None:
+        sent = shutil.copytree(folder, temporary / "index")
+        build_index(read_corpus(ROOT / "corpus"), load_encoder(), sent, index_type=index_type)
+    store = Milvus(EngineSettings(address, name="b12qa_parity"))
+    publish(open_index(sent), store, no_progress)
+    return Assistant(Retriever(index, encoder)), Assistant(Retriever(open_index(sent, store), encoder))
+
+
 def main() -> None:
     """Compare, and print what differs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--index", type=Path, default=ROOT / "index")
-    folder = parser.parse_args().index
-    index = open_index(folder)
-    encoders = (load_encoder(), open_exported(folder, index.model_fingerprint))
-    by_model, by_export = (Assistant(Retriever(index, RememberingEncoder(encoder))) for encoder in encoders)
+    parser.add_argument("--engine", metavar="ADDRESS", help="compare with an engine instead of the model")
+    parser.add_argument("--index-type", choices=["ivf", "sq8"], help="of the folder behind the engine")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        pair = (
+            folder_and_engine(options.index, options.engine, options.index_type, Path(temporary))
+            if options.engine
+            else model_and_export(options.index)
+        )
+        compare(*pair)
+
+
+def compare(*pair: Assistant) -> None:
+    """Ask both, and end with 1 if they differ."""
     different, largest, asked = 0, 0.0, 0
     for row in (row for name in SETS for row in read_questions(ROOT / "evals" / name)):
-        one, other = (a.ask(row.question, row.history) for a in (by_model, by_export))
+        one, other = (a.ask(row.question, row.history) for a in pair)
         ranks = [
-            [(r.document, r.start, r.highlights) for r in a.search(row.question, row.history)]
-            for a in (by_model, by_export)
+            [(r.document, r.start, r.highlights) for r in a.search(row.question, row.history)] for a in pair
         ]
         asked += 1
         largest = max(largest, abs(one.confidence - other.confidence))

@@ -120,7 +120,7 @@ def measure(sizes: list[int], runs: int, folder: Path) -> list[dict[str, Any]]:
             {
                 "passages": full["passages"],
                 "sentences": full["sentences"],
-                "index_type": shortcuts.sentences.nearest.facts.to_dict() if shortcuts else {"type": "flat"},
+                "index_type": shortcuts.sentences.facts.to_dict() if shortcuts else {"type": "flat"},
                 "recall_at_10": recall if size <= COMPARED_UP_TO or not shortcuts else None,
                 "build_seconds": full["seconds"],
                 "build_memory_megabytes": full["memory_megabytes"],

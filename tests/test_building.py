@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT, SMALL_TEXT, HashingEncoder
@@ -444,7 +445,7 @@ def test_a_reader_whose_generation_vanishes_opens_the_next(
 
     original, calls = module.read_generation, []
 
-    def read(folder: Path, name: str, **options: bool) -> object:
+    def read(folder: Path, name: str, **options: Any) -> object:
         calls.append(name)
         if len(calls) == 1:
             with monkeypatch.context() as patch:

@@ -14,6 +14,7 @@ from b12qa.companions import Composition, compose, rows_of_warnings, wants_warni
 from b12qa.conversation import Query, to_query
 from b12qa.corpus import read_corpus, unread_corpus
 from b12qa.embedding import RememberingEncoder, find_model, load_encoder
+from b12qa.engines import configured_store, publisher
 from b12qa.errors import IndexUnusableError, QueryError
 from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
@@ -80,15 +81,18 @@ class Assistant:
             build: build the index first when it is missing, stale or damaged, instead of refusing.
             on_progress: see `b12qa.building.build_index`.
 
+        If the variable B12QA_ENGINE names an engine, the vectors come from there; see docs/serving.md.
+
         Raises:
             MissingIndexError, DamagedIndexError, StaleIndexError, ModelMismatchError,
-            CorpusError, ModelError
+            CorpusError, ModelError, EngineError, SettingsError
         """
         index_dir = Path(index)
+        store = configured_store()
         folder = corpus_folder(index_dir, corpus)
         unread = unread_corpus(folder)
         try:
-            opened = open_index(index_dir)
+            opened = open_index(index_dir, store)
             exported = exported_encoder(index_dir, opened.model_fingerprint, model)
             # Files that are those of the index byte for byte need not be parsed to know that they are sound.
             same = unread.hashes() == opened.inputs["corpus"]
@@ -102,9 +106,9 @@ class Assistant:
 
             with locked(index_dir):  # before the model is loaded, which takes seconds
                 encoder = load_encoder(model)
-                build_index(sources, encoder, index_dir, on_progress)
+                build_index(sources, encoder, index_dir, on_progress, publish=publisher(store, on_progress))
                 export_encoder(encoder, index_dir)
-            opened = open_index(index_dir)
+            opened = open_index(index_dir, store)
             return cls(
                 Retriever(opened, exported_encoder(index_dir, opened.model_fingerprint, model) or encoder)
             )

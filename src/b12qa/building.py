@@ -23,7 +23,7 @@ from b12qa.bank import BankModel, fit
 from b12qa.changes import SectionChanges, section_changes
 from b12qa.chunking import Chunks, chunk_documents, embedded_text
 from b12qa.corpus import Corpus, Problem, check_unchanged
-from b12qa.embedding import Encoder, FloatMatrix, check_embeddings
+from b12qa.embedding import Encoder, FloatMatrix, check_embeddings, encode_batches
 from b12qa.errors import DamagedIndexError, MissingIndexError, StaleIndexError
 from b12qa.finished import KnownVectors
 from b12qa.index import (
@@ -59,6 +59,7 @@ from b12qa.storage import HashedFolder, locked, remove_folder, replace, sync_fol
 from b12qa.vectors import AUTO, Vectors, type_for
 
 Progress = Callable[[int, int], None]
+Publish = Callable[[Index], None]
 Digests = Sequence[Sequence[bytes]]  # of the texts of every kind of row, in the order of VECTOR_FILES
 
 TEXTS_AT_ONCE = 256
@@ -79,6 +80,10 @@ _LIBRARIES_THAT_COMPUTE = (
 
 def no_progress(done: int, total: int) -> None:
     """Tell nobody."""
+
+
+def keep_in_folder(built: Index) -> None:
+    """Send it nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +111,14 @@ def build_index(
     index_dir: Path,
     on_progress: Progress = no_progress,
     index_type: str = AUTO,
+    publish: Publish = keep_in_folder,
 ) -> BuildReport:
     """Build the generation for a corpus, make it current, and remove those that nobody needs.
 
     Args:
         on_progress: called with the number of texts embedded so far, and of all that must be.
         index_type: how near rows are found, one of `vectors.INDEX_TYPES`; "auto" goes by their number.
+        publish: called with the generation before it becomes current, which it does not if this fails.
 
     Raises:
         BuildLockedError: another build is writing there.
@@ -127,6 +134,7 @@ def build_index(
         before, built, problems, embedded = _prepared(corpus, encoder, index_dir, on_progress, index_type)
         check_notes(read_notes(corpus, built.sentences))  # `prepare_index` may have built it before
         name = built.generation
+        publish(built)
         _make_current(index_dir, name, before)
         _remove_others(index_dir, name)
     return BuildReport(
@@ -183,17 +191,17 @@ def _prepared(
         check_unchanged(corpus)
         return before, built, read_banks(corpus, built.sentences).problems, 0
     previous = _sound_generation(index_dir, named_in(index_dir / PREVIOUS))
-    known = KnownVectors(index_dir, {"model": inputs["model"], **_made_with()}, encoder.dimension)
+    known = KnownVectors(index_dir, {"model": inputs["model"], **versions_that_compute()}, encoder.dimension)
     earlier = _Earlier([index for index in (before, previous) if index], inputs, known)
     built, problems, embedded = _new_generation(corpus, encoder, index_dir, inputs, earlier, on_progress)
     known.forget_parts()
     return before, built, problems, embedded
 
 
-def roll_back(index_dir: Path) -> Index:
+def roll_back(index_dir: Path, publish: Publish = keep_in_folder) -> Index:
     """Make the generation before the current one current again, after verifying it.
 
-    It stays current, though older than the corpus, until the next build.
+    It stays current, though older than the corpus, until the next build. `publish` as in `build_index`.
 
     Raises:
         BuildLockedError: a build is writing there.
@@ -209,6 +217,7 @@ def roll_back(index_dir: Path) -> Index:
                 "Mend the corpus, then run: b12qa build"
             )
         earlier = read_generation(index_dir / name, name, rolled_back=True)
+        publish(earlier)
         # ROLLED-BACK says nothing unless CURRENT names the same, so one rename decides.
         _let_name(index_dir, {ROLLED_BACK: name, CURRENT: name})
     return earlier
@@ -234,7 +243,7 @@ class _Earlier:
         self.bank_models: dict[bytes, BankModel] = {}  # by fingerprint of the bank's rows
         self.cuts: dict[tuple[str, str], _Cut] = {}  # by name and hash of a document
         for index in generations:
-            if index.inputs["model"] != inputs["model"] or index.made_with != _made_with():
+            if index.inputs["model"] != inputs["model"] or index.made_with != versions_that_compute():
                 continue
             digests = _digests_of(index)
             for kind, vectors in zip(digests, _vectors_of(index), strict=True):
@@ -327,7 +336,8 @@ def _vectors_of(index: Index) -> list[Vectors]:
     ]
 
 
-def _made_with() -> dict[str, str]:
+def versions_that_compute() -> dict[str, str]:
+    """Of the libraries whose results are not mixed with those of another version."""
     return {name: version(name) for name in _LIBRARIES_THAT_COMPUTE}
 
 
@@ -396,7 +406,7 @@ def _new_generation(
         "generation": generation_name(inputs),
         "inputs": inputs,
         "model_name": encoder.name,
-        "made_with": _made_with(),
+        "made_with": versions_that_compute(),
         "counts": counts,
         "calibrations": {str(number): model.calibration.to_dict() for number, model in models.items()},
     }
@@ -502,8 +512,9 @@ def _embed(
     for some in _batches(list(new), TEXTS_IN_MEMORY):
         read = {digest: texts.read(*new[digest]) for digest in some}
         # Texts of a length go together: the model takes those of equally many tokens at once.
-        for batch in _batches(sorted(some, key=lambda digest: len(read[digest])), TEXTS_AT_ONCE):
-            embedded = encoder.encode([read[digest] for digest in batch])
+        batches = list(_batches(sorted(some, key=lambda digest: len(read[digest])), TEXTS_AT_ONCE))
+        vectors = encode_batches(encoder, ([read[digest] for digest in batch] for batch in batches))
+        for batch, embedded in zip(batches, vectors, strict=True):
             known.add(batch, check_embeddings(embedded, len(batch), encoder.dimension))
             done += len(batch)
             on_progress(done, len(new))

@@ -1,4 +1,4 @@
-"""Which sentences a question is compared with: all of them, or those that shortcuts lead to.
+"""Which sentences a question is compared with: all of them, or those that shortcuts or a store lead to.
 
 With many rows the candidates are the passages that are near by their vectors or by their words. Their
 scores are those of an exhaustive search: exact cosines, all words, and the mean and the spread of all rows.
@@ -13,7 +13,7 @@ import numpy as np
 
 from b12qa.embedding import FloatMatrix
 from b12qa.lexical import Hits, IntVector, Moments
-from b12qa.shortcuts import Shortcuts
+from b12qa.shortcuts import Near, Shortcuts, Spreads
 from b12qa.vectors import CANDIDATES, cosine_moments
 
 
@@ -51,29 +51,31 @@ class PartMoments(NamedTuple):
     taught_words: Moments | None = None
 
 
-def candidate_scope(
-    shortcuts: Shortcuts,
-    hits: Sequence[WordHits],
-    embeddings: FloatMatrix,
-    chunk_of: IntVector,
-    always: IntVector,
-) -> Scope:
-    """The passages near any of some queries, and all their sentences.
+def near_by_shortcuts(shortcuts: Shortcuts, hits: Sequence[WordHits], embeddings: FloatMatrix) -> Near:
+    """Rows near any of some queries, by the lists and the words of the folder.
 
     Args:
         hits: of the queries, and `embeddings` theirs.
-        chunk_of: the passage of every sentence, ascending.
-        always: rows of passages that are always compared.
     """
-    sentences = [shortcuts.sentences.nearest.rows(embeddings).ravel()]
-    chunks = [always, shortcuts.chunks.nearest.rows(embeddings).ravel()]
+    sentences = [shortcuts.sentences.rows(embeddings).ravel()]
+    chunks = [shortcuts.chunks.rows(embeddings).ravel()]
     for found in hits:
         chunks.append(found.chunks.best(CANDIDATES))
         sentences.append(found.sentences.best(CANDIDATES))
         if found.taught is not None:
             sentences.append(found.taught.best(CANDIDATES))
-    near = np.concatenate(sentences)
-    passages = np.unique(np.concatenate([*chunks, chunk_of[near[near >= 0]]]))
+    return Near(np.concatenate(chunks), np.concatenate(sentences))
+
+
+def candidate_scope(near: Near, chunk_of: IntVector, always: IntVector) -> Scope:
+    """The passages of rows that are near, and all their sentences.
+
+    Args:
+        chunk_of: the passage of every sentence, ascending.
+        always: rows of passages that are always compared.
+    """
+    sentences = near.sentences[near.sentences >= 0]
+    passages = np.unique(np.concatenate([always, near.chunks, chunk_of[sentences]]))
     passages = passages[passages >= 0]
     starts, ends = np.searchsorted(chunk_of, passages, "left"), np.searchsorted(chunk_of, passages, "right")
     held = ends - starts
@@ -83,12 +85,12 @@ def candidate_scope(
 
 
 def part_moments(
-    shortcuts: Shortcuts, hits: WordHits, embedding: FloatMatrix, chunk_weights: IntVector | None
+    spreads: Spreads, hits: WordHits, embedding: FloatMatrix, chunk_weights: IntVector | None
 ) -> PartMoments:
     """The moments of a query's scores over all sentences."""
     return PartMoments(
-        cosine_moments(shortcuts.chunks.spread, embedding),
-        cosine_moments(shortcuts.sentences.spread, embedding),
+        cosine_moments(spreads.chunks, embedding),
+        cosine_moments(spreads.sentences, embedding),
         hits.chunks.moments(chunk_weights),  # type: ignore[arg-type]
         hits.sentences.moments(),
         hits.taught.moments() if hits.taught is not None else None,

@@ -19,9 +19,10 @@ from b12qa.corpus import (
     make_corpus,
 )
 from b12qa.embedding import find_model, token_counter
+from b12qa.engines import configured_store, verify
 from b12qa.errors import EmptyCorpusError
 from b12qa.exported import exported_encoder
-from b12qa.index import Index, all_cosines, check_fresh, open_index
+from b12qa.index import VECTOR_FILES, Index, all_cosines, check_fresh, open_index
 from b12qa.markdown import line_number, plain_text
 from b12qa.notes import read_notes
 from b12qa.questions import read_banks, read_synonyms
@@ -92,10 +93,16 @@ def _text_of(index: Index, anchor: int) -> str:
 def check_index(index_dir: Path, corpus: Corpus, model: str | None = None) -> Index:
     """Verify every byte of the index, and that it was built from what is at hand.
 
+    Where an engine keeps the vectors, it is compared with the folder, if that has them as well.
+
     Raises:
-        MissingIndexError, StaleIndexError, ModelMismatchError, DamagedIndexError, ModelError
+        MissingIndexError, StaleIndexError, ModelMismatchError, DamagedIndexError, ModelError, EngineError
     """
-    opened = open_index(index_dir)
+    store = configured_store()
+    opened = open_index(index_dir, store)
+    if store is not None and (index_dir / opened.generation / VECTOR_FILES[0]).exists():
+        opened = open_index(index_dir)
+        verify(opened, store)
     check_fresh(opened, corpus, find_model(model))
     exported_encoder(index_dir, opened.model_fingerprint, model)
     return opened

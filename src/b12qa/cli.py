@@ -135,6 +135,14 @@ def build(
             help="How near rows are found: auto (by their number), flat (all are compared), sq8 or ivf.",
         ),
     ] = "auto",
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask",
+            envvar="B12QA_DASK",
+            help="Address of a Dask scheduler whose workers embed the corpus, such as tcp://10.0.0.5:8786.",
+        ),
+    ] = None,
 ) -> None:
     """Build the index from the corpus, and make it current.
 
@@ -142,19 +150,19 @@ def build(
     an earlier generation holds are not embedded again, nor those that a killed build had done. With
     --max-lost, an edit that loses more answers leaves the old generation current.
     """
-    encoder_once = cache(partial(_encoder, model))  # a watch loads the model for its first build only
+    encoders_once = cache(partial(_encoders, model, dask))  # a watch loads the model for its first build only
 
     def once() -> None:
         with _reported_errors():
             from b12qa.storage import locked
 
             with locked(index):  # before anything that takes time
-                sources, encoder = _sources(index, corpus), encoder_once()
+                sources, (encoder, spread) = _sources(index, corpus), encoders_once()
                 if review or questions or max_lost is not None:
-                    found = _reviewed(index, sources, encoder, questions or ())
+                    found = _reviewed(index, sources, spread, questions or ())
                     if found:
                         _print_review(found, show, max_lost)
-                _build(index, sources, encoder, index_type)
+                _build(index, sources, encoder, spread, index_type)
 
     if not watch:
         once()
@@ -202,8 +210,11 @@ def rollback(index: IndexOption = DEFAULT_INDEX) -> None:
     """
     with _reported_errors():
         from b12qa.building import roll_back
+        from b12qa.engines import configured_store, publisher
 
-        earlier = roll_back(index)
+        store = configured_store()
+        with _progress("Sending to the engine", visible=store is not None) as on_progress:
+            earlier = roll_back(index, publisher(store, on_progress))
         console.print(
             f"Generation {earlier.generation} is current again: {len(earlier.chunks)} passages, model "
             f"{earlier.model_name}. It is served until the next build. "
@@ -559,13 +570,28 @@ def _encoder(model: str | None) -> Encoder:
         return load_encoder(model, allow_download=True)
 
 
-def _build(index: Path, sources: Corpus, encoder: Encoder, index_type: str) -> None:
+def _encoders(model: str | None, dask: str | None) -> tuple[Encoder, Encoder]:
+    """The model as it is here, and the same with what embeds a corpus."""
+    encoder = _encoder(model)
+    if dask is None:
+        return encoder, encoder
+    from b12qa.spreading import SpreadEncoder
+
+    return encoder, SpreadEncoder(encoder, model, dask)
+
+
+def _build(index: Path, sources: Corpus, encoder: Encoder, spread: Encoder, index_type: str) -> None:
     """Build, show how far it is, and print what it did."""
     from b12qa.building import build_index
+    from b12qa.engines import configured_store, publisher
     from b12qa.exporting import export_encoder
 
-    with _progress("Embedding") as on_progress:
-        report = build_index(sources, encoder, index, on_progress, index_type)
+    store = configured_store()  # what is wrong with it is said before anything is embedded
+    with (
+        _progress("Embedding") as on_progress,
+        _progress("Sending to the engine", visible=store is not None) as on_sent,
+    ):
+        report = build_index(sources, spread, index, on_progress, index_type, publisher(store, on_sent))
     with errors.status("Exporting the encoder"):
         export = export_encoder(encoder, index)
     for problem in report.problems:

@@ -14,12 +14,12 @@ import re
 import threading
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -222,6 +222,20 @@ def _folder_named(model: str) -> Path | None:
         return folder if folder.is_dir() else None
     except (OSError, RuntimeError, ValueError):  # a name too long, a home that nobody has, a NUL
         return None
+
+
+@runtime_checkable
+class BatchEncoder(Protocol):
+    """An encoder that works on several batches at once."""
+
+    def encode_batches(self, batches: Iterable[Sequence[str]]) -> Iterator[FloatMatrix]: ...
+
+
+def encode_batches(encoder: Encoder, batches: Iterable[Sequence[str]]) -> Iterator[FloatMatrix]:
+    """The vectors of batches of texts, in their order; one after the other unless the encoder can do more."""
+    if isinstance(encoder, BatchEncoder):
+        return encoder.encode_batches(batches)
+    return map(encoder.encode, batches)
 
 
 def load_encoder(model: str | None = None, *, allow_download: bool = False) -> Encoder:

@@ -12,6 +12,9 @@ B12qaError
 │   ├── StaleIndexError    built from another text or with other settings
 │   ├── ModelMismatchError built with another model
 │   └── DamagedIndexError  a file is not what was written
+├── EngineError            the engine that keeps the vectors cannot be used
+│   ├── EngineUnreachableError  it does not answer
+│   └── EngineAccessError  it does not let us in, or not far enough
 ├── BuildLockedError       another build is writing the same index
 ├── SettingsError          a setting of the server is not of its form
 └── QueryError             the caller asked for something impossible (also a ValueError)
@@ -73,6 +76,18 @@ class ModelMismatchError(IndexUnusableError):
 
 class DamagedIndexError(IndexUnusableError):
     """A file of the index is missing, or is not what was written."""
+
+
+class EngineError(B12qaError):
+    """The engine that keeps the vectors cannot be used: not installed, or it refused."""
+
+
+class EngineUnreachableError(EngineError):
+    """The engine does not answer."""
+
+
+class EngineAccessError(EngineError):
+    """The engine does not know who asks, or does not allow it."""
 
 
 class BuildLockedError(B12qaError):

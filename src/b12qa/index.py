@@ -54,8 +54,19 @@ from b12qa.records import (
     Sentence,
     Span,
 )
-from b12qa.shortcuts import CHUNKS, SENTENCES, Shortcuts, open_shortcuts
-from b12qa.vectors import AUTO, MappedVectors, Vectors, blocks
+from b12qa.shortcuts import (
+    CHUNKS,
+    SENTENCES,
+    Near,
+    Shortcuts,
+    Spreads,
+    Store,
+    StoredFacts,
+    StoredRows,
+    open_shortcuts,
+    open_spreads,
+)
+from b12qa.vectors import AUTO, MappedVectors, Vectors, blocks, flat_cosines
 
 IntMatrix = npt.NDArray[np.int64]
 FileContent = bytes | mmap.mmap
@@ -65,6 +76,12 @@ CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 ROLLED_BACK = "ROLLED-BACK"
 VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
+# What a store keeps need not be in the folder.
+STORED_FILES = frozenset(
+    f"{rows}.{part}"
+    for rows in (CHUNKS, SENTENCES)
+    for part in ("faiss", "lists", "middles.npy", "ranges.npy", "sizes.npy")
+)
 LEXICAL_FILES = ("chunks.bm25", "sentences.bm25", "taught.bm25", "questions.bm25")
 NOTES_FILE = "notes.json"
 DIGEST_BYTES = 32
@@ -102,7 +119,11 @@ class Index:
     notes: tuple[NotedSentence, ...] = ()  # in reading order
     warning_sections: tuple[tuple[int, int], ...] = ()  # positions of document and section
     rolled_back: bool = False  # made current by a rollback, and may be older than the corpus
-    shortcuts: Shortcuts | None = None  # None while a question is compared with every row
+    spreads: Spreads | None = None  # None while a question is compared with every row
+    shortcuts: Shortcuts | None = None  # otherwise what leads to near rows: this,
+    stored: StoredRows | None = None  # or a store
+    store: Store | None = None  # what keeps the vectors, if not the folder
+    vectors_digest: str = ""  # of the vectors of passages and sentences
 
     @property
     def model_fingerprint(self) -> str:
@@ -130,20 +151,24 @@ def generation_name(inputs: Mapping[str, Any]) -> str:
     return hashlib.sha256(json_bytes(inputs)).hexdigest()[:16]
 
 
-def open_index(index_dir: Path) -> Index:
+def open_index(index_dir: Path, store: Store | None = None) -> Index:
     """Open the current generation after comparing all of it with its manifest.
 
     Any number of threads and processes may do so while another one builds.
 
+    Args:
+        store: what keeps the vectors, if not the folder, whose STORED_FILES are then not looked at.
+
     Raises:
-        MissingIndexError: nothing has been built there.
+        MissingIndexError: nothing has been built there, or the store does not hold it.
         DamagedIndexError: a file is missing, surplus, or not what was written.
+        StaleIndexError, EngineError: see `shortcuts.Store.open`.
     """
     name = current_generation(index_dir)
     while True:
         try:
             rolled_back = named_in(index_dir / ROLLED_BACK) == name
-            return read_generation(index_dir / name, name, rolled_back=rolled_back)
+            return read_generation(index_dir / name, name, rolled_back=rolled_back, store=store)
         except DamagedIndexError:
             # Builds may have replaced and removed it since CURRENT was read.
             now = current_generation(index_dir)
@@ -350,26 +375,13 @@ def all_cosines(vectors: Vectors, query_embeddings: FloatMatrix) -> FloatMatrix:
         QueryError: the queries are not finite or not as wide as the rows.
     """
     _check_queries(vectors, query_embeddings)
+    if not isinstance(vectors, MappedVectors):
+        return flat_cosines(vectors, query_embeddings)  # type: ignore[arg-type]
     cosines = np.zeros((len(query_embeddings), vectors.ntotal), dtype=np.float32)
-    if isinstance(vectors, MappedVectors):
-        start = 0
-        for rows in blocks(vectors):
-            cosines[:, start : start + len(rows)] = query_embeddings @ rows.T
-            start += len(rows)
-    elif vectors.ntotal:
-        import faiss
-
-        # A search for all rows would also sort them, which takes longer than to compare them.
-        queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
-        wanted = np.tile(np.arange(vectors.ntotal), (len(queries), 1))
-        untyped: Any = vectors  # the library's own annotations leave this method out
-        untyped.compute_distance_subset(
-            len(queries),
-            faiss.swig_ptr(queries),
-            vectors.ntotal,
-            faiss.swig_ptr(cosines),
-            faiss.swig_ptr(wanted),
-        )
+    start = 0
+    for rows in blocks(vectors):
+        cosines[:, start : start + len(rows)] = query_embeddings @ rows.T
+        start += len(rows)
     return cosines
 
 
@@ -534,15 +546,17 @@ def map_vectors(path: Path, rows: int, dimension: int) -> Vectors:
     return MappedVectors(np.memmap(path, "<f4", "r", offset, (rows, dimension)))
 
 
-def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> Index:
-    """Read a generation: bytes first, then meaning.
+def read_generation(
+    folder: Path, name: str, *, rolled_back: bool = False, store: Store | None = None
+) -> Index:
+    """Read a generation: bytes first, then meaning. Arguments and errors as in `open_index`.
 
     Raises:
         DamagedIndexError: a file is missing, surplus, or not what was written.
         StaleIndexError: it has another format.
     """
     manifest = _verified_manifest(folder, name)
-    data = _verified_files(folder, manifest)
+    data = _verified_files(folder, manifest, STORED_FILES if store else frozenset())
     try:
         inputs, counts = manifest["inputs"], manifest["counts"]
         rows = json.loads(data["rows.json"])
@@ -584,9 +598,13 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
             frozenset(map(str, known["answered_words"])),
             synonyms,
         )
-        shortcuts = open_shortcuts(
-            folder, manifest["nearest"], {CHUNKS: len(chunks), SENTENCES: len(sentences)}
-        )
+        spreads = open_spreads(folder, manifest["nearest"])
+        shortcuts = None
+        if spreads is not None and store is None:
+            shortcuts = open_shortcuts(
+                folder, manifest["nearest"], {CHUNKS: len(chunks), SENTENCES: len(sentences)}
+            )
+        vectors_digest = _vectors_digest(manifest["files"])
     except (AttributeError, IndexError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
         raise DamagedIndexError(
             f"{folder} does not hold what its manifest says: {error!r}. Run: b12qa build"
@@ -595,7 +613,17 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
         raise DamagedIndexError(f"{folder} mixes the files of two builds. Run: b12qa build")
     if taught.keys() != shapes.keys():
         raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
-    vectors = [_vectors(data[file], counts[file], dimension, folder / file) for file in VECTOR_FILES]
+    always = _always_near(chunks, sentences, always_compared(chunks, shapes, warning_sections))
+    facts = StoredFacts(name, vectors_digest, dimension, len(chunks), len(sentences), always)
+    stored = store.open(facts) if store else None
+    vectors = [
+        _vectors(data[file], counts[file], dimension, folder / file)
+        for file in VECTOR_FILES
+        if not (stored and file in STORED_FILES)
+    ]
+    if stored:
+        far = (stored.chunks, stored.sentences)
+        vectors[:0] = far if spreads is not None else map(_in_memory, far)
     of_kinds = (len(chunks), len(sentences), len(sentences), len(questions) + len(open_questions))
     of_words = [
         LexicalIndex(_postings(some, count, of_file, folder / file))
@@ -628,8 +656,43 @@ def read_generation(folder: Path, name: str, *, rolled_back: bool = False) -> In
         notes=notes,
         warning_sections=warning_sections,
         rolled_back=rolled_back,
+        spreads=spreads,
         shortcuts=shortcuts,
+        stored=stored if spreads is not None else None,
+        store=store,
+        vectors_digest=vectors_digest,
     )
+
+
+def always_compared(
+    chunks: Sequence[Chunk], with_banks: Iterable[int], warning_sections: Iterable[tuple[int, int]]
+) -> npt.NDArray[np.int64]:
+    """Passages of documents with a bank, whose sentences are judged together, or with warnings."""
+    documents = {*with_banks, *(document for document, _ in warning_sections)}
+    return np.array([row for row, chunk in enumerate(chunks) if chunk.document in documents], dtype=np.int64)
+
+
+def _always_near(chunks: Sequence[Chunk], sentences: Sequence[Sentence], rows: npt.NDArray[np.int64]) -> Near:
+    """Passages with all their sentences."""
+    passages = set(rows.tolist())
+    of_them = [row for row, sentence in enumerate(sentences) if sentence.chunk in passages]
+    return Near(rows, np.array(of_them, dtype=np.int64))
+
+
+def _in_memory(vectors: Vectors) -> Vectors:
+    """The same vectors, bit for bit, as if they had been in the folder."""
+    import faiss
+
+    index: Vectors = faiss.IndexFlatIP(vectors.d)
+    for rows in blocks(vectors):
+        index.add(rows)  # type: ignore[attr-defined]
+    return index
+
+
+def _vectors_digest(files: Mapping[str, Mapping[str, Any]]) -> str:
+    """What a store tells by that it holds these vectors and no others."""
+    hashes = [str(files[file]["sha256"]) for file in VECTOR_FILES if file in STORED_FILES]
+    return hashlib.sha256(json_bytes(hashes)).hexdigest()[:16]
 
 
 def _check_positions(
@@ -706,15 +769,23 @@ def _verified_manifest(folder: Path, name: str) -> dict[str, Any]:
     return manifest
 
 
-def _verified_files(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """All files of a generation, byte for byte as they were written: bytes, or large numbers mapped."""
+def _verified_files(folder: Path, manifest: Mapping[str, Any], left_out: frozenset[str]) -> dict[str, Any]:
+    """The files of a generation, byte for byte as they were written: bytes, or large numbers mapped.
+
+    Args:
+        left_out: those that may be missing, and are not looked at.
+    """
     try:
         expected = {file: (facts["bytes"], facts["sha256"]) for file, facts in manifest["files"].items()}
     except (AttributeError, KeyError, TypeError) as error:
         raise DamagedIndexError(
             f"{folder / 'manifest.json'} is not a manifest: {error!r}. Run: b12qa build"
         ) from error
-    data = {file: _verified_bytes(folder / file, *facts) for file, facts in expected.items()}
+    data = {
+        file: _verified_bytes(folder / file, *facts)
+        for file, facts in expected.items()
+        if file not in left_out
+    }
     surplus = sorted(_names_in(folder) - {*expected, "manifest.json", "manifest.sha256"})
     if surplus:
         raise DamagedIndexError(f"{folder / surplus[0]} does not belong to the index. Run: b12qa build")

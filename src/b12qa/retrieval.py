@@ -11,11 +11,18 @@ from typing import NamedTuple
 import numpy as np
 
 from b12qa.bank import Signals, lexical_margin, sigmoid
-from b12qa.candidates import PartMoments, Scope, WordHits, candidate_scope, part_moments
+from b12qa.candidates import (
+    PartMoments,
+    Scope,
+    WordHits,
+    candidate_scope,
+    near_by_shortcuts,
+    part_moments,
+)
 from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.errors import QueryError
 from b12qa.exported import exported_encoder
-from b12qa.index import Index, all_cosines, check_model, open_index
+from b12qa.index import Index, all_cosines, always_compared, check_model, open_index
 from b12qa.lexical import IntVector, Moments, Scores, Vocabulary, terms
 from b12qa.markdown import plain_text
 from b12qa.records import (
@@ -29,6 +36,7 @@ from b12qa.records import (
     Sentence,
     Span,
 )
+from b12qa.shortcuts import Store
 from b12qa.vectors import CANDIDATES, cosines_of
 
 Picked = slice | np.ndarray
@@ -99,13 +107,18 @@ class Retriever:
     parts: Parts = Parts()
 
     @classmethod
-    def load(cls, index_dir: str | Path = "index", *, model: str | None = None) -> Retriever:
+    def load(
+        cls, index_dir: str | Path = "index", *, model: str | None = None, store: Store | None = None
+    ) -> Retriever:
         """Open an index with its model.
 
+        Args:
+            store: what keeps the vectors, if not the folder; see `b12qa.engines.configured_store`.
+
         Raises:
-            MissingIndexError, DamagedIndexError, ModelMismatchError, ModelError
+            MissingIndexError, DamagedIndexError, ModelMismatchError, ModelError, EngineError
         """
-        index = open_index(Path(index_dir))
+        index = open_index(Path(index_dir), store)
         exported = exported_encoder(Path(index_dir), index.model_fingerprint, model)
         encoder = exported or load_encoder(model)
         check_model(index, encoder)
@@ -147,7 +160,7 @@ class Retriever:
         searched = list(texts) if as_typed else [self.vocabulary.bring_to(text) for text in texts]
         embeddings = self.encoder.encode(searched)
         hits = [self._hits(text) for text in searched]
-        scope = self._scope(hits, embeddings)
+        scope = self._scope(searched, hits, embeddings)
         chunks, sentences = (
             all_cosines(vectors, embeddings)
             if isinstance(rows, slice)
@@ -192,7 +205,7 @@ class Retriever:
             top_k = min(DEFAULT_TOP_K, count)
         if not 1 <= top_k <= count:
             raise QueryError(f"Expected top_k from 1 to {count}, the number of passages; got {top_k}.")
-        if self.index.shortcuts and top_k > CANDIDATES:
+        if self.index.spreads is not None and top_k > CANDIDATES:
             raise QueryError(f"Expected top_k from 1 to {CANDIDATES} of so many passages; got {top_k}.")
         # A stable sort keeps reading order among equals: the same question always gets the same answer.
         compared = np.flatnonzero(ranking.scores > -np.inf)
@@ -291,16 +304,20 @@ class Retriever:
         taught = words.taught.hits(text) if self.index.bank_models else None
         return WordHits(words.chunks.hits(text), words.sentences.hits(text), taught)
 
-    def _scope(self, hits: Sequence[WordHits], embeddings: FloatMatrix) -> Scope:
+    def _scope(self, searched: Sequence[str], hits: Sequence[WordHits], embeddings: FloatMatrix) -> Scope:
         """The sentences that are scored for some queries: of a large index, those that are near any."""
-        if self.index.shortcuts is None:
+        if self.index.stored is not None:
+            near = self.index.stored.near(searched, embeddings)
+        elif self.index.shortcuts is not None:
+            near = near_by_shortcuts(self.index.shortcuts, hits, embeddings)
+        else:
             return Scope(slice(None), slice(None), self._chunk_of)
-        return candidate_scope(self.index.shortcuts, hits, embeddings, self._chunk_of, self._always_compared)
+        return candidate_scope(near, self._chunk_of, self._always_compared)
 
     def _moments(self, hits: WordHits, embedding: FloatMatrix) -> PartMoments:
-        if self.index.shortcuts is None:
+        if self.index.spreads is None:
             return PartMoments()
-        return part_moments(self.index.shortcuts, hits, embedding, self._chunk_weights)
+        return part_moments(self.index.spreads, hits, embedding, self._chunk_weights)
 
     def _taught(self, document: int, cosines: _Cosines, scope: Scope) -> tuple[Scores, float]:
         rows = self._rows(document)
@@ -353,10 +370,7 @@ class Retriever:
 
     @cached_property
     def _always_compared(self) -> IntVector:
-        """Passages of documents with a bank, whose sentences are judged together, or with warnings."""
-        documents = {*self.index.bank_models, *(document for document, _ in self.index.warning_sections)}
-        of_chunks = np.array([chunk.document for chunk in self.index.chunks], dtype=np.int64)
-        return np.flatnonzero(np.isin(of_chunks, list(documents)))
+        return always_compared(self.index.chunks, self.index.bank_models, self.index.warning_sections)
 
     @cached_property
     def _rows_by_document(self) -> dict[int, _Rows]:

@@ -1,20 +1,22 @@
 """What lets a question look at few rows of many, made at the build and mapped from the disk.
 
 For passages and for sentences: lists that lead to near rows, and what the mean and the spread of all
-cosines follow from, so that the few are judged as if all were there.
+cosines follow from, so that the few are judged as if all were there. A store keeps the vectors somewhere
+else than in the folder of a generation, and finds near rows itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from b12qa.embedding import FloatMatrix
+from b12qa.lexical import IntVector
 from b12qa.storage import HashedFolder
 from b12qa.vectors import (
     FLAT,
@@ -33,19 +35,75 @@ CHUNKS, SENTENCES = "chunks", "sentences"
 
 
 @dataclass(frozen=True, slots=True)
-class Shortcut:
-    """Ways to one kind of row."""
-
-    nearest: Nearest
-    spread: FloatMatrix  # see `vectors.spread_of`; of passages, weighted where there is a bank
-
-
-@dataclass(frozen=True, slots=True)
 class Shortcuts:
     """Ways to the rows of an index that is too large to compare each with a question."""
 
-    chunks: Shortcut
-    sentences: Shortcut
+    chunks: Nearest
+    sentences: Nearest
+
+
+class Spreads(NamedTuple):
+    """What the moments of all cosines follow from, see `vectors.spread_of`."""
+
+    chunks: FloatMatrix  # weighted where there is a bank
+    sentences: FloatMatrix
+
+
+class Near(NamedTuple):
+    """Rows that may fit some queries, in no order; -1 stands for none."""
+
+    chunks: IntVector
+    sentences: IntVector
+
+
+class StoredRows(Protocol):
+    """The vectors of one generation in a store."""
+
+    @property
+    def chunks(self) -> Vectors: ...
+
+    @property
+    def sentences(self) -> Vectors: ...
+
+    def near(self, queries: Sequence[str], query_embeddings: FloatMatrix) -> Near:
+        """Rows near any of some queries by their vectors or by their words."""
+        ...
+
+
+class StoredFacts(NamedTuple):
+    """What a store must hold of a generation, and how it is asked for."""
+
+    generation: str
+    digest: str  # of all vectors; two builds of one generation may differ in their last bits
+    dimension: int
+    chunks: int  # rows
+    sentences: int
+    always: Near  # rows that every question is compared with, or none
+
+
+class Store(Protocol):
+    """Keeps the vectors of generations, and is shared by all that answer from them."""
+
+    def open(self, facts: StoredFacts) -> StoredRows:
+        """The rows of a generation, after making sure that they are its rows.
+
+        Raises:
+            MissingIndexError, StaleIndexError, DamagedIndexError: the store does not hold them.
+            EngineError: the store cannot be used.
+        """
+        ...
+
+    def state(self) -> StoreState:
+        """How the store is; raises nothing."""
+        ...
+
+
+class StoreState(NamedTuple):
+    """How a store is."""
+
+    name: str
+    reachable: bool
+    generation: str  # that it serves to all; empty if that is not known
 
 
 def make_shortcuts(
@@ -87,8 +145,22 @@ def make_shortcuts(
     return facts
 
 
-def open_shortcuts(folder: Path, facts: Mapping[str, Any], counts: Mapping[str, int]) -> Shortcuts | None:
-    """Map the shortcuts of a generation, whose bytes have been verified; None if it needs none.
+def open_spreads(folder: Path, facts: Mapping[str, Any]) -> Spreads | None:
+    """Read the spreads of a generation, whose bytes have been verified; None if it is small.
+
+    Raises:
+        KeyError, OSError, TypeError, ValueError: they are not those of the generation.
+    """
+    if all(facts[rows]["type"] == FLAT for rows in (CHUNKS, SENTENCES)):
+        return None
+    chunks, sentences = (
+        np.load(folder / f"{rows}.spread.npy", allow_pickle=False) for rows in (CHUNKS, SENTENCES)
+    )
+    return Spreads(chunks, sentences)
+
+
+def open_shortcuts(folder: Path, facts: Mapping[str, Any], counts: Mapping[str, int]) -> Shortcuts:
+    """Map the shortcuts of a generation that is not small, whose bytes have been verified.
 
     Args:
         counts: rows by kind.
@@ -96,16 +168,8 @@ def open_shortcuts(folder: Path, facts: Mapping[str, Any], counts: Mapping[str, 
     Raises:
         KeyError, OSError, TypeError, ValueError, RuntimeError: they are not those of the generation.
     """
-    if all(facts[rows]["type"] == FLAT for rows in (CHUNKS, SENTENCES)):
-        return None
-    opened = {
-        rows: Shortcut(
-            open_nearest(folder, rows, facts[rows]),
-            np.load(folder / f"{rows}.spread.npy", allow_pickle=False),
-        )
-        for rows in (CHUNKS, SENTENCES)
-    }
-    for rows, shortcut in opened.items():
-        if shortcut.nearest.index.ntotal != counts[rows]:
-            raise ValueError(f"lists of {shortcut.nearest.index.ntotal} {rows}")
+    opened = {rows: open_nearest(folder, rows, facts[rows]) for rows in (CHUNKS, SENTENCES)}
+    for rows, nearest in opened.items():
+        if nearest.index.ntotal != counts[rows]:
+            raise ValueError(f"lists of {nearest.index.ntotal} {rows}")
     return Shortcuts(**opened)

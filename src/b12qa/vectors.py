@@ -62,10 +62,19 @@ class Vectors(Protocol):
     def reconstruct_batch(self, rows: IntMatrix, /) -> FloatMatrix: ...
 
 
-class MappedVectors:
-    """Unit vectors that stay on the disk, but for those that are asked for; speaks as an `IndexFlatIP`."""
+class Rows(Protocol):
+    """A matrix of float32 of which some rows are asked for: an array, or what stands for one that is far."""
 
-    def __init__(self, values: FloatMatrix) -> None:
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: Any, /) -> FloatMatrix: ...
+
+
+class MappedVectors:
+    """Unit vectors that stay where they are, but for those that are asked for; speaks as an `IndexFlatIP`."""
+
+    def __init__(self, values: Rows) -> None:
         self._values = values
         self.ntotal, self.d = values.shape
 
@@ -233,11 +242,34 @@ def blocks(vectors: Vectors, size: int = ROWS_AT_ONCE) -> Iterator[FloatMatrix]:
 
 
 def cosines_of(vectors: Vectors, query_embeddings: FloatMatrix, rows: IntMatrix) -> FloatMatrix:
-    """Cosines of every query to some rows, shape (n_queries, n_rows)."""
-    if not len(rows):
-        return np.zeros((len(query_embeddings), 0), dtype=np.float32)
-    found: FloatMatrix = query_embeddings @ vectors.reconstruct_batch(rows).T
-    return found
+    """Cosines of every query to some rows, shape (n_queries, n_rows).
+
+    Each has the bits that it has among all rows: which others are compared, or where they came from, must
+    not change a score.
+    """
+    import faiss
+
+    some = faiss.IndexFlatIP(vectors.d)
+    if len(rows):
+        some.add(vectors.reconstruct_batch(rows))
+    return flat_cosines(some, query_embeddings)
+
+
+def flat_cosines(index: faiss.IndexFlatIP, query_embeddings: FloatMatrix) -> FloatMatrix:
+    """The cosine of every query to every row, float32, shape (n_queries, n_rows)."""
+    import faiss
+
+    cosines = np.zeros((len(query_embeddings), index.ntotal), dtype=np.float32)
+    if not index.ntotal:
+        return cosines
+    # A search for all rows would also sort them, which takes longer than to compare them.
+    queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
+    wanted = np.tile(np.arange(index.ntotal), (len(queries), 1))
+    untyped: Any = index  # the library's own annotations leave this method out
+    untyped.compute_distance_subset(
+        len(queries), faiss.swig_ptr(queries), index.ntotal, faiss.swig_ptr(cosines), faiss.swig_ptr(wanted)
+    )
+    return cosines
 
 
 def spread_of(vectors: Vectors, weights: npt.NDArray[np.float64] | None = None) -> FloatMatrix:

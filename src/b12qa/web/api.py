@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from b12qa import __version__
 from b12qa.answering import Assistant
+from b12qa.shortcuts import StoreState
 from b12qa.web import description, programs
 from b12qa.web.desk import Desk, Form, Refusal, Work
 from b12qa.web.metrics import Metrics
@@ -91,11 +92,13 @@ class Api:
         """Say whether questions are answered."""
         ready = await self._health.is_ready()
         retriever = self._desk.current().retriever
+        engine = self._health.engine
         body = {
             "ready": ready,
             "generation": retriever.index.generation,
             "model": retriever.encoder.name,
             "version": __version__,
+            "engine": None if engine is None else engine._asdict(),
         }
         return JSONResponse(body, 200 if ready else 503)
 
@@ -138,6 +141,7 @@ class Health:
         self._lock = asyncio.Lock()
         self._tried = ("", 0.0)  # which generation, and when
         self._ready = False
+        self.engine: StoreState | None = None  # when that was tried; None where no engine keeps the vectors
 
     async def is_ready(self) -> bool:
         """The last result, if it is not too old."""
@@ -146,6 +150,8 @@ class Health:
             generation, at = self._tried
             is_old = self._clock() - at > SECONDS_BETWEEN_PROBES
             if is_old or assistant.retriever.index.generation != generation:
+                store = assistant.retriever.index.store
+                self.engine = None if store is None else await run_in_threadpool(store.state)
                 self._ready = await run_in_threadpool(_finds_something, assistant)
                 self._tried = (assistant.retriever.index.generation, self._clock())
             return self._ready

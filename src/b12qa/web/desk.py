@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from b12qa import safety
 from b12qa.answering import Assistant
+from b12qa.errors import EngineUnreachableError
 from b12qa.records import CareCard
 from b12qa.web.metrics import Metrics
 from b12qa.web.problems import FAULT_WORDS, log_fault
@@ -18,6 +19,10 @@ from b12qa.web.programs import AskRequest, SearchRequest
 from b12qa.web.workers import BusyError, Workers
 
 FORM_WORDS = "This is not of the form expected; see errors for what to change. Nothing was searched."
+UNREACHABLE_WORDS = (
+    "What the article is searched with does not answer, so there is no answer. This says nothing about the "
+    "question or about the article. Try again in a few seconds."
+)
 BUSY_WORDS = "Too many questions are waiting. Try again in a few seconds."
 
 Form = TypeVar("Form", AskRequest, SearchRequest)
@@ -73,6 +78,9 @@ class Desk:
         except BusyError:
             self._metrics.refused("busy")
             status, words = 503, BUSY_WORDS
+        except EngineUnreachableError as error:
+            log_fault(error)
+            status, words = 503, UNREACHABLE_WORDS
         except Exception as error:
             log_fault(error)
             status, words = 500, FAULT_WORDS

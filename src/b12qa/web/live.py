@@ -43,7 +43,7 @@ class LiveAssistant:
         try:
             if current_generation(self._index_dir) == serving.index.generation:
                 return
-            index = open_index(self._index_dir)
+            index = open_index(self._index_dir, serving.index.store)
             check_model(index, serving.encoder)
             # All that a first question would wait for is done before anyone asks.
             self._served = served_by(Assistant(Retriever(index, serving.encoder)))

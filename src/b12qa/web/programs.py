@@ -134,6 +134,14 @@ class DocumentBody(BaseModel):
     disclaimer: str
 
 
+class EngineBody(BaseModel):
+    """How the engine is that keeps the vectors."""
+
+    name: str
+    reachable: bool
+    generation: str = Field(description="That its alias names; empty if that is not known.")
+
+
 class HealthBody(BaseModel):
     """Whether questions are answered."""
 
@@ -141,6 +149,7 @@ class HealthBody(BaseModel):
     generation: str
     model: str
     version: str
+    engine: EngineBody | None = Field(description="Null where the vectors lie in the folder of the index.")
 
 
 class FieldError(BaseModel):

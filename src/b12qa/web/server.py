@@ -64,7 +64,7 @@ def serve(
 
         def ready() -> None:
             print(f"The chat is at {address} (Ctrl-C ends it)", flush=True)
-            for words in warnings(host, settings):
+            for words in [*warnings(host, settings), *engine_warnings()]:
                 print(words, flush=True)
             if open_browser and _has_screen():
                 threading.Thread(target=_open, args=[address], daemon=True).start()
@@ -100,6 +100,19 @@ def warnings(host: str, settings: Settings) -> list[str]:
             "name its address with --public-url. See docs/serving.md."
         )
     return found
+
+
+def engine_warnings() -> list[str]:
+    """What an operator should know whose engine is somewhere else."""
+    from b12qa.engines import read_engine_settings
+
+    engine = read_engine_settings()
+    if engine is None or not engine.travels_openly:
+        return []
+    return [
+        "Stems of the words of questions travel to the engine unencrypted. Name it with https:// in "
+        "B12QA_ENGINE. See docs/serving.md."
+    ]
 
 
 class WordlessFormatter(logging.Formatter):
