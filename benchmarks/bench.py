@@ -150,6 +150,7 @@ def build_article(run: Run, quick: bool) -> None:
             run.facts[contestant.name].update(talker.call("size", packages=contestant.packages).content)
             loaded = talker.call("load", encoder="model", folder=folder)
             run.facts[contestant.name]["one_at_a_time"] = loaded.content["one_at_a_time"]
+            talker.call("prepare")
             built = talker.call("build", corpus=corpus, cut="own")
             run.facts[contestant.name]["passages"] = built.content["passages"]
             run.add("article build, s", contestant.name, 0, built.seconds)
@@ -328,6 +329,7 @@ def build_with_model(run: Run, number: int) -> None:
         variables = {"B12QA_ENCODER": "torch"}
         with run.tolerating(contestant), run.talker(contestant, variables) as talker:
             talker.call("load", encoder="model", folder=folder)
+            talker.call("prepare")
             built = talker.call("build", corpus=corpus, cut="paragraphs")
             added = talker.call("add", corpus=more, cut="paragraphs")
             for name, reply in (("build", built), ("addition", added)):
@@ -368,6 +370,7 @@ def grow_one(
     measured: list[tuple[str, float]] = []
     with run.talker(contestant) as talker:
         talker.call("load", encoder="words", folder=folder)
+        talker.call("prepare")
         built = talker.call("build", corpus=corpus, cut="paragraphs")
         measured += [("build, s", built.seconds - built.encoding), ("build, CPU s", built.own_cpu)]
         added = talker.call("add", corpus=more, cut="paragraphs")

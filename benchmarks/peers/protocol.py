@@ -1,12 +1,13 @@
 """What every runner speaks: one JSON object a line on standard input, one a line on standard output.
 
     {"id": 1, "op": "load", "encoder": "model" | "words", "folder": DIR}  first, once
-    {"id": 2, "op": "build", "corpus": DIR, "cut": "own" | "paragraphs"}  files → an index kept in the folder
-    {"id": 3, "op": "open"}                                               the index that an earlier process kept
-    {"id": 4, "op": "add", "corpus": DIR, "cut": …}                       more files, kept as well
-    {"id": 5, "op": "ask" | "search", "question": …, "top_k": 3, "at_once": true?}
-    {"id": 6, "op": "embed", "question": …}                               nothing but its vector
-    {"id": 7, "op": "size", "packages": […]}                              installed bytes and versions
+    {"id": 2, "op": "prepare"}                                            load what building needs, and nothing else
+    {"id": 3, "op": "build", "corpus": DIR, "cut": "own" | "paragraphs"}  files → an index kept in the folder
+    {"id": 4, "op": "open"}                                               the index that an earlier process kept
+    {"id": 5, "op": "add", "corpus": DIR, "cut": …}                       more files, kept as well
+    {"id": 6, "op": "ask" | "search", "question": …, "top_k": 3, "at_once": true?}
+    {"id": 7, "op": "embed", "question": …}                               nothing but its vector
+    {"id": 8, "op": "size", "packages": […]}                              installed bytes and versions
 
 A reply repeats the id; "ok" says whether it worked, "error" why not. It always holds "cpu" (seconds of
 processor time of the process so far), "encoding" (those spent in the stand-in for the model) and "memory"
@@ -58,6 +59,9 @@ class Runner(ABC):
             hybrid: search words as well, if the library has a way of its own.
         """
         self.folder, self.stand_in, self.hybrid = folder, stand_in, hybrid
+
+    def prepare(self) -> None:
+        """Load what building needs, where asking needs something else."""
 
     @abstractmethod
     def build(self, corpus: Path, cut: str) -> int:
@@ -203,6 +207,9 @@ class _Server:
             case {"op": "build" | "add" as op, "corpus": str(corpus), "cut": str(cut)}:
                 work = self._runner.build if op == "build" else self._runner.add
                 return {"passages": work(Path(corpus), cut)}
+            case {"op": "prepare"}:
+                self._runner.prepare()
+                return {}
             case {"op": "open"}:
                 self._runner.open()
                 return {}

@@ -17,6 +17,11 @@ class B12qa(Runner):
         super().__init__(folder, stand_in, hybrid)
         self._corpus, self._index = folder / "corpus", folder / "index"
 
+    def prepare(self) -> None:
+        from b12qa.embedding import Encoder, load_encoder
+
+        self._encoder: Encoder = load_encoder() if self.stand_in is None else self.stand_in.encoder
+
     def build(self, corpus: Path, cut: str) -> int:
         shutil.rmtree(self._corpus, ignore_errors=True)
         shutil.copytree(corpus, self._corpus)
@@ -51,17 +56,12 @@ class B12qa(Runner):
     def _build(self) -> int:
         from b12qa.building import build_index
         from b12qa.corpus import read_corpus
-
-        if self.stand_in is not None:
-            return build_index(read_corpus(self._corpus), self.stand_in.encoder, self._index).chunks
-        from b12qa.embedding import load_encoder
         from b12qa.exporting import export_encoder
 
-        if not hasattr(self, "_encoder"):
-            self._encoder = load_encoder()
         report = build_index(read_corpus(self._corpus), self._encoder, self._index)
         export_encoder(self._encoder, self._index)
         return report.chunks
+
 
 
 if __name__ == "__main__":

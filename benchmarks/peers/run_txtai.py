@@ -32,8 +32,10 @@ class Txtai(PassagesRunner):
 
         return list(Segmentation(paragraphs=True)(text))
 
-    def index(self, passages: list[str]) -> None:
+    def prepare(self) -> None:
         self._embeddings = Embeddings(content=True, hybrid=self.hybrid, **self._vectors)
+
+    def index(self, passages: list[str]) -> None:
         self._embeddings.index(passages)
         self._count = len(passages)
         self._keep()
