@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import random
@@ -31,9 +32,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from contestants import B12QA, B12QA_TORCH, CHAT, COMMAND_LINE, CONTESTANTS, FLOOR, RANKING, WITHOUT_BANK
-from contestants import Contestant
-from environments import CACHE, PeerEnvironmentError
+from contestants import (
+    B12QA,
+    B12QA_TORCH,
+    CHAT,
+    COMMAND_LINE,
+    CONTESTANTS,
+    FLOOR,
+    RANKING,
+    WITHOUT_BANK,
+    Contestant,
+)
+from environments import CACHE, PEERS, PeerEnvironmentError
 from generated import PASSAGES_A_DOCUMENT, Language, write_corpus
 from load import request, server
 from measure import command_cpu_seconds, machine, note
@@ -87,7 +97,7 @@ class Run:
     samples: dict[str, dict[str, list[list[float]]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
-    grades: dict[str, list[list[int]]] = field(default_factory=dict)  # by name: found @1, @3, characters @1, @3
+    grades: dict[str, list[list[int]]] = field(default_factory=dict)  # found and characters, @1 and @3
     facts: dict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     failures: dict[str, str] = field(default_factory=dict)
     chance: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 (the same each time)
@@ -119,10 +129,6 @@ class Run:
         environment = {**contestant.variables, **(variables or {})}
         return Talker(contestant.command, CACHE / "logs" / f"{contestant.folder}.log", environment)
 
-    def article_index(self, contestant: Contestant) -> Path:
-        """Where its index of the article is kept."""
-        return self.work / "article" / contestant.folder
-
     def timed_questions(self) -> list[str]:
         """The same ones in every round."""
         return [row.question for row in self.rows[: self.plan.timed]]
@@ -132,29 +138,63 @@ class Run:
 
 
 def build_article(run: Run, quick: bool) -> None:
-    """Every index of the article, once; and what it takes to install everyone."""
+    """Every index of the article, once; and what it takes to install everyone.
+
+    A quick run takes what an earlier run has built from the same files.
+    """
     bare = run.work / "bare-corpus"
     bare.mkdir()
     for document in CORPUS.glob("*.md"):
         shutil.copy(document, bare)
-    known = ROOT / "index"
     for contestant in (*run.contestants, WITHOUT_BANK):
         if contestant.index or (contestant is WITHOUT_BANK and not _takes_part(run, B12QA)):
             continue
-        with run.tolerating(contestant), run.talker(contestant) as talker:
-            note(f"{contestant.name}: the article")
-            folder = run.article_index(contestant)
-            if quick and contestant.name == B12QA and (known / "CURRENT").is_file():
-                shutil.copytree(known, folder / "index")
-            corpus = bare if contestant is WITHOUT_BANK else CORPUS
-            run.facts[contestant.name].update(talker.call("size", packages=contestant.packages).content)
-            loaded = talker.call("load", encoder="model", folder=folder)
-            run.facts[contestant.name]["one_at_a_time"] = loaded.content["one_at_a_time"]
-            talker.call("prepare")
-            built = talker.call("build", corpus=corpus, cut="own")
-            run.facts[contestant.name]["passages"] = built.content["passages"]
-            run.add("article build, s", contestant.name, 0, built.seconds)
-            run.add("article build, CPU s", contestant.name, 0, built.cpu)
+        folder, kept = contestant_index(contestant), contestant_index(contestant) / "facts.json"
+        with run.tolerating(contestant):
+            made_from = digest(contestant)
+            known = json.loads(kept.read_text()) if quick and kept.is_file() else {}
+            if known.get("made_from") != made_from:
+                corpus = bare if contestant is WITHOUT_BANK else CORPUS
+                known = {"made_from": made_from, **build_one(run, contestant, folder, corpus)}
+                kept.write_text(json.dumps(known))
+            run.facts[contestant.name].update(known)
+
+
+def build_one(run: Run, contestant: Contestant, folder: Path, corpus: Path) -> dict[str, Any]:
+    """One index from nothing; what is to know of it."""
+    note(f"{contestant.name}: the article")
+    shutil.rmtree(folder, ignore_errors=True)
+    with run.talker(contestant) as talker:
+        size = talker.call("size", packages=contestant.packages).content
+        loaded = talker.call("load", encoder="model", folder=folder).content
+        talker.call("prepare")
+        built = talker.call("build", corpus=corpus, cut="own")
+    run.add("article build, s", contestant.name, 0, built.seconds)
+    run.add("article build, CPU s", contestant.name, 0, built.cpu)
+    return {
+        "bytes": size["bytes"],
+        "versions": size["versions"],
+        "one_at_a_time": loaded["one_at_a_time"],
+        "passages": built.content["passages"],
+    }
+
+
+def contestant_index(contestant: Contestant) -> Path:
+    """Where its index of the article is kept."""
+    return CACHE / "article" / contestant.folder
+
+
+def digest(contestant: Contestant) -> str:
+    """SHA-256 of the files that an index of the article is made from."""
+    if contestant.environment is None:
+        pins = sorted((ROOT / "src").rglob("*.py"))
+    else:
+        pins = [PEERS / f"{contestant.environment}.txt"]
+    files = [*sorted(CORPUS.iterdir()), PEERS / contestant.script, PEERS / "protocol.py", *pins]
+    found = hashlib.sha256()
+    for file in files:
+        found.update(file.read_bytes())
+    return found.hexdigest()
 
 
 def ask_article(run: Run, number: int) -> None:
@@ -187,7 +227,7 @@ def ask_article(run: Run, number: int) -> None:
 
 def start(run: Run, contestant: Contestant, talker: Talker, number: int) -> None:
     """From the start of a process to its first answer."""
-    talker.call("load", encoder="model", folder=run.article_index(contestant))
+    talker.call("load", encoder="model", folder=contestant_index(contestant))
     talker.call("open")
     answered = talker.call("ask", question=FIRST_QUESTION, top_k=SHOWN)
     run.add("start, s", contestant.name, number, time.perf_counter() - talker.started)
@@ -197,7 +237,7 @@ def start(run: Run, contestant: Contestant, talker: Talker, number: int) -> None
 def command_line(run: Run, contestant: Contestant, number: int) -> None:
     """The same by `b12qa ask`, to the end of the process."""
     started = time.perf_counter()
-    cpu = command_cpu_seconds(run.article_index(contestant) / "index")
+    cpu = command_cpu_seconds(contestant_index(contestant) / "index")
     run.add("start, s", COMMAND_LINE, number, time.perf_counter() - started)
     run.add("start, CPU s", COMMAND_LINE, number, cpu)
 
@@ -234,7 +274,7 @@ def keep_crowd(run: Run, name: str, number: int, crowd: Crowd) -> None:
 def serve_chat(run: Run, number: int) -> None:
     """`b12qa chat`: from its start to the first answer over HTTP, and 32 people at POST /api/ask."""
     note(f"round {number + 1} of {run.plan.rounds}: {CHAT}")
-    index = next(run.article_index(c) / "index" for c in run.contestants if c.name == B12QA)
+    index = next(contestant_index(c) / "index" for c in run.contestants if c.name == B12QA)
     started = time.perf_counter()
     with server(str(index)) as (process, port):
         asyncio.run(over_http(port, [FIRST_QUESTION], 1))
@@ -281,7 +321,7 @@ def grade_all(run: Run, talkers: dict[Contestant, Talker]) -> None:
             grade(run, contestant, talker)
     if _takes_part(run, B12QA):
         with run.talker(WITHOUT_BANK) as talker:
-            talker.call("load", encoder="model", folder=run.article_index(WITHOUT_BANK))
+            talker.call("load", encoder="model", folder=contestant_index(WITHOUT_BANK))
             talker.call("open")
             grade(run, WITHOUT_BANK, talker)
 
@@ -486,14 +526,19 @@ def main() -> None:
     contestants = [
         contestant
         for contestant in CONTESTANTS
-        if (contestant.name in {FLOOR, *options.only} if options.only else contestant.quick or not options.quick)
+        if (
+            contestant.name in {FLOOR, *options.only}
+            if options.only
+            else contestant.quick or not options.quick
+        )
     ]
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE, prefix="work-") as work:
         run = Run(plan, contestants, Path(work), questions_to_ask())
         measured = measure_all(run, options.quick)
     measured["summary"] = summary(measured)
-    place = options.json or (CACHE / "quick.json" if options.quick else RESULTS / f"{measured['commit']}.json")
+    kept = CACHE / "quick.json" if options.quick else RESULTS / f"{measured['commit']}.json"
+    place = options.json or kept
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(measured, separators=(",", ":")) + "\n", "utf-8")
     plot(measured, place.with_suffix(".svg") if options.quick or options.json else RESULTS / "latest.svg")

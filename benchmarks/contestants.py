@@ -26,7 +26,7 @@ class Contestant:
     index: str = ""  # the contestant whose index of the article it serves; by default its own
     embeds: bool = False  # can embed a question and do nothing else
     quick: bool = True  # takes part in a quick run
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def command(self) -> list[str | Path]:

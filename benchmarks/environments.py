@@ -63,9 +63,7 @@ def _made(name: str, base: Path | None) -> Path:
         [str(part) for part in (*install, "--requirement", requirements)], capture_output=True, text=True
     )
     if ran.returncode:
-        raise PeerEnvironmentError(
-            f"{name} could not be installed: {ran.stderr.strip()[-LAST_CHARACTERS:]}"
-        )
+        raise PeerEnvironmentError(f"{name} could not be installed: {ran.stderr.strip()[-LAST_CHARACTERS:]}")
     stamp.write_text(digest.hexdigest())
     return python
 

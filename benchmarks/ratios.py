@@ -99,7 +99,12 @@ def _estimate(series: Sequence[Sequence[Values]], of: Callable[[Sequence[Values]
         picked = random.integers(count, size=count)
         rows = [random.integers(len(series[0][r]), size=len(series[0][r])) for r in picked]
         drawn.append(
-            of([np.concatenate([rounds[r][i] for r, i in zip(picked, rows, strict=True)]) for rounds in series])
+            of(
+                [
+                    np.concatenate([rounds[r][i] for r, i in zip(picked, rows, strict=True)])
+                    for rounds in series
+                ]
+            )
         )
     low, high = np.percentile(drawn, [TAIL, 100 - TAIL])
     return Estimate(value, float(low), float(high), sum(len(samples) for samples in series[0]))

@@ -162,7 +162,7 @@ def _start_table(measures: Summary) -> str:
         "32 at once, ms, p50 / p95",
         "32 at once, CPU ms an answer",
     )
-    return table(head, map(row, ROWS))
+    return table(head, [row(name) for name in ROWS])
 
 
 def _build_table(measured: Mapping[str, Any]) -> str:
@@ -216,7 +216,7 @@ def _growth_table(measures: Summary) -> str:
 
 
 def _quality_table(grades: Summary) -> str:
-    names = [name for name in (*NAMES, WITHOUT_BANK) for name in (name, f"{name}, {RANKING}")]
+    names = [way for name in (*NAMES, WITHOUT_BANK) for way in (name, f"{name}, {RANKING}")]
 
     def row(name: str) -> list[str]:
         return [
@@ -230,7 +230,9 @@ def _quality_table(grades: Summary) -> str:
 
 
 def _promises_table(found: Summary) -> str:
-    return table(("b12qa", "ratio"), ([what, _number(one, 2, with_interval=True)] for what, one in found.items()))
+    return table(
+        ("b12qa", "ratio"), ([what, _number(one, 2, with_interval=True)] for what, one in found.items())
+    )
 
 
 def _value(measures: Summary, measure: str, name: str, digits: int, with_ratio: bool = True) -> str:

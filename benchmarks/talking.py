@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -74,7 +75,9 @@ class Crowd:
 class Talker:
     """One process of a runner. Close it, or use it in a ``with``."""
 
-    def __init__(self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None):
+    def __init__(
+        self, command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None
+    ):
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log_path = log
         self._log = log.open("w", encoding="utf-8")
@@ -104,10 +107,8 @@ class Talker:
     def close(self) -> None:
         """End the process: its input ends, and if that is not enough, it is killed."""
         if self._process.stdin:
-            try:
+            with suppress(BrokenPipeError):
                 self._process.stdin.close()
-            except BrokenPipeError:
-                pass
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

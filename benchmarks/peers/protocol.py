@@ -1,9 +1,9 @@
 """What every runner speaks: one JSON object a line on standard input, one a line on standard output.
 
     {"id": 1, "op": "load", "encoder": "model" | "words", "folder": DIR}  first, once
-    {"id": 2, "op": "prepare"}                                            load what building needs, and nothing else
+    {"id": 2, "op": "prepare"}                                            load what building needs
     {"id": 3, "op": "build", "corpus": DIR, "cut": "own" | "paragraphs"}  files → an index kept in the folder
-    {"id": 4, "op": "open"}                                               the index that an earlier process kept
+    {"id": 4, "op": "open"}                                               the index that was kept
     {"id": 5, "op": "add", "corpus": DIR, "cut": …}                       more files, kept as well
     {"id": 6, "op": "ask" | "search", "question": …, "top_k": 3, "at_once": true?}
     {"id": 7, "op": "embed", "question": …}                               nothing but its vector
@@ -60,7 +60,7 @@ class Runner(ABC):
         """
         self.folder, self.stand_in, self.hybrid = folder, stand_in, hybrid
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 (most have nothing to do)
         """Load what building needs, where asking needs something else."""
 
     @abstractmethod
@@ -128,7 +128,8 @@ class StandIn:
         self.dimension = self.encoder.dimension
         self.seconds = 0.0
         self._encode = self.encoder.encode
-        self.encoder.encode = self.encode  # type: ignore[method-assign] (for who takes the encoder itself)
+        # For those who take the encoder itself.
+        self.encoder.encode = self.encode  # type: ignore[method-assign]
 
     def encode(self, texts: Sequence[str]) -> FloatMatrix:
         """Unit vectors, shape (n_texts, dimension)."""

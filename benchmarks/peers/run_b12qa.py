@@ -63,6 +63,5 @@ class B12qa(Runner):
         return report.chunks
 
 
-
 if __name__ == "__main__":
     serve(B12qa)

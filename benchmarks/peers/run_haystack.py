@@ -30,10 +30,10 @@ class Haystack(PassagesRunner):
 
     def prepare(self) -> None:
         if self.stand_in is None:
+            from haystack.utils import ComponentDevice
             from haystack_integrations.components.embedders.sentence_transformers import (
                 SentenceTransformersDocumentEmbedder,
             )
-            from haystack.utils import ComponentDevice
 
             self._embedder = SentenceTransformersDocumentEmbedder(
                 model=model_folder(),
@@ -54,7 +54,9 @@ class Haystack(PassagesRunner):
                 for text, vector in zip(passages, vectors, strict=True)
             ]
         else:
-            documents = self._embedder.run(documents=[Document(content=text) for text in passages])["documents"]
+            documents = self._embedder.run(documents=[Document(content=text) for text in passages])[
+                "documents"
+            ]
         self._store.write_documents(documents)
         self._store.save_to_disk(str(self._kept))
 

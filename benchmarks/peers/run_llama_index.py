@@ -1,4 +1,4 @@
-"""LlamaIndex: its vector index over its sentence splitter, and its fusion with BM25 where hybrid is asked for."""
+"""LlamaIndex: its vector index over its sentence splitter; hybrid is its fusion with BM25."""
 
 from __future__ import annotations
 
