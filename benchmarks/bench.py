@@ -1,6 +1,6 @@
 """Run b12qa beside what people would pick instead, on the same model and the same texts.
 
-    python benchmarks/bench.py [--quick] [--million] [--only NAME ...] [--json FILE]
+    python benchmarks/bench.py [--quick] [--million] [--only NAME ...] [--rounds N] [--json FILE]
 
 Who takes part is in `contestants.py`; each is a small program in `peers/`, in an environment of its own that
 the first run makes. In every round each contestant is started in a new process, one after the other, in
@@ -26,9 +26,10 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,22 +156,25 @@ def build_article(run: Run, quick: bool) -> None:
             known = json.loads(kept.read_text()) if quick and kept.is_file() else {}
             if known.get("made_from") != made_from:
                 corpus = bare if contestant is WITHOUT_BANK else CORPUS
-                known = {"made_from": made_from, **build_one(run, contestant, folder, corpus)}
+                known = {"made_from": made_from, **build_one(run, contestant, folder, corpus, quick)}
                 kept.write_text(json.dumps(known))
             run.facts[contestant.name].update(known)
 
 
-def build_one(run: Run, contestant: Contestant, folder: Path, corpus: Path) -> dict[str, Any]:
-    """One index from nothing; what is to know of it."""
+def build_one(run: Run, contestant: Contestant, folder: Path, corpus: Path, quick: bool) -> dict[str, Any]:
+    """One index, in a full run from nothing; what is to know of it."""
     note(f"{contestant.name}: the article")
     shutil.rmtree(folder, ignore_errors=True)
+    if quick and contestant.name == B12QA and (ROOT / "index" / "CURRENT").is_file():
+        shutil.copytree(ROOT / "index", folder / "index")
     with run.talker(contestant) as talker:
         size = talker.call("size", packages=contestant.packages).content
         loaded = talker.call("load", encoder="model", folder=folder).content
         talker.call("prepare")
         built = talker.call("build", corpus=corpus, cut="own")
-    run.add("article build, s", contestant.name, 0, built.seconds)
-    run.add("article build, CPU s", contestant.name, 0, built.cpu)
+    if not quick:
+        run.add("article build, s", contestant.name, 0, built.seconds)
+        run.add("article build, CPU s", contestant.name, 0, built.cpu)
     return {
         "bytes": size["bytes"],
         "versions": size["versions"],
@@ -455,16 +459,23 @@ def one_more(passages: int) -> Path:
 # The command.
 
 
-def measure_all(run: Run, quick: bool) -> dict[str, Any]:
-    """Everything, as it is written down."""
+def measure_all(run: Run, quick: bool, place: Path) -> dict[str, Any]:
+    """Everything, as it is written down; what is known is written after every step."""
     began, load_before = time.perf_counter(), os.getloadavg()[0]
-    build_article(run, quick)
-    for number in range(run.plan.rounds):
-        ask_article(run, number)
-    for number in range(run.plan.builds):
-        build_with_model(run, number)
-    for size, rounds in run.plan.sizes:
-        grow(run, size, rounds)
+    steps: list[Callable[[], None]] = [partial(build_article, run, quick)]
+    steps += [partial(ask_article, run, number) for number in range(run.plan.rounds)]
+    steps += [partial(build_with_model, run, number) for number in range(run.plan.builds)]
+    steps += [partial(grow, run, size, rounds) for size, rounds in run.plan.sizes]
+    measured: dict[str, Any] = {}
+    for step in steps:
+        step()
+        measured = so_far(run, began, load_before)
+        place.write_text(json.dumps(measured, separators=(",", ":")) + "\n", "utf-8")
+    return measured
+
+
+def so_far(run: Run, began: float, load_before: float) -> dict[str, Any]:
+    """What has been measured."""
     return {
         "format": FORMAT,
         "commit": commit(),
@@ -514,32 +525,35 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="five minutes instead of forty; trust it less")
     parser.add_argument("--million", action="store_true", help="10^6 passages as well, which takes hours")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="the floor, and contestants of these names")
+    parser.add_argument("--rounds", type=int, help="starts of everyone; 5, or 2 in a quick run")
+    parser.add_argument("--passages", type=int, nargs="+", help="sizes; 10^3 to 10^5, or 10^3 in a quick run")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write there instead")
     options = parser.parse_args()
     os.environ.update(SETTINGS)
     plan = QUICK if options.quick else FULL
+    if options.rounds is not None:
+        if options.rounds < 1:
+            parser.error(f"--rounds: expected at least 1, got {options.rounds}")
+        plan = replace(plan, rounds=options.rounds, builds=min(plan.builds, options.rounds))
+    if options.passages:
+        known = dict(plan.sizes)
+        plan = replace(plan, sizes=tuple((size, known.get(size, 1)) for size in options.passages))
     if options.million:
         plan = replace(plan, sizes=(*plan.sizes, (MILLION, 1)))
     names = {contestant.name for contestant in CONTESTANTS}
     if options.only and (unknown := set(options.only) - names):
         parser.error(f"--only: expected names out of {sorted(names)}, got {sorted(unknown)}")
-    contestants = [
-        contestant
-        for contestant in CONTESTANTS
-        if (
-            contestant.name in {FLOOR, *options.only}
-            if options.only
-            else contestant.quick or not options.quick
-        )
-    ]
+    usual = {contestant.name for contestant in CONTESTANTS if contestant.quick or not options.quick}
+    wanted = {FLOOR, *options.only} if options.only else usual
+    contestants = [contestant for contestant in CONTESTANTS if contestant.name in wanted]
     CACHE.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE, prefix="work-") as work:
-        run = Run(plan, contestants, Path(work), questions_to_ask())
-        measured = measure_all(run, options.quick)
-    measured["summary"] = summary(measured)
-    kept = CACHE / "quick.json" if options.quick else RESULTS / f"{measured['commit']}.json"
+    kept = CACHE / "quick.json" if options.quick else RESULTS / f"{commit()}.json"
     place = options.json or kept
     place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix="work-") as work:
+        run = Run(plan, contestants, Path(work), questions_to_ask())
+        measured = measure_all(run, options.quick, place)
+    measured["summary"] = summary(measured)
     place.write_text(json.dumps(measured, separators=(",", ":")) + "\n", "utf-8")
     plot(measured, place.with_suffix(".svg") if options.quick or options.json else RESULTS / "latest.svg")
     print(tables(measured))

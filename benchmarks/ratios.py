@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 Rounds = Sequence[Sequence[float]]
 Values = npt.NDArray[np.float64]
-Statistic = Callable[[Values], float]
+Statistic = Callable[[Values], Values]  # over the last axis
 
 DRAWS = 1000
 TAIL = 2.5  # per cent beyond each end of an interval
@@ -41,14 +41,14 @@ class Estimate:
         return asdict(self)
 
 
-def median(values: Values) -> float:
+def median(values: Values) -> Values:
     """The middle one."""
-    return float(np.median(values))
+    return np.asarray(np.median(values, axis=-1))
 
 
-def mean(values: Values) -> float:
+def mean(values: Values) -> Values:
     """The sum over the number."""
-    return float(np.mean(values))
+    return np.asarray(np.mean(values, axis=-1))
 
 
 def percentile(share: float) -> Statistic:
@@ -56,8 +56,8 @@ def percentile(share: float) -> Statistic:
     return partial(_percentile, share=share)
 
 
-def _percentile(values: Values, share: float) -> float:
-    return float(np.percentile(values, 100 * share, method="inverted_cdf"))
+def _percentile(values: Values, share: float) -> Values:
+    return np.asarray(np.percentile(values, 100 * share, axis=-1, method="inverted_cdf"))
 
 
 def estimate(rounds: Rounds, of: Statistic = median) -> Estimate:
@@ -90,21 +90,24 @@ def _arrays(rounds: Rounds) -> list[Values]:
     return found
 
 
-def _estimate(series: Sequence[Sequence[Values]], of: Callable[[Sequence[Values]], float]) -> Estimate:
-    random = np.random.default_rng(7)
+def _estimate(series: Sequence[Sequence[Values]], of: Callable[[Sequence[Values]], Values]) -> Estimate:
     value = of([np.concatenate(rounds) for rounds in series])
-    drawn = []
-    count = len(series[0])
-    for _ in range(DRAWS):
-        picked = random.integers(count, size=count)
-        rows = [random.integers(len(series[0][r]), size=len(series[0][r])) for r in picked]
-        drawn.append(
-            of(
-                [
-                    np.concatenate([rounds[r][i] for r, i in zip(picked, rows, strict=True)])
-                    for rounds in series
-                ]
-            )
-        )
+    drawn = of([_drawn(rounds) for rounds in series])
     low, high = np.percentile(drawn, [TAIL, 100 - TAIL])
-    return Estimate(value, float(low), float(high), sum(len(samples) for samples in series[0]))
+    return Estimate(float(value), float(low), float(high), sum(len(samples) for samples in series[0]))
+
+
+def _drawn(rounds: Sequence[Values]) -> Values:
+    """Samples drawn with replacement, one draw a row; for rounds of the same lengths, the same places.
+
+    Where rounds differ in length, every drawn round gives as many samples as the longest has.
+    """
+    random = np.random.default_rng(7)
+    lengths = np.array([len(samples) for samples in rounds])
+    places = np.zeros((len(rounds), lengths.max()))
+    for row, samples in enumerate(rounds):
+        places[row, : len(samples)] = samples
+    picked = random.integers(len(rounds), size=(DRAWS, len(rounds), 1))
+    within = random.random((DRAWS, len(rounds), int(lengths.max()))) * lengths[picked]
+    found: Values = places[picked, within.astype(np.int64)].reshape(DRAWS, -1)
+    return found

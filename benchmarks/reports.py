@@ -6,13 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from contestants import B12QA, B12QA_TORCH, CHAT, COMMAND_LINE, CONTESTANTS, FLOOR, RANKING, WITHOUT_BANK
+from contestants import (
+    B12QA,
+    B12QA_TORCH,
+    B12QA_WITHOUT_BANK,
+    CHAT,
+    COMMAND_LINE,
+    CONTESTANTS,
+    FLOOR,
+    RANKING,
+)
 from ratios import Estimate, Rounds, estimate, mean, percentile, ratio
 
 NAMES = [contestant.name for contestant in CONTESTANTS]
 # How a person comes to b12qa; the rest of its rows take it apart.
 ROWS = [*NAMES[:3], COMMAND_LINE, CHAT, *NAMES[3:]]
-PLAIN_PEERS = [c.name for c in CONTESTANTS if c.plain and c.name not in (FLOOR, B12QA)]
 PEERS = [name for name in NAMES if name not in (FLOOR, B12QA, B12QA_TORCH)]
 WITH_P95 = ("question, ms", "32 at once, ms")
 NOTHING = "–"
@@ -185,7 +193,7 @@ def _build_table(measured: Mapping[str, Any]) -> str:
         "a generated passage, CPU ms",
         "one more, CPU ms",
     )
-    return table(head, map(row, [*NAMES, WITHOUT_BANK]))
+    return table(head, [row(name) for name in [*NAMES, B12QA_WITHOUT_BANK]])
 
 
 def sizes(measures: Mapping[str, Any]) -> list[int]:
@@ -216,7 +224,7 @@ def _growth_table(measures: Summary) -> str:
 
 
 def _quality_table(grades: Summary) -> str:
-    names = [way for name in (*NAMES, WITHOUT_BANK) for way in (name, f"{name}, {RANKING}")]
+    names = [way for name in (*NAMES, B12QA_WITHOUT_BANK) for way in (name, f"{name}, {RANKING}")]
 
     def row(name: str) -> list[str]:
         return [
