@@ -49,7 +49,7 @@ from generated import PASSAGES_A_DOCUMENT, Language, write_corpus
 from load import request, server
 from measure import command_cpu_seconds, machine, note
 from reports import plot, summary, tables
-from talking import SETTINGS, Crowd, RunnerError, Talker
+from talking import PATIENCE_SECONDS, SETTINGS, Crowd, RunnerError, Talker
 
 from b12qa.evaluation import QuestionRow, read_questions
 
@@ -411,20 +411,23 @@ def grow_one(
 ) -> None:
     """One process builds and adds, another opens what is kept and is asked."""
     folder, corpus, more = places
+    patience = PATIENCE_SECONDS * max(1.0, size / 100_000)
     measured: list[tuple[str, float]] = []
     with run.talker(contestant) as talker:
         talker.call("load", encoder="words", folder=folder)
         talker.call("prepare")
-        built = talker.call("build", corpus=corpus, cut="paragraphs")
+        built = talker.call("build", patience, corpus=corpus, cut="paragraphs")
         measured += [("build, s", built.seconds - built.encoding), ("build, CPU s", built.own_cpu)]
-        added = talker.call("add", corpus=more, cut="paragraphs")
+        added = talker.call("add", patience, corpus=more, cut="paragraphs")
         measured += [("addition, s", added.seconds - added.encoding), ("addition, CPU s", added.own_cpu)]
         measured.append(("build memory, MB", added.content["memory"] / 1e6))
     with run.talker(contestant) as talker:
         talker.call("load", encoder="words", folder=folder)
-        opened = talker.call("open")
+        opened = talker.call("open", patience)
         measured += [("opening, s", opened.seconds), ("opening, CPU s", opened.cpu)]
-        talker.call("ask", question=questions[0], top_k=SHOWN)  # what is made once for all questions
+        talker.call(
+            "ask", patience, question=questions[0], top_k=SHOWN
+        )  # what is made once for all questions
         begun = time.perf_counter()
         for question in questions:
             answered = talker.call("ask", question=question, top_k=SHOWN)
@@ -528,7 +531,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="starts of everyone; 5, or 2 in a quick run")
     parser.add_argument("--passages", type=int, nargs="+", help="sizes; 10^3 to 10^5, or 10^3 in a quick run")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write there instead")
+    parser.add_argument("--show", type=Path, metavar="FILE", help="only the tables of an earlier run")
     options = parser.parse_args()
+    if options.show:
+        measured = json.loads(options.show.read_text("utf-8"))
+        print(tables({**measured, "summary": summary(measured)}))
+        return
     os.environ.update(SETTINGS)
     plan = QUICK if options.quick else FULL
     if options.rounds is not None:
