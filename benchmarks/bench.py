@@ -425,9 +425,7 @@ def grow_one(
         talker.call("load", encoder="words", folder=folder)
         opened = talker.call("open", patience)
         measured += [("opening, s", opened.seconds), ("opening, CPU s", opened.cpu)]
-        talker.call(
-            "ask", patience, question=questions[0], top_k=SHOWN
-        )  # what is made once for all questions
+        talker.call("ask", patience, question=questions[0], top_k=SHOWN)  # makes what all questions share
         begun = time.perf_counter()
         for question in questions:
             answered = talker.call("ask", question=question, top_k=SHOWN)
