@@ -84,7 +84,7 @@ class Plan:
 
 
 FULL = Plan(5, 30, 3, 1_000, 100, 3, ((1_000, 3), (10_000, 2), (100_000, 1)))
-QUICK = Plan(2, 10, 1, 60, 20, 1, ((1_000, 1),))
+QUICK = Plan(2, 10, 1, 100, 20, 1, ((1_000, 1),))
 
 
 @dataclass
@@ -338,7 +338,7 @@ def grade(run: Run, contestant: Contestant, talker: Talker) -> None:
     for op, name in ways.items():
         run.grades[name] = []
         for row in run.rows[: run.plan.graded]:
-            shown = talker.call(op, question=row.question, top_k=SHOWN).content["passages"]
+            shown = talker.call(op, question=row.question, top_k=SHOWN).content["passages"][:SHOWN]
             run.grades[name].append(
                 [
                     int(holds_gold(row, shown[:1])),
@@ -462,7 +462,7 @@ def one_more(passages: int) -> Path:
 
 def measure_all(run: Run, quick: bool, place: Path) -> dict[str, Any]:
     """Everything, as it is written down; what is known is written after every step."""
-    began, load_before = time.perf_counter(), os.getloadavg()[0]
+    began, load_before, measured_commit = time.perf_counter(), os.getloadavg()[0], commit()
     steps: list[Callable[[], None]] = [partial(build_article, run, quick)]
     steps += [partial(ask_article, run, number) for number in range(run.plan.rounds)]
     steps += [partial(build_with_model, run, number) for number in range(run.plan.builds)]
@@ -470,7 +470,7 @@ def measure_all(run: Run, quick: bool, place: Path) -> dict[str, Any]:
     measured: dict[str, Any] = {}
     for step in steps:
         step()
-        measured = so_far(run, began, load_before)
+        measured = so_far(run, began, load_before) | {"commit": measured_commit}
         place.write_text(json.dumps(measured, separators=(",", ":")) + "\n", "utf-8")
     return measured
 
@@ -479,7 +479,6 @@ def so_far(run: Run, began: float, load_before: float) -> dict[str, Any]:
     """What has been measured."""
     return {
         "format": FORMAT,
-        "commit": commit(),
         "machine": machine(),
         "load": {"before": load_before, "after": os.getloadavg()[0]},
         "minutes": (time.perf_counter() - began) / 60,
@@ -503,8 +502,8 @@ def commit() -> str:
 
 
 def questions_to_ask() -> list[QuestionRow]:
-    """Answerable questions that stand alone, mixed."""
-    rows = [row for row in read_questions(QUESTIONS) if row.kind == "answerable" and not row.history]
+    """Answerable questions that stand alone and that one passage can answer, mixed."""
+    rows = [row for row in read_questions(QUESTIONS) if len(row.gold) == 1 and not row.history]
     random.Random(7).shuffle(rows)  # noqa: S311 (the same each time)
     return rows
 
