@@ -6,7 +6,7 @@ INDEX ?= index
 CORPUS ?= corpus
 
 .DEFAULT_GOAL := help
-.PHONY: help chat build test lint types measure scale clean
+.PHONY: help chat build test lint types measure scale bench clean
 
 help: ## List these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,8 +33,11 @@ measure: $(VENV)/.test ## Measure the numbers of the README on this machine
 scale: $(VENV)/.test ## Measure questions and builds as the corpus grows
 	$(BIN)/python benchmarks/scale.py
 
+bench: $(VENV)/.test ## Run b12qa beside its peers; make bench BENCH=--quick takes 5 minutes
+	$(BIN)/python benchmarks/bench.py $(BENCH)
+
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(INDEX)/[0-9a-f]* $(INDEX)/CURRENT $(INDEX)/PREVIOUS $(INDEX)/ROLLED-BACK .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) benchmarks/.peers $(INDEX)/[0-9a-f]* $(INDEX)/CURRENT $(INDEX)/PREVIOUS $(INDEX)/ROLLED-BACK .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "b12qa needs Python 3.11 or later; name one: make PYTHON=python3.12 ...")'

@@ -357,10 +357,12 @@ def runtime_packages(name: str) -> set[str]:
 
 def installed_bytes(packages: set[str]) -> int:
     """Space that the files of distributions take, each file once."""
-    files: set[Path] = set()
+    found: dict[str, metadata.Distribution] = {}
     for distribution in metadata.distributions():
-        if _normalized(distribution.metadata["Name"]) in packages:
-            files |= {Path(str(distribution.locate_file(file))) for file in distribution.files or ()}
+        found.setdefault(_normalized(distribution.metadata["Name"]), distribution)  # the one that is imported
+    files: set[Path] = set()
+    for name in packages & found.keys():
+        files |= {Path(str(found[name].locate_file(file))) for file in found[name].files or ()}
     return sum(path.stat().st_size for path in files if path.is_file())
 
 

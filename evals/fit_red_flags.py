@@ -52,10 +52,11 @@ ROUNDS = 3
 SEEN_AT_LEAST = 4  # parts of messages in which a list or a word must occur
 STRENGTH = 0.3  # the inverse of the penalty on large points
 # How much a message counts. Those of other hands are most like those to come; the rules know the own ones.
-OF_THE_FILE, OF_OTHERS, OF_DEVELOPMENT, OWN, OWN_HARMLESS, OF_THE_BANK = 10.0, 3.0, 2.0, 0.3, 4.0, 1.0
+OF_THE_FILE, OF_OTHERS, OF_DEVELOPMENT, OF_THE_BANK = 10.0, 3.0, 2.0, 1.0
+OWN, OWN_HARMLESS = 0.3, 4.0
 RED_FLAG = 1.5  # times that, for one that must not be missed
-# Without a match of a rule so much is asked for. Where something is old, settled or made up, a match with less
-# than the second counts for nothing. Both were chosen by leaving out one hand after the other: docs/decisions tells what each choice cost.
+# Without a match of a rule so much is asked for. Where something is old, settled or made up, a match with
+# less than the second counts for nothing. Chosen by leaving out one hand after the other (decision 0018).
 ENOUGH, LEAST_OF_ALL = 0.5, -1.5
 ANYWHERE = "anywhere "
 SECTIONS = re.compile(r"\npoints:\n.*?\nconcepts:\n", re.DOTALL)
@@ -118,7 +119,10 @@ def vocabulary(known: Sequence[Message]) -> list[str]:
 
 def rules_with(words: Sequence[str]) -> RedFlags:
     """The rules, as if these words had points."""
-    none = f"\npoints:\n  start: 0\n  least: 0\n  short: 0\npoints anywhere: {{}}\npoints of words: {{0: [{', '.join(words)}]}}\nconcepts:\n"
+    none = (
+        "\npoints:\n  start: 0\n  least: 0\n  short: 0\npoints anywhere: {}\n"
+        f"points of words: {{0: [{', '.join(words)}]}}\nconcepts:\n"
+    )
     return read_red_flags(SECTIONS.sub(none, RULES.read_text("utf-8"), count=1).encode(), RULES_FILE)
 
 
