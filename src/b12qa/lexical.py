@@ -272,7 +272,6 @@ class Speller:
         """Know some words, and how often each occurs."""
         self._words = sorted(counts, key=lambda word: -counts[word])
         self._longest = max(map(len, self._words), default=0)
-        self._letters = np.array([_letter_counts(word) for word in self._words], dtype=np.int16)
 
     def nearest(self, word: str, edits: int) -> list[str]:
         """All known words at the least distance, if that is at most `edits`; the most frequent first."""
@@ -289,6 +288,11 @@ class Speller:
         ]
         least = min((distance for _, distance in found if distance >= 0), default=-1)  # -1: too far
         return [known for known, distance in found if distance == least >= 0]
+
+    @cached_property
+    def _letters(self) -> npt.NDArray[np.int16]:
+        """How often each word holds each letter, shape (n_words, 27)."""
+        return np.array([_letter_counts(word) for word in self._words], dtype=np.int16)
 
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"

@@ -15,20 +15,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 from itertools import combinations, pairwise
+from typing import Any, NamedTuple
 
 import Stemmer
 import yaml
 
+from b12qa import compiled
 from b12qa.errors import YamlError
 from b12qa.lexical import english_ranks
-from b12qa.matching import Match, in_order, near
+from b12qa.matching import Match, Phrases, PhrasesByKey, in_order, near, written_phrases
 from b12qa.misspelt import Speller
 from b12qa.records import CareLevel
 from b12qa.strict_yaml import Line, compose, entries, fields, items, line_of, text_of
@@ -96,7 +97,6 @@ class Rule:
     unless: tuple[str, ...]  # no word of these lists may stand as near
     unless_usual: tuple[str, ...]  # nor of these, but where something is said to be new
     mention: Mention
-    needs: frozenset[str]
     points: int | None = None  # instead of lists: so many points at least
 
 
@@ -124,13 +124,12 @@ class About:
     no_match: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Phrases:
-    """What may follow a word: one node of the tree of all phrases."""
+class RuleOf(NamedTuple):
+    """A rule, and the concept that it finds."""
 
-    lists: list[str] = field(default_factory=list)  # that hold the phrase that ends here
-    longer: dict[str, Phrases] = field(default_factory=dict)  # by the next key
-    exact: list[str] = field(default_factory=list)  # that hold it only as written, nothing in between
+    concept: int  # its position
+    rule: Rule
+    needs: frozenset[str]  # its lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +140,14 @@ class RedFlags:
     about: About
     start: int  # points that every part of a message begins with
     points: Mapping[str, int]  # and what a word of a list adds to them
-    phrases: Mapping[str, Phrases]  # all words of the lists, by their first key
+    phrases: PhrasesByKey  # of all lists
     words: frozenset[str]  # as written in the file, one by one
     keys: frozenset[str]
     common: Mapping[str, tuple[str, ...]] = field(repr=False)  # the keys of common English words
     fills: frozenset[str]  # words that may stand inside a phrase
     speller: Speller = field(repr=False)
+    by_list: Mapping[str, Sequence[RuleOf]] = field(repr=False)  # each rule under the rarest of its lists
+    by_points: Sequence[tuple[int, int]]  # concepts by position, and the points that find them
 
     def find(self, message: str, history: Sequence[str] = ()) -> Concept | None:
         """The most severe red flag of a message, or none.
@@ -162,24 +163,22 @@ class RedFlags:
         texts = [_read(text, self) for text in (*history[-EARLIER_MESSAGES:], message)]
         last = texts[-1]
         goes_on = len(texts) > 1 and _goes_on_asking(texts[-2], last)
-        found = [] if goes_on else [concept for concept in self.concepts if _flags(concept, last)]
+        found = set() if goes_on else _flagged(last, self)
         for earlier in texts[:-1]:
-            # What the earlier message said by itself was answered then.
-            found += [
-                c for c in self.concepts if not _flags(c, earlier) and _flags_together(c, earlier, last)
-            ]
+            together = _flagged_together(earlier, last, self)
+            if together:  # what the earlier message said by itself was answered then
+                found |= together - _flagged(earlier, self)
         for earlier, later in zip(reversed(texts[:-1]), reversed(texts), strict=False):
             # Whoever has just told of an emergency may ask for something else; once more the card is shown.
             hangs = _hangs_on_the_one_before(later)
             if later.anywhere("over") or not (hangs or later is last):
                 break
-            claimed = later.anywhere("claimed")
-            found += [
-                concept
-                for concept in self.concepts
-                if (hangs or concept.level is CareLevel.EMERGENCY) and _flags(concept, earlier, claimed)
-            ]
-        return min(found, key=self.concepts.index, default=None)
+            found |= {
+                number
+                for number in _flagged(earlier, self, later.anywhere("claimed"))
+                if hangs or self.concepts[number].level is CareLevel.EMERGENCY
+            }
+        return self.concepts[min(found)] if found else None
 
     def asks_who(self, message: str) -> bool:
         """Whether a message asks who or what is answering."""
@@ -208,7 +207,7 @@ _EXACT = frozenset(_FRAMES)
 @cache
 def load_red_flags() -> RedFlags:
     """The rules that come with the package."""
-    return read_red_flags((files("b12qa") / "data" / RULES_FILE).read_bytes(), RULES_FILE)
+    return _from_plain(compiled.rules(RULES_FILE, _plain))
 
 
 def read_red_flags(data: bytes, file: str) -> RedFlags:
@@ -220,6 +219,11 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
     Raises:
         YamlError: the file is not of the form that its head explains.
     """
+    return _from_plain(_plain(data, file))
+
+
+def _plain(data: bytes, file: str) -> dict[str, Any]:
+    """The rules as plain data, all that takes time done. Arguments and errors as above."""
     parts = fields(compose(data, file), file, {"words", "points", "concepts", "about"}, required=True)
     lists = _word_lists(parts["words"], file)
     points = _points(parts["points"], file, lists)
@@ -231,54 +235,97 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
             raise YamlError(file, line_of(node), f"a second concept with the id {concept.id}", "Rename it.")
         seen.add(concept.id)
     concepts.sort(key=lambda concept: _LEVELS.index(concept.level))
-    phrases, words = _phrases(lists)
-    keys = frozenset(_key(word) for word in words)
-    plain = frozenset(word.lstrip("=") for word in words)
-    return RedFlags(
-        tuple(concepts),
-        About(
-            _rules(about["rules"], file, lists),
-            _texts(about["match"], file),
-            _texts(about["no match"], file),
+    phrases = list(_phrases(lists))
+    key_of = {word: _key(word) for _, phrase in phrases for word in phrase}
+    common = [word for word, rank in english_ranks().items() if rank < COMMON_RANK]
+    return {
+        "concepts": [asdict(concept) for concept in concepts],
+        "about": asdict(
+            About(
+                _rules(about["rules"], file, lists),
+                _texts(about["match"], file),
+                _texts(about["no match"], file),
+            )
         ),
+        "points": points,
+        "phrases": written_phrases(
+            ((name, [key_of[word] for word in phrase]) for name, phrase in phrases), _EXACT
+        ),
+        "words": sorted({word.lstrip("=") for word in key_of}),
+        "keys": sorted(set(key_of.values())),
+        "common": " ".join(common),
+        "common_keys": _keys_of_common_words(common, set(key_of.values())),
+        "fills": sorted({word for phrase in lists["fills"] for word in phrase.split()}),
+    }
+
+
+def _from_plain(plain: Mapping[str, Any]) -> RedFlags:
+    concepts = tuple(_concept_from(record) for record in plain["concepts"])
+    about = plain["about"]
+    points = dict(plain["points"])
+    common: dict[str, tuple[str, ...]] = dict.fromkeys(plain["common"].split(" "), ())
+    common |= {word: tuple(keys) for word, keys in plain["common_keys"].items()}
+    rules = [
+        RuleOf(number, rule, frozenset(rule.lists))
+        for number, concept in enumerate(concepts)
+        for rule in concept.rules
+    ]
+    return RedFlags(
+        concepts,
+        About(tuple(map(_rule_from, about["rules"])), tuple(about["match"]), tuple(about["no_match"])),
         points.pop(START),
         points,
-        phrases.longer,
-        plain,
-        keys,
-        _keys_of_common_words(keys),
-        frozenset(word for phrase in lists["fills"] for word in phrase.split()),
-        Speller.of(plain),
+        PhrasesByKey(plain["phrases"]),
+        frozenset(plain["words"]),
+        frozenset(plain["keys"]),
+        common,
+        frozenset(plain["fills"]),
+        Speller.of(plain["words"]),
+        _by_rarest_list([rule for rule in rules if rule.needs]),
+        [(number, rule.points) for number, rule, _ in rules if rule.points is not None],
     )
 
 
-def _phrases(lists: Mapping[str, Iterable[str]]) -> tuple[Phrases, frozenset[str]]:
-    """The tree of all phrases, and all their words."""
-    root = Phrases()
-    words: set[str] = set()
+def _concept_from(record: Mapping[str, Any]) -> Concept:
+    made = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
+    rules = tuple(map(_rule_from, record["rules"]))
+    return Concept(**{**made, "level": CareLevel(record["level"]), "rules": rules})
+
+
+def _rule_from(record: Mapping[str, Any]) -> Rule:
+    made = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
+    return Rule(**{**made, "mention": Mention(record["mention"])})
+
+
+def _by_rarest_list(rules: Iterable[RuleOf]) -> dict[str, list[RuleOf]]:
+    """Rules by the one of their lists that the fewest rules name."""
+    rules = list(rules)
+    often = Counter(name for rule in rules for name in rule.needs)
+    by_list: dict[str, list[RuleOf]] = defaultdict(list)
+    for rule in rules:
+        by_list[min(rule.rule.lists, key=often.__getitem__)].append(rule)
+    return dict(by_list)
+
+
+def _phrases(lists: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, list[str]]]:
+    """All lists with the words of each of their phrases."""
     fills = set(lists["fills"])
     for name, expressions in lists.items():
-        exact = name in _EXACT
         for expression in expressions:
             phrase = expression.split()
-            if not exact and len(phrase) > 2:
+            if name not in _EXACT and len(phrase) > 2:
                 # "half my body" is also found as "half of the body", and as "half body".
                 phrase = [phrase[0], *(w for w in phrase[1:-1] if w not in fills), phrase[-1]]
-            words.update(phrase)
-            node = root
-            for word in phrase:
-                node = node.longer.setdefault(_key(word), Phrases())
-            (node.exact if exact else node.lists).append(name)
-    return root, frozenset(words)
+            yield name, phrase
 
 
-def _keys_of_common_words(keys: Set[str]) -> dict[str, tuple[str, ...]]:
-    common = [word for word, rank in english_ranks().items() if rank < COMMON_RANK]
-    stems = _STEMMER.stemWords(common)
-    return {
-        word: tuple(key for key in (stem, f"={word}") if key in keys)
-        for word, stem in zip(common, stems, strict=True)
+def _keys_of_common_words(common: Sequence[str], keys: Set[str]) -> dict[str, list[str]]:
+    """The keys of those common English words that have any."""
+    found = {
+        word: [key for key in (stem, f"={word}") if key in keys]
+        for word, stem in zip(common, _STEMMER.stemWords(common), strict=True)
     }
+    return {word: keys for word, keys in found.items() if keys}
 
 
 def _word_lists(node: yaml.Node, file: str) -> dict[str, tuple[str, ...]]:
@@ -403,7 +450,6 @@ def _rule(node: yaml.Node, file: str, lists: Mapping[str, object]) -> Rule:
         unless=names("unless"),
         unless_usual=names("unless usual"),
         mention=Mention(mention.text) if mention else Mention.COMPLAINT,
-        needs=frozenset(wanted),
         points=_number(text_of(parts["points"], file), "points", file) if "points" in parts else None,
     )
 
@@ -474,8 +520,7 @@ class _Words:
     places: dict[str, list[int]] = field(default_factory=dict)  # words of a list of frames, in order
     clauses: dict[int, list[int]] = field(default_factory=dict)  # by sentence: where each begins
     negators: dict[int, dict[int, int]] = field(default_factory=dict)  # by sentence: of which word by which
-    listed: list[dict[str, int]] = field(default_factory=list)  # by part: the points of its lists
-    start: int = 0
+    listed: list[dict[str, int]] | None = None  # by part: the points of its lists
 
     def has(self, name: str, start: int, end: int) -> bool:
         """Whether a word in ``[start, end)`` belongs to a list of frames."""
@@ -530,10 +575,6 @@ def _read(text: str, flags: RedFlags) -> _Words:
     words = _Words()
     _split(normalized(text), words, flags)
     _look_up(words, flags)
-    words.start = flags.start
-    words.listed = [
-        {name: flags.points[name] for name in part} for part in _parts_listed(words, flags.points)
-    ]
     return words
 
 
@@ -589,10 +630,8 @@ def _look_up(words: _Words, flags: RedFlags) -> None:
     for start, keys in enumerate(words.keys):
         after, hit = keys_at[start + 1], (start, start + 1)
         for key in keys:
-            node = phrases.get(key)
-            if node is None:
-                continue
             by_key[key].append(hit)
+            node = phrases[key]
             longer = node.longer
             if longer and (texts[start + 1] in fills or any(further in longer for further in after)):
                 _follow(node, start, words, flags, found)
@@ -644,7 +683,7 @@ def _understood(token: str, flags: RedFlags) -> _Understood:
 def _respelt(typed: str, flags: RedFlags) -> _Understood:
     keys = _keys_of([typed], flags)
     unclear = len(typed) >= MIN_LENGTH_TO_CORRECT and typed.isalpha()
-    if keys or not unclear or english_ranks().get(typed, COMMON_RANK) < COMMON_RANK:
+    if keys or not unclear or typed in flags.common:
         return [(typed, keys)]
     shorter = _REPEATED.sub(r"\1", typed)
     if shorter != typed:
@@ -735,33 +774,40 @@ def _negators(words: _Words, start: int, end: int) -> dict[int, int]:
 # What a match means.
 
 
-def _flags(concept: Concept, words: _Words, claimed: bool = False) -> bool:
-    """Whether a concept is in a message.
+def _flagged(words: _Words, flags: RedFlags, claimed: bool = False) -> set[int]:
+    """The concepts that are in a message, by their positions.
 
     Args:
         claimed: a later message says that it happens to the user: "that just happened to me".
     """
-    if any(rule.points is not None and _most_points(words) >= rule.points for rule in concept.rules):
-        return True
-    return any(
-        _counts(match, rule.mention, words, claimed)
-        for rule in concept.rules
-        if words.hits.keys() >= rule.needs
-        for match in _matches(rule, rule.lists, words)
-    )
+    names = set(words.hits)
+    points = _most_points(words, flags)
+    found = {number for number, least in flags.by_points if points >= least}
+    for name in names & flags.by_list.keys():
+        for number, rule, needs in flags.by_list[name]:
+            if number not in found and needs <= names:
+                matches = _matches(rule, rule.lists, words)
+                if any(_counts(match, rule.mention, words, claimed) for match in matches):
+                    found.add(number)
+    return found
 
 
-def _flags_together(concept: Concept, earlier: _Words, last: _Words) -> bool:
-    """Whether the last message adds what an earlier one lacked."""
-    for rule in concept.rules:
-        if rule.points is not None and _points_together(earlier, last) >= rule.points + MORE_POINTS_TOGETHER:
-            return True
-    return any(
-        _in_part(rule, part, last) and _in_part(rule, tuple(n for n in rule.lists if n not in part), earlier)
-        for rule in concept.rules
-        if rule.mention is not Mention.ILLNESS
-        for part in _parts(rule.lists)
-    )
+def _flagged_together(earlier: _Words, last: _Words, flags: RedFlags) -> set[int]:
+    """The concepts of which the last message adds what an earlier one lacked."""
+    names = earlier.hits.keys() | last.hits.keys()
+    points = _points_together(earlier, last, flags) - MORE_POINTS_TOGETHER
+    found = {number for number, least in flags.by_points if points >= least}
+    for name in names & flags.by_list.keys():
+        for number, rule, needs in flags.by_list[name]:
+            if number in found or rule.mention is Mention.ILLNESS or not needs <= names:
+                continue
+            if any(
+                _in_part(rule, part, last)
+                and _in_part(rule, tuple(n for n in rule.lists if n not in part), earlier)
+                for part in _parts(rule.lists)
+            ):
+                found.add(number)
+    return found
 
 
 def _parts_listed(words: _Words, names: Container[str]) -> list[set[str]]:
@@ -788,18 +834,27 @@ def _parts_listed(words: _Words, names: Container[str]) -> list[set[str]]:
     return listed
 
 
-def _most_points(words: _Words) -> int:
+def _listed(words: _Words, flags: RedFlags) -> list[dict[str, int]]:
+    """The lists whose words stand in each part of a message, with their points."""
+    if words.listed is None:
+        parts = _parts_listed(words, flags.points)
+        words.listed = [{name: flags.points[name] for name in part} for part in parts]
+    return words.listed
+
+
+def _most_points(words: _Words, flags: RedFlags) -> int:
     """The points of the part of a message that has most, alone or with the next one."""
-    parts = words.listed or [{}]
+    parts = _listed(words, flags) or [{}]
     together = [first | second for first, second in pairwise(parts)]
-    return words.start + max(sum(part.values()) for part in [*parts, *together])
+    return flags.start + max(sum(part.values()) for part in [*parts, *together])
 
 
-def _points_together(earlier: _Words, last: _Words) -> int:
+def _points_together(earlier: _Words, last: _Words, flags: RedFlags) -> int:
     """The points of the end of a message and the beginning of the next."""
-    if not earlier.listed or not last.listed:
-        return last.start
-    return last.start + sum((earlier.listed[-1] | last.listed[0]).values())
+    before, after = _listed(earlier, flags), _listed(last, flags)
+    if not before or not after:
+        return flags.start
+    return flags.start + sum((before[-1] | after[0]).values())
 
 
 def _parts(lists: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
