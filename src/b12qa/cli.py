@@ -16,7 +16,6 @@ from rich.box import HEAVY
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
-from rich.progress import Progress
 from rich.text import Text
 
 from b12qa import __version__, rendering, safety
@@ -644,6 +643,8 @@ def _watch(folder: Path, build_once: Callable[[], None]) -> None:
 @contextmanager
 def _progress(words: str, *, visible: bool = True) -> Iterator[Callable[[int, int], None]]:
     """A bar on the terminal for what takes long."""
+    from rich.progress import Progress
+
     with Progress(console=errors, transient=True) as progress:
         task = progress.add_task(words, total=None, visible=visible)
         yield lambda done, total: progress.update(task, completed=done, total=total)

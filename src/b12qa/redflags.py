@@ -150,7 +150,11 @@ class RedFlags:
     by_points: Sequence[tuple[int, int]]  # concepts by position, and the points that find them
 
     def find(self, message: str, history: Sequence[str] = ()) -> Concept | None:
-        """The most severe red flag of a message, or none.
+        """The most severe red flag of a message, or none. Arguments as in `meet`."""
+        return self.meet(message, history)[0]
+
+    def meet(self, message: str, history: Sequence[str] = ()) -> tuple[Concept | None, bool]:
+        """The most severe red flag of a message, or none, and whether it asks who or what is answering.
 
         A flag of an earlier message counts as long as each message since then hangs on the one before,
         and through no more than two of them, so that no card sticks for ever. The two messages before the
@@ -178,12 +182,11 @@ class RedFlags:
                 for number in _flagged(earlier, self, later.anywhere("claimed"))
                 if hangs or self.concepts[number].level is CareLevel.EMERGENCY
             }
-        return self.concepts[min(found)] if found else None
+        return (self.concepts[min(found)] if found else None), _asks_who(last, self)
 
     def asks_who(self, message: str) -> bool:
         """Whether a message asks who or what is answering."""
-        words = _read(message, self)
-        return any(True for rule in self.about.rules for _ in _matches(rule, rule.lists, words))
+        return _asks_who(_read(message, self), self)
 
 
 # The file.
@@ -772,6 +775,10 @@ def _negators(words: _Words, start: int, end: int) -> dict[int, int]:
 
 
 # What a match means.
+
+
+def _asks_who(words: _Words, flags: RedFlags) -> bool:
+    return any(True for rule in flags.about.rules for _ in _matches(rule, rule.lists, words))
 
 
 def _flagged(words: _Words, flags: RedFlags, claimed: bool = False) -> set[int]:
