@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,12 +29,12 @@ _SOUNDS = (
 )  # fmt: skip
 _UNHEARD = str.maketrans("", "", "aeiouyhw")
 _VOWELS = frozenset("aeiouy")
-_ALPHABET = 26  # letters from a to z
+_BITS = {letter: 2 << place for place, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
 
 
 @dataclass(frozen=True, slots=True)
 class _Alike:
-    """Known words with the same first letter."""
+    """Known words that begin alike."""
 
     words: tuple[str, ...]
     letters: npt.NDArray[np.uint32]  # which letters each holds, one bit for each of the alphabet
@@ -42,11 +42,11 @@ class _Alike:
     @classmethod
     def of(cls, words: Iterable[str]) -> _Alike:
         words = tuple(words)
-        return cls(words, np.array([_letters(word) for word in words], dtype=np.uint32))
+        return cls(words, np.array([_letters(word) for word in words]))
 
-    def near(self, typed: str, letters: int, edits: int) -> Iterator[str]:
+    def near(self, typed: str, edits: int) -> Iterator[str]:
         """Words so few edits away, and a few more: an edit takes a letter away, adds one, or both."""
-        differences = np.bitwise_count(self.letters ^ np.uint32(letters))
+        differences = np.bitwise_count(self.letters ^ _letters(typed))
         for row in np.flatnonzero(differences <= 2 * edits).tolist():
             word = self.words[row]
             if abs(len(word) - len(typed)) <= edits:
@@ -80,13 +80,16 @@ class Speller:
         if not MIN_LENGTH_TO_CORRECT <= len(typed) <= MAX_LENGTH_TO_CORRECT:
             return ()
         most = 2 if len(typed) >= MIN_LENGTH_FOR_TWO_EDITS else 1
-        edits = {word: _letters_apart(typed, word) for word in self._near(typed, most)}
-        shortened = frozenset(_shortened(typed)) if edits else frozenset()
+        alike: dict[int, list[str]] = defaultdict(list)
+        for word in self._near(typed, most):
+            if _may_be(typed, word):
+                alike[_letters_apart(typed, word)].append(word)
         for fewest in range(1, most + 1):
-            found = [word for word, count in edits.items() if count == fewest and _may_be(typed, word)]
-            found = [word for word in found if not shortened.isdisjoint(_shortened(word))]
-            if found:
-                return tuple(sorted(found))
+            if fewest in alike:
+                shortened = frozenset(_shortened(typed))
+                found = [word for word in alike[fewest] if not shortened.isdisjoint(_shortened(word))]
+                if found:
+                    return tuple(sorted(found))
         if len(typed) < MIN_LENGTH_FOR_ONE_EDIT:
             return ()
         return tuple(
@@ -96,17 +99,19 @@ class Speller:
         )
 
     def _near(self, typed: str, edits: int) -> Iterator[str]:
-        letters = _letters(typed)
-        for first in {typed[0], typed[1]}:
-            if first in self._by_first_letter:
-                yield from self._by_first_letter[first].near(typed, letters, edits)
+        """Known words that may be so few edits away; the first two letters may be swapped."""
+        starts = (typed[0],) if typed[0] == typed[1] else (typed[0], typed[1::-1])
+        for alike in filter(None, map(self._by_start.get, starts)):
+            yield from alike.near(typed, edits)
 
     @cached_property
-    def _by_first_letter(self) -> Mapping[str, _Alike]:
+    def _by_start(self) -> Mapping[str, _Alike]:
+        """Words by their first letter, and by the first two."""
         alike: dict[str, list[str]] = defaultdict(list)
         for word in self.words:
             alike[word[0]].append(word)
-        return {first: _Alike.of(words) for first, words in alike.items()}
+            alike[word[:2]].append(word)
+        return {start: _Alike.of(words) for start, words in alike.items()}
 
     @cached_property
     def _by_sound(self) -> Mapping[str, tuple[str, ...]]:
@@ -116,13 +121,12 @@ class Speller:
         return {sound: tuple(found) for sound, found in by_sound.items() if len(sound) >= MIN_SOUNDS}
 
 
-def _letters(word: str) -> int:
+def _letters(word: str) -> np.uint32:
     """Which letters a word holds, as bits; all that are not of the alphabet share one."""
     bits = 0
     for letter in word:
-        place = ord(letter) - ord("a")
-        bits |= 1 << (place if 0 <= place < _ALPHABET else _ALPHABET)
-    return bits
+        bits |= _BITS.get(letter, 1)
+    return np.uint32(bits)
 
 
 def _shortened(word: str) -> Iterator[str]:
@@ -145,8 +149,14 @@ def _may_be(typed: str, meant: str) -> bool:
 
 def _letters_apart(typed: str, meant: str) -> int:
     """Letters that one has more of than the other, at least 1: a letter moved is one edit too."""
-    more, less = Counter(typed), Counter(meant)
-    return max(sum((more - less).values()), sum((less - more).values()), 1)
+    more = less = 0
+    for letter in {*typed, *meant}:
+        difference = typed.count(letter) - meant.count(letter)
+        if difference > 0:
+            more += difference
+        else:
+            less -= difference
+    return max(more, less, 1)
 
 
 def _sound(word: str) -> str:

@@ -476,6 +476,7 @@ _LOOK_ALIKES = str.maketrans(
 _APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ´`′＇", "'"))
 # Letters that look like nothing at all.
 _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
+_ASCII_OR_NOT = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]+")
 _UNSEEN = frozenset({"Mn", "Me", "Cf", "Cs"})
 _TOKEN = re.compile(r"[a-z0-9'*@$]+|[.!?;\n:,()\u2026\u2013\u2014]|(?<=\s)-(?=\s)")
 _ENDINGS = {"m": "am", "re": "are", "ve": "have", "ll": "will", "d": "would"}
@@ -503,6 +504,13 @@ def normalized(text: str) -> str:
     """A copy for matching: small letters, without what nobody sees, look-alikes made Latin letters."""
     if text.isascii():
         return text.lower()
+    # Few characters of an English text are others, and changing all one by one took as long as all the rest.
+    parts = _ASCII_OR_NOT.findall(text)
+    latin = {part: _made_latin(part) for part in set(parts) if not part.isascii()}
+    return "".join(latin[part] if part in latin else part.lower() for part in parts)
+
+
+def _made_latin(text: str) -> str:
     text = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
     unseen = {c for c in set(text) if unicodedata.category(c) in _UNSEEN} | _BLANK_LETTERS
     text = text.translate(dict.fromkeys(map(ord, unseen)))
@@ -520,7 +528,8 @@ class _Words:
     after_comma: set[int] = field(default_factory=set)
     hits: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # by list: first, one past last
     # What is worked out only where a rule matches.
-    places: dict[str, list[int]] = field(default_factory=dict)  # words of a list of frames, in order
+    members: dict[str, set[int]] = field(default_factory=dict)  # words of a list of frames
+    places: dict[str, list[int]] = field(default_factory=dict)  # the same in order
     clauses: dict[int, list[int]] = field(default_factory=dict)  # by sentence: where each begins
     negators: dict[int, dict[int, int]] = field(default_factory=dict)  # by sentence: of which word by which
     listed: list[dict[str, int]] | None = None  # by part: the points of its lists
@@ -529,9 +538,7 @@ class _Words:
         """Whether a word in ``[start, end)`` belongs to a list of frames."""
         places = self.places.get(name)
         if places is None:
-            places = self.places[name] = sorted(
-                {i for first, past in self.hits.get(name, ()) for i in range(first, past)}
-            )
+            places = self.places[name] = sorted(self._members(name))
         if not places:
             return False
         nearest = bisect_left(places, start)
@@ -539,7 +546,13 @@ class _Words:
 
     def at(self, name: str, i: int) -> bool:
         """Whether a word belongs to a list of frames."""
-        return self.has(name, i, i + 1)
+        members = self.members.get(name)
+        return i in (self._members(name) if members is None else members)
+
+    def _members(self, name: str) -> set[int]:
+        members = {i for first, past in self.hits.get(name, ()) for i in range(first, past)}
+        self.members[name] = members
+        return members
 
     def anywhere(self, name: str) -> bool:
         """Whether any word belongs to a list of frames."""
@@ -636,7 +649,7 @@ def _look_up(words: _Words, flags: RedFlags) -> None:
             by_key[key].append(hit)
             node = phrases[key]
             longer = node.longer
-            if longer and (texts[start + 1] in fills or any(further in longer for further in after)):
+            if longer and (texts[start + 1] in fills or not longer.keys().isdisjoint(after)):
                 _follow(node, start, words, flags, found)
     for key, hits in by_key.items():
         for name in (*phrases[key].lists, *phrases[key].exact):
