@@ -359,17 +359,14 @@ def all_cosines(vectors: Vectors, query_embeddings: FloatMatrix) -> FloatMatrix:
     elif vectors.ntotal:
         import faiss
 
-        # A search for all rows would also sort them, which takes longer than to compare them.
+        # A search for all rows would also sort them, which takes longer than to compare them, and the ways of
+        # an index share out even one query, so that threads wait for one another on busy cores.
         queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
-        wanted = np.tile(np.arange(vectors.ntotal), (len(queries), 1))
         untyped: Any = vectors  # the library's own annotations leave this method out
-        untyped.compute_distance_subset(
-            len(queries),
-            faiss.swig_ptr(queries),
-            vectors.ntotal,
-            faiss.swig_ptr(cosines),
-            faiss.swig_ptr(wanted),
-        )
+        for query, found in zip(queries, cosines, strict=True):
+            faiss.fvec_inner_products_ny(
+                faiss.swig_ptr(found), faiss.swig_ptr(query), untyped.get_xb(), vectors.d, vectors.ntotal
+            )
     return cosines
 
 
