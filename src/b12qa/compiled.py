@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -58,6 +58,11 @@ def kept(place: Path | None, key: str, make: Callable[[], Any]) -> Any:
                 place.parent.mkdir(exist_ok=True, parents=True)
                 storage.replace(place, _head(key, found) + found)
     return json.loads(found)
+
+
+def fields_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a frozen record, from plain data: JSON has lists where a record has tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
 
 
 def _place(source: Path) -> Path:

@@ -362,9 +362,10 @@ def all_cosines(vectors: Vectors, query_embeddings: FloatMatrix) -> FloatMatrix:
         # A search for all rows would also sort them, which takes longer than to compare them, and the ways of
         # an index share out even one query, so that threads wait for one another on busy cores.
         queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
-        untyped: Any = vectors  # the library's own annotations leave this method out
+        untyped: Any = vectors
+        library: Any = faiss  # whose own annotations leave this function and this method out
         for query, found in zip(queries, cosines, strict=True):
-            faiss.fvec_inner_products_ny(
+            library.fvec_inner_products_ny(
                 faiss.swig_ptr(found), faiss.swig_ptr(query), untyped.get_xb(), vectors.d, vectors.ntotal
             )
     return cosines

@@ -290,14 +290,12 @@ def _from_plain(plain: Mapping[str, Any]) -> RedFlags:
 
 
 def _concept_from(record: Mapping[str, Any]) -> Concept:
-    made = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
     rules = tuple(map(_rule_from, record["rules"]))
-    return Concept(**{**made, "level": CareLevel(record["level"]), "rules": rules})
+    return Concept(**compiled.fields_of(record) | {"level": CareLevel(record["level"]), "rules": rules})
 
 
 def _rule_from(record: Mapping[str, Any]) -> Rule:
-    made = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
-    return Rule(**{**made, "mention": Mention(record["mention"])})
+    return Rule(**compiled.fields_of(record) | {"mention": Mention(record["mention"])})
 
 
 def _by_rarest_list(rules: Iterable[RuleOf]) -> dict[str, list[RuleOf]]:

@@ -262,7 +262,10 @@ def _plain(data: bytes, file: str) -> dict[str, Any]:
 
 def _from_plain(plain: Mapping[str, Any]) -> Rules:
     return Rules(
-        {name: tuple(map(_rule_from, rules)) for name, rules in plain["rules"].items()},
+        {
+            name: tuple(Rule(**compiled.fields_of(rule)) for rule in rules)
+            for name, rules in plain["rules"].items()
+        },
         {name: tuple(map(tuple, examples)) for name, examples in plain["examples"].items()},
         tuple(plain["sources"]),
         frozenset(plain["medicines"]),
@@ -270,12 +273,6 @@ def _from_plain(plain: Mapping[str, Any]) -> Rules:
         PhrasesByKey(plain["phrases"]),
         frozenset(plain["keys"]),
         Speller(dict.fromkeys(plain["words"], 1)),
-    )
-
-
-def _rule_from(record: Mapping[str, Any]) -> Rule:
-    return Rule(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
     )
 
 
