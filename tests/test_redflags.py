@@ -11,7 +11,20 @@ from strategies import FIXTURES, PROPERTY
 
 from b12qa.errors import YamlError
 from b12qa.records import CareLevel
-from b12qa.redflags import _FRAMES, RULES_FILE, Concept, load_red_flags, normalized, read_red_flags
+from b12qa.redflags import (
+    _FRAMES,
+    RULES_FILE,
+    Concept,
+    _counts,
+    _flagged,
+    _made_latin,
+    _matches,
+    _most_points,
+    _read,
+    load_red_flags,
+    normalized,
+    read_red_flags,
+)
 
 FLAGS = load_red_flags()
 CONCEPTS = {concept.id: concept for concept in FLAGS.concepts}
@@ -230,6 +243,30 @@ def test_case_and_unseen_characters_change_nothing(flag: str, data: st.DataObjec
     unseen = st.sampled_from(["", "\u200b", "\u200d", "\ufeff", "\u2060", "\u00ad", "\u202e", "\u0301"])
     drawn = [data.draw(st.sampled_from([c.lower(), c.upper()])) + data.draw(unseen) for c in flag]
     assert found_id("".join(drawn)) == found_id(flag)
+
+
+@given(st.text() | st.text("aÀ\u0301ﬁЕ’ \u200bKß"))
+def test_normalizing_part_by_part_is_normalizing_the_whole(text: str) -> None:
+    assert normalized(text) == _made_latin(text)
+
+
+@pytest.mark.parametrize("concept", FLAGS.concepts, ids=lambda concept: concept.id)
+def test_no_rule_is_passed_over_that_a_look_at_all_would_find(concept: Concept) -> None:
+    number = FLAGS.concepts.index(concept)
+    for message in (*concept.match, *concept.no_match):
+        words = _read(message, FLAGS)
+        by_rules = any(
+            _counts(match, rule.mention, words)
+            for rule in concept.rules
+            for match in _matches(rule, rule.lists, words)
+        )
+        least = min((rule.points for rule in concept.rules if rule.points is not None), default=10**6)
+        assert (number in _flagged(words, FLAGS)) is (by_rules or _most_points(words, FLAGS) >= least)
+
+
+def test_who_is_asked_is_met_together_with_the_red_flag() -> None:
+    for message in ("are you a doctor?", "I have chest pain. are you a doctor?", "what is B12?"):
+        assert FLAGS.meet(message) == (FLAGS.find(message), FLAGS.asks_who(message))
 
 
 def test_normalizing_keeps_plain_words_as_they_are() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from b12qa import caution, safety
-from b12qa.building import Progress, build_index, no_progress
 from b12qa.companions import Composition, compose, rows_of_warnings, wants_warnings
 from b12qa.conversation import Query, to_query
 from b12qa.corpus import read_corpus, unread_corpus
@@ -33,8 +33,11 @@ from b12qa.records import (
     SectionReference,
 )
 from b12qa.retrieval import Ranking, Retriever
-from b12qa.storage import locked
 from b12qa.treatment import Asked, load_rules
+from b12qa.vectors import CANDIDATES
+
+if TYPE_CHECKING:
+    from b12qa.building import Progress
 
 MAX_QUOTES = 3
 # Chosen on the development questions, see evals/README.md.
@@ -70,7 +73,7 @@ class Assistant:
         corpus: str | Path | None = None,
         model: str | None = None,
         build: bool = False,
-        on_progress: Progress = no_progress,
+        on_progress: Progress | None = None,
     ) -> Assistant:
         """Open an index, after making sure that it was built from what is at hand.
 
@@ -102,11 +105,14 @@ class Assistant:
             if not build:
                 find_model(model)  # and what is wrong with the model next
                 raise
+            from b12qa.building import build_index, no_progress
             from b12qa.exporting import export_encoder
+            from b12qa.storage import locked
 
             with locked(index_dir):  # before the model is loaded, which takes seconds
                 encoder = load_encoder(model)
-                build_index(sources, encoder, index_dir, on_progress, publish=publisher(store, on_progress))
+                report = on_progress or no_progress
+                build_index(sources, encoder, index_dir, report, publish=publisher(store, report))
                 export_encoder(encoder, index_dir)
             opened = open_index(index_dir, store)
             return cls(
@@ -161,11 +167,10 @@ class Assistant:
             raise QueryError(f"Expected at least 1 for max_quotes, got {max_quotes}.")
         # A terminal passes bytes that are no UTF-8 on as half characters, which nothing can write out.
         question = question.encode("utf-8", "replace").decode("utf-8")
-        card = safety.care_card(question, history)
+        card, about = safety.care_card_and_about(question, history)
         care = [] if card is None else [safety.care_notice(card)]
         if card is not None and card.level in safety.BEFORE_ANY_QUOTE:
             return Answer(question, "", Outcome.URGENT, 0.0, (), (*care, safety.disclaimer()), card)
-        about = safety.about_reply(question)
         if about is not None:
             notices = [*care, about, safety.disclaimer()]
             return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card)
@@ -177,11 +182,10 @@ class Assistant:
         searched = query.text if literal else self.retriever.vocabulary.bring_to(query.text)
         ranking, parts = self._rank(query, as_typed=literal)
         index = self.retriever.index
-        count = len(index.chunks)
-        wanted = min(max(MAX_QUOTES, max_quotes), count)
-        ranked = self.retriever.results(ranking, min(wanted + SPARE_PASSAGES, count))
+        wanted = min(max(MAX_QUOTES, max_quotes), len(index.chunks))
+        ranked = self.retriever.results(ranking, wanted)
         outcome = _outcome(ranking.confidence)
-        answers = self._answers(outcome, ranked[:wanted], max_quotes)
+        answers = self._answers(outcome, ranked, max_quotes)
         rules = load_rules()
         asked = rules.asked(question, query.text if query.reason else "", history)
         if asked.treatment and asked.of_somebody and caution.names_any_dose(answers):
@@ -195,7 +199,7 @@ class Assistant:
             answers, warnings = caution.with_warnings(index, answers, ranking.scores, document)
             if asked.personal or not answers:
                 answers, warnings = [*warnings, *answers], []
-        shown = self._composed(answers, warnings, ranked[len(answers) :], ranking)
+        shown = self._composed(answers, warnings, ranking, wanted)
         notices = self._outcome_notices(outcome, query, ranking, asked)
         if shown.held_back:
             outcome = Outcome.RELATED if shown.quotes else Outcome.NOT_COVERED
@@ -214,7 +218,7 @@ class Assistant:
                 *notices,
                 *_absent_parts(outcome, query, parts),
                 *_searched_for(query, searched, literal),
-                *([] if asked.personal else self._nearest_sections(outcome, ranked[:NEAREST_AMONG])),
+                *([] if asked.personal else self._nearest_sections(outcome, ranking)),
                 safety.disclaimer(),
             ),
             care_card=card,
@@ -265,14 +269,14 @@ class Assistant:
         self,
         answers: Sequence[Quote],
         warnings: Sequence[Quote],
-        spare: Sequence[ScoredChunk],
         ranking: Ranking,
+        wanted: int,
     ) -> Composition:
         """The quotes with their notes, and with what must be read with them."""
         index = self.retriever.index
 
         def composed(with_these: Sequence[Quote]) -> Composition:
-            return compose(index, answers, with_these, (quote_passage(index, result) for result in spare))
+            return compose(index, answers, with_these, self._spare(ranking, wanted, len(answers)))
 
         without = composed(warnings)
         if not wants_warnings(index, without.quotes or answers):
@@ -283,6 +287,15 @@ class Assistant:
             return without
         nearest = max(rows, key=lambda row: ranking.scores[row])
         return composed([quote_around(index, nearest, QuoteRole.WARNING)])
+
+    def _spare(self, ranking: Ranking, wanted: int, used: int) -> Iterator[Quote]:
+        """Passages behind those that are quoted; few questions need one, so they are cut when asked for."""
+        index = self.retriever.index
+        most = min(wanted + SPARE_PASSAGES, len(index.chunks))
+        if index.shortcuts:
+            most = min(most, CANDIDATES)
+        for result in self.retriever.results(ranking, most)[used:]:
+            yield quote_passage(index, result)
 
     def _names_a_subject(self, query: Query) -> bool:
         """Whether a question names what all documents are about."""
@@ -314,9 +327,10 @@ class Assistant:
             return []
         return [Notice(NoticeKind.MISSING, f"The article does not mention {' or '.join(missing)}.")]
 
-    def _nearest_sections(self, outcome: Outcome, results: Sequence[ScoredChunk]) -> list[Notice]:
+    def _nearest_sections(self, outcome: Outcome, ranking: Ranking) -> list[Notice]:
         if outcome is Outcome.ANSWERED:
             return []
+        results = self.retriever.results(ranking, min(NEAREST_AMONG, len(self.retriever.index.chunks)))
         sections = dict.fromkeys(self.retriever.section_of(result) for result in results)
         nearest: tuple[SectionReference, ...] = tuple(sections)[:MAX_NEAREST_SECTIONS]
         return [Notice(NoticeKind.NEAREST_SECTIONS, "The nearest sections are:", nearest)]

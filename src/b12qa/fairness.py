@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from b12qa.chunking import units
 from b12qa.errors import DamagedIndexError
@@ -61,7 +62,7 @@ def leans(words: str) -> bool:
         return True
     if first == "the" and second in _POINTING_AFTER_THE:
         return True
-    if any(tuple(tokens[: len(phrase)]) == phrase for phrase in _PHRASES):
+    if any(tuple(tokens[: len(phrase)]) == phrase for phrase in _PHRASES if phrase[0] == first):
         return True
     # "Patients on these medications", "When it", "Because of this"
     return second in _AFTER_IT or not {"this", "these"}.isdisjoint(tokens)
@@ -125,8 +126,8 @@ def quote_sentences(index: Index, rows: Sequence[int], role: QuoteRole) -> Quote
 
 def rows_in(index: Index, document: int, start: int, end: int) -> range:
     """The sentences that lie, at least in part, in a stretch of a document."""
-    first = bisect_right(index.sentences, (document, start), key=lambda s: (s.document, s.end))
-    return range(first, bisect_left(index.sentences, (document, end), key=lambda s: (s.document, s.start)))
+    first = bisect_right(index.sentences, (document, start), key=attrgetter("document", "end"))
+    return range(first, bisect_left(index.sentences, (document, end), key=attrgetter("document", "start")))
 
 
 def _quote(index: Index, span: Span, found: Sequence[int], role: QuoteRole) -> Quote:

@@ -60,6 +60,11 @@ def terms(text: str) -> list[str]:
     return stems
 
 
+def query_terms(query: str) -> list[str]:
+    """The terms of a query, each once: people repeat themselves when they are worried."""
+    return sorted(set(terms(query)))
+
+
 class Moments(NamedTuple):
     """Of the scores of all texts for one query."""
 
@@ -144,13 +149,16 @@ class LexicalIndex:
 
     def scores(self, query: str) -> Scores:
         """How well each text matches, float32, shape (n_texts,): 0 without a common word, no upper bound."""
-        return self.hits(query).scores
+        return self.hits(query_terms(query)).scores
 
-    def hits(self, query: str) -> Hits:
-        """Which texts match, and how well."""
-        # A word counts once: people repeat themselves when they are worried.
-        known = [self._numbers[term] for term in sorted(set(terms(query))) if term in self._numbers]
-        spans = [slice(*self.postings.starts[number : number + 2]) for number in known]
+    def hits(self, of_query: Iterable[str]) -> Hits:
+        """Which texts match, and how well.
+
+        Args:
+            of_query: see `query_terms`.
+        """
+        known = [self._numbers[term] for term in of_query if term in self._numbers]
+        spans = [slice(*self.postings.starts[number : number + 2].tolist()) for number in known]
         rows = [self.postings.rows[span] for span in spans]
         parts = [self.postings.scores[span] for span in spans]
         scores = np.zeros(self.postings.n_texts, dtype=np.float32)
@@ -197,16 +205,16 @@ class Vocabulary:
         the documents say: neither counts as missing. Of a question in another language nothing is named.
         """
         typed = words(question)
-        if sum(word in english_ranks() or word in self.counts for word in typed) * 2 < len(typed):
+        if sum(word in self.counts or word in english_ranks() for word in typed) * 2 < len(typed):
             return []
         known = self.answered_stems
         return [
             word
             for word in dict.fromkeys(words(self.bring_to(question)))
             if word.isalpha()
-            and english_ranks().get(word, EVERYDAY_RANK) >= EVERYDAY_RANK
             and word not in STOP_WORDS
             and _STEMMER.stemWord(word) not in known
+            and english_ranks().get(word, EVERYDAY_RANK) >= EVERYDAY_RANK
         ]
 
     @cached_property
@@ -236,18 +244,17 @@ class Vocabulary:
 
     def _corrected_word(self, word: str) -> str:
         lower = word.lower()
-        if len(word) < MIN_LENGTH_TO_CORRECT or lower in self._known:
+        if len(word) < MIN_LENGTH_TO_CORRECT or self._is_known(lower):
             return word
         edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
         # A misspelling seldom changes the first letter; another word often does: fluoxetine, duloxetine.
         alike = [known for known in self._speller.nearest(lower, edits) if known[0] == lower[0]]
         return alike[0] if alike else word
 
-    @cached_property
-    def _known(self) -> frozenset[str]:
-        """Words that need no correction. A bank may hold misspelt questions, seldom one twice."""
-        often = {word for word, count in self.counts.items() if count > 1}
-        return frozenset(english_ranks()) | self.document_words | often
+    def _is_known(self, word: str) -> bool:
+        """Whether a word needs no correction. A bank may hold misspelt questions, seldom one twice."""
+        # The list of English words is looked at last: reading it takes longer than everything else here.
+        return word in self.document_words or self.counts.get(word, 0) > 1 or word in english_ranks()
 
     @cached_property
     def _speller(self) -> Speller:
@@ -272,7 +279,6 @@ class Speller:
         """Know some words, and how often each occurs."""
         self._words = sorted(counts, key=lambda word: -counts[word])
         self._longest = max(map(len, self._words), default=0)
-        self._letters = np.array([_letter_counts(word) for word in self._words], dtype=np.int16)
 
     def nearest(self, word: str, edits: int) -> list[str]:
         """All known words at the least distance, if that is at most `edits`; the most frequent first."""
@@ -289,6 +295,11 @@ class Speller:
         ]
         least = min((distance for _, distance in found if distance >= 0), default=-1)  # -1: too far
         return [known for known, distance in found if distance == least >= 0]
+
+    @cached_property
+    def _letters(self) -> npt.NDArray[np.int16]:
+        """How often each word holds each letter, shape (n_words, 27)."""
+        return np.array([_letter_counts(word) for word in self._words], dtype=np.int16)
 
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -315,4 +326,5 @@ class Words:
 def english_ranks() -> Mapping[str, int]:
     """82,000 English words, British and American, by frequency from 0; the list that symspellpy brings."""
     listed = (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_text("utf-8-sig").split()
-    return {word: rank for rank, word in enumerate(listed[::2])}  # every word is followed by its frequency
+    ranked = listed[::2]  # every word is followed by its frequency
+    return dict(zip(ranked, range(len(ranked)), strict=True))

@@ -1,15 +1,74 @@
-"""Where lists of words were found in a message → where a rule's lists stand together.
+"""Lists of phrases → where a message uses them → where a rule's lists stand together.
 
-A hit is the first word of a phrase and one past its last; the hits of a list are sorted.
+A phrase is compared by the keys of its words. A hit is the first word of a phrase and one past its last; the
+hits of a list are sorted.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypedDict
 
 Hit = tuple[int, int]
 Match = tuple[Hit, ...]  # one hit of each list of a rule
+
+
+class Phrases(NamedTuple):
+    """What may follow a word: one node of the tree of all phrases."""
+
+    lists: list[str]  # that hold the phrase that ends here
+    exact: list[str]  # that hold it only as written, nothing in between
+    longer: dict[str, Phrases]  # by the next key
+
+
+class PhrasesByKey(dict[str, Phrases]):
+    """The tree of all phrases, by their first keys; a branch is read when its key is first met."""
+
+    def __init__(self, written: WrittenPhrases) -> None:
+        super().__init__()
+        self._written = written
+
+    def __missing__(self, key: str) -> Phrases:
+        names, branch = self._written["lists"], Phrases([], [], {})
+        for line in self._written["by_key"].get(key, "").splitlines():
+            keys, some, exactly = line.split("\t")
+            node = branch
+            for further in keys.split():
+                node = node.longer.setdefault(further, Phrases([], [], {}))
+            node.lists.extend(names[int(number)] for number in some.split())
+            node.exact.extend(names[int(number)] for number in exactly.split())
+        self[key] = branch
+        return branch
+
+
+class WrittenPhrases(TypedDict):
+    """Phrases as text: thousands of lines are read faster than a tree of them."""
+
+    lists: list[str]  # names
+    by_key: dict[str, str]  # by the first key: a line with the further keys, and the lists by their numbers
+
+
+def written_phrases(
+    phrases: Iterable[tuple[str, Sequence[str]]], exact: Container[str] = ()
+) -> WrittenPhrases:
+    """Write phrases for a `PhrasesByKey`.
+
+    Args:
+        phrases: names of lists, each with the keys of one phrase.
+        exact: lists whose phrases are found only as written.
+    """
+    numbers: dict[str, int] = {}
+    found: dict[str, dict[str, tuple[list[str], list[str]]]] = {}
+    for name, (first, *further) in phrases:
+        number = str(numbers.setdefault(name, len(numbers)))
+        of_phrase = found.setdefault(first, {}).setdefault(" ".join(further), ([], []))
+        of_phrase[name in exact].append(number)
+    lines = {
+        first: [f"{keys}\t{' '.join(some)}\t{' '.join(exactly)}" for keys, (some, exactly) in rest.items()]
+        for first, rest in found.items()
+    }
+    return {"lists": list(numbers), "by_key": {first: "\n".join(some) for first, some in lines.items()}}
 
 
 def in_order(hits: Sequence[Sequence[Hit]]) -> Iterator[Match]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
 
 MIN_LENGTH_FOR_ONE_EDIT = 5
 MIN_LENGTH_FOR_TWO_EDITS = 9
@@ -25,29 +29,45 @@ _SOUNDS = (
 )  # fmt: skip
 _UNHEARD = str.maketrans("", "", "aeiouyhw")
 _VOWELS = frozenset("aeiouy")
+_BITS = {letter: 2 << place for place, letter in enumerate("abcdefghijklmnopqrstuvwxyz")}
 
 
 @dataclass(frozen=True, slots=True)
-class Speller:
-    """Finds known words that a misspelt one may stand for."""
+class _Alike:
+    """Known words that begin alike."""
 
-    by_letters: Mapping[str, tuple[str, ...]]  # known words by what is left of them without a letter or two
-    by_sound: Mapping[str, tuple[str, ...]]
+    words: tuple[str, ...]
+    letters: npt.NDArray[np.uint32]  # which letters each holds, one bit for each of the alphabet
+
+    @classmethod
+    def of(cls, words: Iterable[str]) -> _Alike:
+        words = tuple(words)
+        return cls(words, np.array([_letters(word) for word in words]))
+
+    def near(self, typed: str, edits: int) -> Iterator[str]:
+        """Words so few edits away, and a few more: an edit takes a letter away, adds one, or both."""
+        differences = np.bitwise_count(self.letters ^ _letters(typed))
+        for row in np.flatnonzero(differences <= 2 * edits).tolist():
+            word = self.words[row]
+            if abs(len(word) - len(typed)) <= edits:
+                yield word
+
+
+@dataclass(frozen=True)
+class Speller:
+    """Finds known words that a misspelt one may stand for.
+
+    It knows them by their letters, so that it is ready at once; an index by all ways to leave letters out
+    took a third of a second to build.
+    """
+
+    words: tuple[str, ...]  # sorted
 
     @classmethod
     def of(cls, words: Iterable[str]) -> Speller:
         """A speller that knows these words, those of letters alone and not very short."""
-        by_letters: dict[str, list[str]] = defaultdict(list)
-        by_sound: dict[str, list[str]] = defaultdict(list)
-        for word in sorted(set(words)):
-            if word.isalpha() and len(word) >= MIN_LENGTH_TO_CORRECT:
-                for left in _shortened(word):
-                    by_letters[left].append(word)
-                by_sound[_sound(word)].append(word)
-        return cls(
-            {left: tuple(found) for left, found in by_letters.items()},
-            {sound: tuple(found) for sound, found in by_sound.items() if len(sound) >= MIN_SOUNDS},
-        )
+        known = {word for word in words if word.isalpha() and len(word) >= MIN_LENGTH_TO_CORRECT}
+        return cls(tuple(sorted(known)))
 
     def nearest(self, typed: str) -> tuple[str, ...]:
         """Known words one edit away, two for long words, else those that sound the same; or none.
@@ -59,18 +79,54 @@ class Speller:
         """
         if not MIN_LENGTH_TO_CORRECT <= len(typed) <= MAX_LENGTH_TO_CORRECT:
             return ()
-        found = {word for left in _shortened(typed) for word in self.by_letters.get(left, ())}
-        edits = {word: _letters_apart(typed, word) for word in found if _may_be(typed, word)}
-        fewest = min(edits.values(), default=3)
-        if fewest <= (2 if len(typed) >= MIN_LENGTH_FOR_TWO_EDITS else 1):
-            return tuple(sorted(word for word, count in edits.items() if count == fewest))
+        most = 2 if len(typed) >= MIN_LENGTH_FOR_TWO_EDITS else 1
+        alike: dict[int, list[str]] = defaultdict(list)
+        for word in self._near(typed, most):
+            if _may_be(typed, word):
+                alike[_letters_apart(typed, word)].append(word)
+        for fewest in range(1, most + 1):
+            if fewest in alike:
+                shortened = frozenset(_shortened(typed))
+                found = [word for word in alike[fewest] if not shortened.isdisjoint(_shortened(word))]
+                if found:
+                    return tuple(sorted(found))
         if len(typed) < MIN_LENGTH_FOR_ONE_EDIT:
             return ()
         return tuple(
             word
-            for word in self.by_sound.get(_sound(typed), ())
+            for word in self._by_sound.get(_sound(typed), ())
             if abs(len(word) - len(typed)) <= MAX_DIFFERENCE_IN_LENGTH
         )
+
+    def _near(self, typed: str, edits: int) -> Iterator[str]:
+        """Known words that may be so few edits away; the first two letters may be swapped."""
+        starts = (typed[0],) if typed[0] == typed[1] else (typed[0], typed[1::-1])
+        for alike in filter(None, map(self._by_start.get, starts)):
+            yield from alike.near(typed, edits)
+
+    @cached_property
+    def _by_start(self) -> Mapping[str, _Alike]:
+        """Words by their first letter, and by the first two."""
+        alike: dict[str, list[str]] = defaultdict(list)
+        for word in self.words:
+            alike[word[0]].append(word)
+            alike[word[:2]].append(word)
+        return {start: _Alike.of(words) for start, words in alike.items()}
+
+    @cached_property
+    def _by_sound(self) -> Mapping[str, tuple[str, ...]]:
+        by_sound: dict[str, list[str]] = defaultdict(list)
+        for word in self.words:
+            by_sound[_sound(word)].append(word)
+        return {sound: tuple(found) for sound, found in by_sound.items() if len(sound) >= MIN_SOUNDS}
+
+
+def _letters(word: str) -> np.uint32:
+    """Which letters a word holds, as bits; all that are not of the alphabet share one."""
+    bits = 0
+    for letter in word:
+        bits |= _BITS.get(letter, 1)
+    return np.uint32(bits)
 
 
 def _shortened(word: str) -> Iterator[str]:
@@ -93,8 +149,14 @@ def _may_be(typed: str, meant: str) -> bool:
 
 def _letters_apart(typed: str, meant: str) -> int:
     """Letters that one has more of than the other, at least 1: a letter moved is one edit too."""
-    more, less = Counter(typed), Counter(meant)
-    return max(sum((more - less).values()), sum((less - more).values()), 1)
+    more = less = 0
+    for letter in {*typed, *meant}:
+        difference = typed.count(letter) - meant.count(letter)
+        if difference > 0:
+            more += difference
+        else:
+            less -= difference
+    return max(more, less, 1)
 
 
 def _sound(word: str) -> str:

@@ -15,20 +15,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 from itertools import combinations, pairwise
+from typing import Any, NamedTuple
 
 import Stemmer
 import yaml
 
+from b12qa import compiled
 from b12qa.errors import YamlError
 from b12qa.lexical import english_ranks
-from b12qa.matching import Match, in_order, near
+from b12qa.matching import Match, Phrases, PhrasesByKey, in_order, near, written_phrases
 from b12qa.misspelt import Speller
 from b12qa.records import CareLevel
 from b12qa.strict_yaml import Line, compose, entries, fields, items, line_of, text_of
@@ -96,7 +97,6 @@ class Rule:
     unless: tuple[str, ...]  # no word of these lists may stand as near
     unless_usual: tuple[str, ...]  # nor of these, but where something is said to be new
     mention: Mention
-    needs: frozenset[str]
     points: int | None = None  # instead of lists: so many points at least
 
 
@@ -124,13 +124,12 @@ class About:
     no_match: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Phrases:
-    """What may follow a word: one node of the tree of all phrases."""
+class RuleOf(NamedTuple):
+    """A rule, and the concept that it finds."""
 
-    lists: list[str] = field(default_factory=list)  # that hold the phrase that ends here
-    longer: dict[str, Phrases] = field(default_factory=dict)  # by the next key
-    exact: list[str] = field(default_factory=list)  # that hold it only as written, nothing in between
+    concept: int  # its position
+    rule: Rule
+    needs: frozenset[str]  # its lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +142,21 @@ class RedFlags:
     points: Mapping[str, int]  # and what a word of a list adds to them
     anywhere: Mapping[str, int]  # what it adds wherever in the message it stands
     least: int  # points that a match needs in a message that speaks of what is old, settled or made up
-    phrases: Mapping[str, Phrases]  # all words of the lists, by their first key
+    phrases: PhrasesByKey  # of all lists
     words: frozenset[str]  # as written in the file, one by one
     keys: frozenset[str]
     common: Mapping[str, tuple[str, ...]] = field(repr=False)  # the keys of common English words
     fills: frozenset[str]  # words that may stand inside a phrase
     speller: Speller = field(repr=False)
+    by_list: Mapping[str, Sequence[RuleOf]] = field(repr=False)  # each rule under the rarest of its lists
+    by_points: Sequence[tuple[int, int]]  # concepts by position, and the points that find them
 
     def find(self, message: str, history: Sequence[str] = ()) -> Concept | None:
-        """The most severe red flag of a message, or none.
+        """The most severe red flag of a message, or none. Arguments as in `meet`."""
+        return self.meet(message, history)[0]
+
+    def meet(self, message: str, history: Sequence[str] = ()) -> tuple[Concept | None, bool]:
+        """The most severe red flag of a message, or none, and whether it asks who or what is answering.
 
         A flag of an earlier message counts as long as each message since then hangs on the one before,
         and through no more than two of them, so that no card sticks for ever. The two messages before the
@@ -164,29 +169,26 @@ class RedFlags:
         texts = [_read(text, self) for text in (*history[-EARLIER_MESSAGES:], message)]
         last = texts[-1]
         goes_on = len(texts) > 1 and _goes_on_asking(texts[-2], last)
-        found = [] if goes_on else [concept for concept in self.concepts if _flags(concept, last)]
+        found = set() if goes_on else _flagged(last, self)
         for earlier in texts[:-1]:
-            # What the earlier message said by itself was answered then.
-            found += [
-                c for c in self.concepts if not _flags(c, earlier) and _flags_together(c, earlier, last)
-            ]
+            together = _flagged_together(earlier, last, self)
+            if together:  # what the earlier message said by itself was answered then
+                found |= together - _flagged(earlier, self)
         for earlier, later in zip(reversed(texts[:-1]), reversed(texts), strict=False):
             # Whoever has just told of an emergency may ask for something else; once more the card is shown.
             hangs = _hangs_on_the_one_before(later)
             if later.anywhere("over") or not (hangs or later is last):
                 break
-            claimed = later.anywhere("claimed")
-            found += [
-                concept
-                for concept in self.concepts
-                if (hangs or concept.level is CareLevel.EMERGENCY) and _flags(concept, earlier, claimed)
-            ]
-        return min(found, key=self.concepts.index, default=None)
+            found |= {
+                number
+                for number in _flagged(earlier, self, later.anywhere("claimed"))
+                if hangs or self.concepts[number].level is CareLevel.EMERGENCY
+            }
+        return (self.concepts[min(found)] if found else None), _asks_who(last, self)
 
     def asks_who(self, message: str) -> bool:
         """Whether a message asks who or what is answering."""
-        words = _read(message, self)
-        return any(True for rule in self.about.rules for _ in _matches(rule, rule.lists, words))
+        return _asks_who(_read(message, self), self)
 
 
 # The file.
@@ -213,7 +215,7 @@ _EXACT = frozenset(_FRAMES)
 @cache
 def load_red_flags() -> RedFlags:
     """The rules that come with the package."""
-    return read_red_flags((files("b12qa") / "data" / RULES_FILE).read_bytes(), RULES_FILE)
+    return _from_plain(compiled.rules(RULES_FILE, _plain))
 
 
 def read_red_flags(data: bytes, file: str) -> RedFlags:
@@ -225,6 +227,11 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
     Raises:
         YamlError: the file is not of the form that its head explains.
     """
+    return _from_plain(_plain(data, file))
+
+
+def _plain(data: bytes, file: str) -> dict[str, Any]:
+    """The rules as plain data, all that takes time done. Arguments and errors as above."""
     names = {"words", "points", "points anywhere", "points of words", "concepts", "about"}
     parts = fields(compose(data, file), file, names, required=True)
     lists = _word_lists(parts["words"], file)
@@ -240,56 +247,98 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
             raise YamlError(file, line_of(node), f"a second concept with the id {concept.id}", "Rename it.")
         seen.add(concept.id)
     concepts.sort(key=lambda concept: _LEVELS.index(concept.level))
-    phrases, words = _phrases(lists)
-    keys = frozenset(_key(word) for word in words)
-    plain = frozenset(word.lstrip("=") for word in words)
-    return RedFlags(
-        tuple(concepts),
-        About(
-            _rules(about["rules"], file, lists),
-            _texts(about["match"], file),
-            _texts(about["no match"], file),
+    phrases = list(_phrases(lists))
+    key_of = {word: _key(word) for _, phrase in phrases for word in phrase}
+    common = [word for word, rank in english_ranks().items() if rank < COMMON_RANK]
+    return {
+        "concepts": [asdict(concept) for concept in concepts],
+        "about": asdict(
+            About(
+                _rules(about["rules"], file, lists),
+                _texts(about["match"], file),
+                _texts(about["no match"], file),
+            )
         ),
+        "points": points,
+        "anywhere": anywhere,
+        "phrases": written_phrases(
+            ((name, [key_of[word] for word in phrase]) for name, phrase in phrases), _EXACT
+        ),
+        "words": sorted({word.lstrip("=") for word in key_of}),
+        "keys": sorted(set(key_of.values())),
+        "common": " ".join(common),
+        "common_keys": _keys_of_common_words(common, set(key_of.values())),
+        "fills": sorted({word for phrase in lists["fills"] for word in phrase.split()}),
+    }
+
+
+def _from_plain(plain: Mapping[str, Any]) -> RedFlags:
+    concepts = tuple(_concept_from(record) for record in plain["concepts"])
+    about = plain["about"]
+    points = dict(plain["points"])
+    common: dict[str, tuple[str, ...]] = dict.fromkeys(plain["common"].split(" "), ())
+    common |= {word: tuple(keys) for word, keys in plain["common_keys"].items()}
+    rules = [
+        RuleOf(number, rule, frozenset(rule.lists))
+        for number, concept in enumerate(concepts)
+        for rule in concept.rules
+    ]
+    return RedFlags(
+        concepts,
+        About(tuple(map(_rule_from, about["rules"])), tuple(about["match"]), tuple(about["no_match"])),
         points.pop(START),
         points,
-        anywhere,
+        dict(plain["anywhere"]),
         points.pop(LEAST),
-        phrases.longer,
-        plain,
-        keys,
-        _keys_of_common_words(keys),
-        frozenset(word for phrase in lists["fills"] for word in phrase.split()),
-        Speller.of(plain),
+        PhrasesByKey(plain["phrases"]),
+        frozenset(plain["words"]),
+        frozenset(plain["keys"]),
+        common,
+        frozenset(plain["fills"]),
+        Speller.of(plain["words"]),
+        _by_rarest_list([rule for rule in rules if rule.needs]),
+        [(number, rule.points) for number, rule, _ in rules if rule.points is not None],
     )
 
 
-def _phrases(lists: Mapping[str, Iterable[str]]) -> tuple[Phrases, frozenset[str]]:
-    """The tree of all phrases, and all their words."""
-    root = Phrases()
-    words: set[str] = set()
+def _concept_from(record: Mapping[str, Any]) -> Concept:
+    rules = tuple(map(_rule_from, record["rules"]))
+    return Concept(**compiled.fields_of(record) | {"level": CareLevel(record["level"]), "rules": rules})
+
+
+def _rule_from(record: Mapping[str, Any]) -> Rule:
+    return Rule(**compiled.fields_of(record) | {"mention": Mention(record["mention"])})
+
+
+def _by_rarest_list(rules: Iterable[RuleOf]) -> dict[str, list[RuleOf]]:
+    """Rules by the one of their lists that the fewest rules name."""
+    rules = list(rules)
+    often = Counter(name for rule in rules for name in rule.needs)
+    by_list: dict[str, list[RuleOf]] = defaultdict(list)
+    for rule in rules:
+        by_list[min(rule.rule.lists, key=often.__getitem__)].append(rule)
+    return dict(by_list)
+
+
+def _phrases(lists: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, list[str]]]:
+    """All lists with the words of each of their phrases."""
     fills = set(lists["fills"])
     for name, expressions in lists.items():
-        exact = name in _EXACT
         for expression in expressions:
             phrase = expression.split()
-            if not exact and len(phrase) > 2:
+            if name not in _EXACT and len(phrase) > 2:
                 # "half my body" is also found as "half of the body", and as "half body".
                 phrase = [phrase[0], *(w for w in phrase[1:-1] if w not in fills), phrase[-1]]
-            words.update(phrase)
-            node = root
-            for word in phrase:
-                node = node.longer.setdefault(_key(word), Phrases())
-            (node.exact if exact else node.lists).append(name)
-    return root, frozenset(words)
+            yield name, phrase
 
 
-def _keys_of_common_words(keys: Set[str]) -> dict[str, tuple[str, ...]]:
-    common = [word for word, rank in english_ranks().items() if rank < COMMON_RANK]
-    stems = _STEMMER.stemWords(common)
-    return {
-        word: tuple(key for key in (stem, f"={word}") if key in keys)
-        for word, stem in zip(common, stems, strict=True)
+def _keys_of_common_words(common: Sequence[str], keys: Set[str]) -> dict[str, list[str]]:
+    """The keys of those common English words that have any."""
+    found = {
+        word: [key for key in (stem, f"={word}") if key in keys]
+        for word, stem in zip(common, _STEMMER.stemWords(common), strict=True)
     }
+    return {word: keys for word, keys in found.items() if keys}
 
 
 def _word_lists(node: yaml.Node, file: str) -> dict[str, tuple[str, ...]]:
@@ -342,9 +391,9 @@ def _points(
         if name.text not in lists and name.text not in named:
             raise YamlError(file, name.line, f"no list of words is named {name.text!r}")
         points[name.text] = _number(text_of(value, file), "points", file)
-    for name in named:
-        if name not in points:
-            raise YamlError(file, line_of(node), f"no points are named {name!r}", "Add them.")
+    for needed in named:
+        if needed not in points:
+            raise YamlError(file, line_of(node), f"no points are named {needed!r}", "Add them.")
     return points
 
 
@@ -431,7 +480,6 @@ def _rule(node: yaml.Node, file: str, lists: Mapping[str, object]) -> Rule:
         unless=names("unless"),
         unless_usual=names("unless usual"),
         mention=Mention(mention.text) if mention else Mention.COMPLAINT,
-        needs=frozenset(wanted),
         points=_number(text_of(parts["points"], file), "points", file) if "points" in parts else None,
     )
 
@@ -455,6 +503,7 @@ _LOOK_ALIKES = str.maketrans(
 _APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ´`′＇", "'"))
 # Letters that look like nothing at all.
 _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
+_ASCII_OR_NOT = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]+")
 _UNSEEN = frozenset({"Mn", "Me", "Cf", "Cs"})
 _TOKEN = re.compile(r"[a-z0-9'*@$]+|[.!?;\n:,()\u2026\u2013\u2014]|(?<=\s)-(?=\s)")
 _ENDINGS = {"m": "am", "re": "are", "ve": "have", "ll": "will", "d": "would"}
@@ -482,6 +531,13 @@ def normalized(text: str) -> str:
     """A copy for matching: small letters, without what nobody sees, look-alikes made Latin letters."""
     if text.isascii():
         return text.lower()
+    # Few characters of an English text are others, and changing all one by one took as long as all the rest.
+    parts = _ASCII_OR_NOT.findall(text)
+    latin = {part: _made_latin(part) for part in set(parts) if not part.isascii()}
+    return "".join(latin[part] if part in latin else part.lower() for part in parts)
+
+
+def _made_latin(text: str) -> str:
     text = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
     unseen = {c for c in set(text) if unicodedata.category(c) in _UNSEEN} | _BLANK_LETTERS
     text = text.translate(dict.fromkeys(map(ord, unseen)))
@@ -499,20 +555,17 @@ class _Words:
     after_comma: set[int] = field(default_factory=set)
     hits: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # by list: first, one past last
     # What is worked out only where a rule matches.
-    places: dict[str, list[int]] = field(default_factory=dict)  # words of a list of frames, in order
+    members: dict[str, set[int]] = field(default_factory=dict)  # words of a list of frames
+    places: dict[str, list[int]] = field(default_factory=dict)  # the same in order
     clauses: dict[int, list[int]] = field(default_factory=dict)  # by sentence: where each begins
     negators: dict[int, dict[int, int]] = field(default_factory=dict)  # by sentence: of which word by which
-    listed: list[dict[str, int]] = field(default_factory=list)  # by part: the points of its lists
-    start: int = 0  # points to begin with, those of the whole message among them
-    least: int = 0
+    listed: list[dict[str, int]] | None = None  # by part: the points of its lists
 
     def has(self, name: str, start: int, end: int) -> bool:
         """Whether a word in ``[start, end)`` belongs to a list of frames."""
         places = self.places.get(name)
         if places is None:
-            places = self.places[name] = sorted(
-                {i for first, past in self.hits.get(name, ()) for i in range(first, past)}
-            )
+            places = self.places[name] = sorted(self._members(name))
         if not places:
             return False
         nearest = bisect_left(places, start)
@@ -520,7 +573,13 @@ class _Words:
 
     def at(self, name: str, i: int) -> bool:
         """Whether a word belongs to a list of frames."""
-        return self.has(name, i, i + 1)
+        members = self.members.get(name)
+        return i in (self._members(name) if members is None else members)
+
+    def _members(self, name: str) -> set[int]:
+        members = {i for first, past in self.hits.get(name, ()) for i in range(first, past)}
+        self.members[name] = members
+        return members
 
     def anywhere(self, name: str) -> bool:
         """Whether any word belongs to a list of frames."""
@@ -559,11 +618,6 @@ def _read(text: str, flags: RedFlags) -> _Words:
     words = _Words()
     _split(normalized(text), words, flags)
     _look_up(words, flags)
-    words.start = flags.start + sum(n for name, n in flags.anywhere.items() if name in words.hits)
-    words.least = flags.least
-    words.listed = [
-        {name: flags.points[name] for name in part} for part in _parts_listed(words, flags.points)
-    ]
     return words
 
 
@@ -619,12 +673,10 @@ def _look_up(words: _Words, flags: RedFlags) -> None:
     for start, keys in enumerate(words.keys):
         after, hit = keys_at[start + 1], (start, start + 1)
         for key in keys:
-            node = phrases.get(key)
-            if node is None:
-                continue
             by_key[key].append(hit)
+            node = phrases[key]
             longer = node.longer
-            if longer and (texts[start + 1] in fills or any(further in longer for further in after)):
+            if longer and (texts[start + 1] in fills or not longer.keys().isdisjoint(after)):
                 _follow(node, start, words, flags, found)
     for key, hits in by_key.items():
         for name in (*phrases[key].lists, *phrases[key].exact):
@@ -674,7 +726,7 @@ def _understood(token: str, flags: RedFlags) -> _Understood:
 def _respelt(typed: str, flags: RedFlags) -> _Understood:
     keys = _keys_of([typed], flags)
     unclear = len(typed) >= MIN_LENGTH_TO_CORRECT and typed.isalpha()
-    if keys or not unclear or english_ranks().get(typed, COMMON_RANK) < COMMON_RANK:
+    if keys or not unclear or typed in flags.common:
         return [(typed, keys)]
     shorter = _REPEATED.sub(r"\1", typed)
     if shorter != typed:
@@ -765,35 +817,46 @@ def _negators(words: _Words, start: int, end: int) -> dict[int, int]:
 # What a match means.
 
 
-def _flags(concept: Concept, words: _Words, claimed: bool = False) -> bool:
-    """Whether a concept is in a message.
+def _asks_who(words: _Words, flags: RedFlags) -> bool:
+    return any(True for rule in flags.about.rules for _ in _matches(rule, rule.lists, words))
+
+
+def _flagged(words: _Words, flags: RedFlags, claimed: bool = False) -> set[int]:
+    """The concepts that are in a message, by their positions.
 
     Args:
         claimed: a later message says that it happens to the user: "that just happened to me".
     """
-    points = _most_points(words)
-    if any(rule.points is not None and points >= rule.points for rule in concept.rules):
-        return True
-    likely = claimed or points >= words.least or not any(words.anywhere(name) for name in _DOUBTS)
-    return any(
-        _counts(match, rule.mention, words, claimed)
-        for rule in concept.rules
-        if words.hits.keys() >= rule.needs and (likely or rule.mention is Mention.ALWAYS)
-        for match in _matches(rule, rule.lists, words)
-    )
+    names = set(words.hits)
+    points = _most_points(words, flags)
+    likely = claimed or points >= flags.least or not any(words.anywhere(name) for name in _DOUBTS)
+    found = {number for number, least in flags.by_points if points >= least}
+    for name in names & flags.by_list.keys():
+        for number, rule, needs in flags.by_list[name]:
+            counts = likely or rule.mention is Mention.ALWAYS
+            if counts and number not in found and needs <= names:
+                matches = _matches(rule, rule.lists, words)
+                if any(_counts(match, rule.mention, words, claimed) for match in matches):
+                    found.add(number)
+    return found
 
 
-def _flags_together(concept: Concept, earlier: _Words, last: _Words) -> bool:
-    """Whether the last message adds what an earlier one lacked."""
-    for rule in concept.rules:
-        if rule.points is not None and _points_together(earlier, last) >= rule.points + MORE_POINTS_TOGETHER:
-            return True
-    return any(
-        _in_part(rule, part, last) and _in_part(rule, tuple(n for n in rule.lists if n not in part), earlier)
-        for rule in concept.rules
-        if rule.mention is not Mention.ILLNESS
-        for part in _parts(rule.lists)
-    )
+def _flagged_together(earlier: _Words, last: _Words, flags: RedFlags) -> set[int]:
+    """The concepts of which the last message adds what an earlier one lacked."""
+    names = earlier.hits.keys() | last.hits.keys()
+    points = _points_together(earlier, last, flags) - MORE_POINTS_TOGETHER
+    found = {number for number, least in flags.by_points if points >= least}
+    for name in names & flags.by_list.keys():
+        for number, rule, needs in flags.by_list[name]:
+            if number in found or rule.mention is Mention.ILLNESS or not needs <= names:
+                continue
+            if any(
+                _in_part(rule, part, last)
+                and _in_part(rule, tuple(n for n in rule.lists if n not in part), earlier)
+                for part in _parts(rule.lists)
+            ):
+                found.add(number)
+    return found
 
 
 def _parts_listed(words: _Words, names: Container[str]) -> list[set[str]]:
@@ -820,18 +883,32 @@ def _parts_listed(words: _Words, names: Container[str]) -> list[set[str]]:
     return listed
 
 
-def _most_points(words: _Words) -> int:
+def _listed(words: _Words, flags: RedFlags) -> list[dict[str, int]]:
+    """The lists whose words stand in each part of a message, with their points."""
+    if words.listed is None:
+        parts = _parts_listed(words, flags.points)
+        words.listed = [{name: flags.points[name] for name in part} for part in parts]
+    return words.listed
+
+
+def _most_points(words: _Words, flags: RedFlags) -> int:
     """The points of the part of a message that has most, alone or with the next one."""
-    parts = words.listed or [{}]
+    parts = _listed(words, flags) or [{}]
     together = [first | second for first, second in pairwise(parts)]
-    return words.start + max(sum(part.values()) for part in [*parts, *together])
+    return _points_to_start(words, flags) + max(sum(part.values()) for part in [*parts, *together])
 
 
-def _points_together(earlier: _Words, last: _Words) -> int:
+def _points_to_start(words: _Words, flags: RedFlags) -> int:
+    """The points that every part of a message has: those of any message, and of how this one speaks."""
+    return flags.start + sum(flags.anywhere[name] for name in words.hits if name in flags.anywhere)
+
+
+def _points_together(earlier: _Words, last: _Words, flags: RedFlags) -> int:
     """The points of the end of a message and the beginning of the next."""
-    if not earlier.listed or not last.listed:
-        return last.start
-    return last.start + sum((earlier.listed[-1] | last.listed[0]).values())
+    before, after = _listed(earlier, flags), _listed(last, flags)
+    if not before or not after:
+        return _points_to_start(last, flags)
+    return _points_to_start(last, flags) + sum((before[-1] | after[0]).values())
 
 
 def _parts(lists: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -23,7 +23,7 @@ from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.errors import QueryError
 from b12qa.exported import exported_encoder
 from b12qa.index import Index, all_cosines, always_compared, check_model, open_index
-from b12qa.lexical import IntVector, Moments, Scores, Vocabulary, terms
+from b12qa.lexical import IntVector, Moments, Scores, Vocabulary, query_terms, terms
 from b12qa.markdown import plain_text
 from b12qa.records import (
     Chunk,
@@ -159,7 +159,8 @@ class Retriever:
         """Each text as it is searched, its cosines to everything, and what the banks teach of it."""
         searched = list(texts) if as_typed else [self.vocabulary.bring_to(text) for text in texts]
         embeddings = self.encoder.encode(searched)
-        hits = [self._hits(text) for text in searched]
+        stems = [query_terms(text) for text in searched]
+        hits = [self._hits(of_text) for of_text in stems]
         scope = self._scope(searched, hits, embeddings)
         chunks, sentences = (
             all_cosines(vectors, embeddings)
@@ -176,11 +177,11 @@ class Retriever:
             questions=all_cosines(self.index.question_vectors, embeddings),
             open_questions=all_cosines(self.index.open_question_vectors, embeddings),
         )
-        for row, (words, *of_kinds) in enumerate(zip(searched, *every, strict=True)):
+        for row, (of_text, *of_kinds) in enumerate(zip(stems, *every, strict=True)):
             cosines = _Cosines(*of_kinds)
             taught = {d: self._taught(d, cosines, scope) for d in self.index.bank_models}
             moments = self._moments(hits[row], embeddings[row])
-            yield _Searched(words, cosines, taught, scope, hits[row], moments)
+            yield _Searched(of_text, cosines, taught, scope, hits[row], moments)
 
     def _rank(self, readings: Sequence[Reading], known: Mapping[str, _Searched]) -> Ranking:
         scope = known[readings[0].text].scope
@@ -299,10 +300,10 @@ class Retriever:
         mean = float(values.sum() / count)
         return Moments(mean, float(np.sqrt((values**2).sum() / count - mean**2)))
 
-    def _hits(self, text: str) -> WordHits:
+    def _hits(self, stems: Sequence[str]) -> WordHits:
         words = self.index.words
-        taught = words.taught.hits(text) if self.index.bank_models else None
-        return WordHits(words.chunks.hits(text), words.sentences.hits(text), taught)
+        taught = words.taught.hits(stems) if self.index.bank_models else None
+        return WordHits(words.chunks.hits(stems), words.sentences.hits(stems), taught)
 
     def _scope(self, searched: Sequence[str], hits: Sequence[WordHits], embeddings: FloatMatrix) -> Scope:
         """The sentences that are scored for some queries: of a large index, those that are near any."""
@@ -331,14 +332,14 @@ class Retriever:
 
     def _confidence(self, searched: _Searched, document: int) -> float:
         """The probability that a document answers a query."""
-        text, cosines, taught_by, *_ = searched
+        stems, cosines, taught_by, *_ = searched
         model = self.index.bank_models.get(document)
         if model is None:
             nearest = float(max(cosines.sentences.max(), cosines.chunks.max()))
             return sigmoid(COSINE_STEEPNESS * (nearest - COSINE_MIDPOINT))
         rows = self._rows(document)
         sentence_scores, answerable = taught_by[document]
-        words = self.index.words.questions.scores(text)
+        words = self.index.words.questions.hits(stems).scores
         known = (cosines.sentences, cosines.questions, cosines.open_questions)
         return model.calibration.confidence(
             Signals(
@@ -434,7 +435,7 @@ class _Cosines(NamedTuple):
 class _Searched(NamedTuple):
     """A query as it is searched."""
 
-    words: str
+    stems: Sequence[str]
     cosines: _Cosines
     taught: Mapping[int, tuple[Scores, float]]  # by document: of its sentences, and that it answers
     scope: Scope  # the rows that the cosines belong to

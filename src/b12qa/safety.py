@@ -63,16 +63,13 @@ def care_card(question: str, history: Sequence[str] = (), region: str | None = N
         QueryError: there is no such region. A wrong environment variable counts as none: it must not
             keep a card from being shown, and `b12qa chat` refuses to start with it.
     """
-    concept = _red_flags().find(question, history)
-    if concept is None:
-        return None
-    try:
-        lines = help_lines(region)
-    except QueryError:
-        if region is not None:
-            raise
-        lines = help_lines(DEFAULT_REGION)
-    return _card(concept, lines)
+    return _card_for(_red_flags().find(question, history), region)
+
+
+def care_card_and_about(question: str, history: Sequence[str] = ()) -> tuple[CareCard | None, Notice | None]:
+    """`care_card` and `about_reply` at once: the message is read once."""
+    concept, asks_who = _red_flags().meet(question, history)
+    return _card_for(concept, None), Notice(NoticeKind.ABOUT, ABOUT) if asks_who else None
 
 
 def care_notice(card: CareCard) -> Notice:
@@ -128,6 +125,18 @@ def _red_flags() -> RedFlags:
     from b12qa.redflags import load_red_flags
 
     return load_red_flags()
+
+
+def _card_for(concept: Concept | None, region: str | None) -> CareCard | None:
+    if concept is None:
+        return None
+    try:
+        lines = help_lines(region)
+    except QueryError:
+        if region is not None:
+            raise
+        lines = help_lines(DEFAULT_REGION)
+    return _card(concept, lines)
 
 
 def _card(concept: Concept, lines: Mapping[str, HelpLine]) -> CareCard:

@@ -14,17 +14,17 @@ import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
-from importlib.resources import files
+from typing import Any
 
 import Stemmer
 import yaml
-from symspellpy import SymSpell, Verbosity
 
+from b12qa import compiled
 from b12qa.errors import YamlError
-from b12qa.lexical import english_ranks
-from b12qa.matching import in_order, near
+from b12qa.lexical import Speller, english_ranks
+from b12qa.matching import PhrasesByKey, in_order, near, written_phrases
 from b12qa.redflags import normalized
 from b12qa.strict_yaml import compose, entries, fields, items, line_of, text_of
 
@@ -112,14 +112,6 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Phrases:
-    """What may follow a word: one node of the tree of all phrases."""
-
-    lists: list[str] = field(default_factory=list)  # that hold the phrase that ends here
-    longer: dict[str, Phrases] = field(default_factory=dict)  # by the next key
-
-
-@dataclass(frozen=True, slots=True)
 class Rules:
     """All rules, and the words that they know."""
 
@@ -128,9 +120,9 @@ class Rules:
     sources: tuple[str, ...]
     medicines: frozenset[str]  # the classes
     any_medicine: str  # the last class: of medicines without a name
-    phrases: Mapping[str, Phrases] = field(repr=False)  # all words of the lists, by their first key
+    phrases: PhrasesByKey = field(repr=False)  # of all lists
     keys: frozenset[str] = field(repr=False)
-    speller: SymSpell = field(repr=False)
+    speller: Speller = field(repr=False)
 
     def asked(self, message: str, hangs_on: str = "", history: Sequence[str] = ()) -> Asked:
         """What a message asks about taking something.
@@ -141,11 +133,12 @@ class Rules:
             history: all earlier messages; what they say of a person still holds.
         """
         before = hangs_on or _before_a_fragment(message, history)
-        own, carried = self.finds(message), self.finds(before)
+        own_words, words_before = _read(message, self), _read(before, self)
+        own, carried = self._finds(own_words), self._finds(words_before)
         if "own amount" in carried:  # "how much should I take?", "and why?": the second asks for no amount
             carried = carried - {"own amount"} | {"amount"}
         found = own | carried
-        who = own | {name for text in history for name in self.finds(text) if name in PEOPLE}
+        who = own.union(*(self._finds(_read(text, self), PEOPLE) for text in history))
         asks = found - set(PEOPLE)
         # What was said earlier of a person holds for what is asked for one, and for what goes on from it.
         told = own | (who if "named" in own or hangs_on or asks - {"treatment", "dose", "advice"} else set())
@@ -155,7 +148,7 @@ class Rules:
             or ("told" in told and not asks.isdisjoint(_OF_SOMEBODY))
             or ("on medicine" in own and asks and ("named" in own or not asks.isdisjoint(_OF_SOMEBODY)))
         )
-        named = self.lists_in(message) | self.lists_in(before)
+        named = own_words.hits.keys() | words_before.hits.keys()
         medicines = frozenset(name for name in named if name in self.medicines)
         others = (medicines | (named & {"other_vitamin"})) - {self.any_medicine}
         vague = asks <= {"decision", "change", "advice"} and named.isdisjoint(_STANDS_FOR_IT)
@@ -172,8 +165,15 @@ class Rules:
 
     def finds(self, message: str) -> set[str]:
         """What the rules find in a message: some of ASKS and PEOPLE."""
-        words = _read(message, self)
-        return {name for name, rules in self.rules.items() if any(_matches(rule, words) for rule in rules)}
+        return self._finds(_read(message, self))
+
+    def _finds(self, words: _Words, wanted: Iterable[str] = (*ASKS, *PEOPLE)) -> set[str]:
+        lists = set(words.hits)
+        return {
+            name
+            for name in wanted
+            if any(lists.issuperset(rule.lists) and _matches(rule, words) for rule in self.rules[name])
+        }
 
     def lists_in(self, text: str) -> frozenset[str]:
         """The lists of words that a text uses, classes of medicines among them."""
@@ -202,7 +202,7 @@ def names_dose(text: str) -> bool:
 @cache
 def load_rules() -> Rules:
     """The rules that come with the package."""
-    return read_rules((files("b12qa") / "data" / RULES_FILE).read_bytes(), RULES_FILE)
+    return _from_plain(compiled.rules(RULES_FILE, _plain))
 
 
 def read_rules(data: bytes, file: str) -> Rules:
@@ -214,6 +214,11 @@ def read_rules(data: bytes, file: str) -> Rules:
     Raises:
         YamlError: the file is not of the form that its head explains.
     """
+    return _from_plain(_plain(data, file))
+
+
+def _plain(data: bytes, file: str) -> dict[str, Any]:
+    """The rules as plain data, all that takes time done. Arguments and errors as above."""
     names = {"sources", "idle", "medicines", "words", "asks", "people", "examples"}
     parts = fields(compose(data, file), file, names, required=True)
     lists: dict[str, tuple[str, ...]] = {"idle": _expressions(parts["idle"], file, {})}
@@ -239,7 +244,41 @@ def read_rules(data: bytes, file: str) -> Rules:
         ).items()
     }
     sources = tuple(text_of(item, file).text for item in items(parts["sources"], file))
-    return Rules(rules, examples, sources, frozenset(classes), list(classes)[-1], *_known_words(lists))
+    key_of = {
+        word: _key(word)
+        for expressions in lists.values()
+        for phrase in expressions
+        for word in phrase.split()
+    }
+    return {
+        "rules": {name: [asdict(rule) for rule in of_one] for name, of_one in rules.items()},
+        "examples": examples,
+        "sources": sources,
+        "medicines": list(classes),
+        "phrases": written_phrases(
+            (name, [key_of[word] for word in phrase.split()])
+            for name, expressions in lists.items()
+            for phrase in expressions
+        ),
+        "keys": sorted(set(key_of.values())),
+        "words": sorted(word for word in key_of if word.isalpha() and len(word) >= MIN_LENGTH_TO_CORRECT),
+    }
+
+
+def _from_plain(plain: Mapping[str, Any]) -> Rules:
+    return Rules(
+        {
+            name: tuple(Rule(**compiled.fields_of(rule)) for rule in rules)
+            for name, rules in plain["rules"].items()
+        },
+        {name: tuple(map(tuple, examples)) for name, examples in plain["examples"].items()},
+        tuple(plain["sources"]),
+        frozenset(plain["medicines"]),
+        plain["medicines"][-1],
+        PhrasesByKey(plain["phrases"]),
+        frozenset(plain["keys"]),
+        Speller(dict.fromkeys(plain["words"], 1)),
+    )
 
 
 def _entries(node: yaml.Node, file: str) -> dict[str, yaml.Node]:
@@ -300,25 +339,6 @@ def _rule(node: yaml.Node, file: str, lists: Mapping[str, object]) -> Rule:
         within=int(within.text) if within else DEFAULT_WITHIN,
         unless=names("unless"),
     )
-
-
-def _known_words(
-    lists: Mapping[str, Iterable[str]],
-) -> tuple[Mapping[str, Phrases], frozenset[str], SymSpell]:
-    """The tree of all phrases, the keys in it, and what misspelt words are brought to."""
-    phrases = Phrases()
-    keys: set[str] = set()
-    speller = SymSpell(max_dictionary_edit_distance=2)
-    for name, expressions in lists.items():
-        for expression in expressions:
-            node = phrases
-            for word in expression.split():
-                keys.add(_key(word))
-                node = node.longer.setdefault(_key(word), Phrases())
-                if word.isalpha() and len(word) >= MIN_LENGTH_TO_CORRECT:
-                    speller.create_dictionary_entry(word, 1)
-            node.lists.append(name)
-    return phrases.longer, frozenset(keys), speller
 
 
 def _key(word: str) -> str:
@@ -387,8 +407,7 @@ def _understood(word: str, rules: Rules) -> frozenset[str]:
     if keys or not unclear or english_ranks().get(word, COMMON_RANK) < COMMON_RANK:
         return keys
     edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
-    near = rules.speller.lookup(word, Verbosity.CLOSEST, max_edit_distance=edits)
-    return _keys_of([s.term for s in near if _may_be(word, s.term)], rules)
+    return _keys_of([known for known in rules.speller.nearest(word, edits) if _may_be(word, known)], rules)
 
 
 def _may_be(typed: str, meant: str) -> bool:
@@ -405,7 +424,7 @@ def _keys_of(words: Iterable[str], rules: Rules) -> frozenset[str]:
 def _hits(keys: Sequence[frozenset[str]], rules: Rules) -> dict[str, list[tuple[int, int]]]:
     found: dict[str, set[tuple[int, int]]] = defaultdict(set)
     for start, first in enumerate(keys):
-        ways = [(start + 1, node) for key in first if (node := rules.phrases.get(key))]
+        ways = [(start + 1, rules.phrases[key]) for key in first]
         while ways:
             end, node = ways.pop()
             for name in node.lists:
@@ -423,9 +442,7 @@ def _hits(keys: Sequence[frozenset[str]], rules: Rules) -> dict[str, list[tuple[
 
 
 def _matches(rule: Rule, words: _Words) -> bool:
-    hits = [words.hits.get(name, []) for name in rule.lists]
-    if not all(hits):
-        return False
+    hits = [words.hits[name] for name in rule.lists]
     for match in in_order(hits) if rule.ordered else near(hits, HITS_AROUND):
         first, last = min(start for start, _ in match), max(end for _, end in match) - 1
         own = sum(end - start for start, end in match)

@@ -262,13 +262,15 @@ def flat_cosines(index: faiss.IndexFlatIP, query_embeddings: FloatMatrix) -> Flo
     cosines = np.zeros((len(query_embeddings), index.ntotal), dtype=np.float32)
     if not index.ntotal:
         return cosines
-    # A search for all rows would also sort them, which takes longer than to compare them.
+    # A search for all rows would also sort them, which takes longer than to compare them, and the ways of an
+    # index share out even one query, so that threads wait for one another on busy cores.
     queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
-    wanted = np.tile(np.arange(index.ntotal), (len(queries), 1))
-    untyped: Any = index  # the library's own annotations leave this method out
-    untyped.compute_distance_subset(
-        len(queries), faiss.swig_ptr(queries), index.ntotal, faiss.swig_ptr(cosines), faiss.swig_ptr(wanted)
-    )
+    untyped: Any = index
+    library: Any = faiss  # whose own annotations leave this function and this method out
+    for query, found in zip(queries, cosines, strict=True):
+        library.fvec_inner_products_ny(
+            faiss.swig_ptr(found), faiss.swig_ptr(query), untyped.get_xb(), index.d, index.ntotal
+        )
     return cosines
 
 

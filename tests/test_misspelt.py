@@ -1,0 +1,63 @@
+"""Misspelt words → known ones: as comparing with every known word would find them."""
+
+from __future__ import annotations
+
+import random
+
+from b12qa.misspelt import Speller, _letters_apart, _may_be, _shortened
+from b12qa.redflags import load_red_flags
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+def misspelt(word: str, chance: random.Random) -> str:
+    """A word with one or two typing errors."""
+    for _ in range(chance.choice((1, 1, 2))):
+        place = chance.randrange(len(word) - 1)
+        letter, rest = chance.choice(ALPHABET), word[place + 1 :]
+        swapped = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+        word = chance.choice((word[:place] + letter + rest, word[:place] + rest, swapped, word + letter))
+    return word
+
+
+def by_comparing_all(typed: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    """Known words that the fewest edits lead to; none if more would be needed than are allowed."""
+    left = set(_shortened(typed))
+    alike = [word for word in words if _may_be(typed, word) and not left.isdisjoint(_shortened(word))]
+    edits = {word: _letters_apart(typed, word) for word in alike}
+    fewest = min(edits.values(), default=9)
+    return tuple(word for word in alike if edits[word] == fewest <= (2 if len(typed) >= 9 else 1))
+
+
+def test_the_nearest_words_are_those_that_comparing_with_all_finds() -> None:
+    chance = random.Random(12)
+    words = tuple(sorted(chance.sample(load_red_flags().speller.words, 400)))
+    speller = Speller.of(words)
+    found = 0
+    for word in words:
+        typed = misspelt(word, chance)
+        if len(typed) >= 4 and (expected := by_comparing_all(typed, words)):
+            assert speller.nearest(typed) == expected, typed
+            found += 1
+    assert found > 200
+
+
+def test_words_are_found_by_an_edit_before_they_are_found_by_their_sound() -> None:
+    speller = Speller.of(["stroke", "breathing", "stomach", "chest", "weak", "légère"])
+    assert speller.nearest("strok") == ("stroke",)
+    assert speller.nearest("tsroke") == ("stroke",)
+    assert speller.nearest("braething") == ("breathing",)
+    assert speller.nearest("stumick") == ("stomach",)
+    assert speller.nearest("weka") == ("weak",)
+    assert speller.nearest("wear") == ()  # in so short a word, letters only change places
+    assert speller.nearest("legere") == ()
+    assert speller.nearest("légere") == ("légère",)
+    assert speller.nearest("x" * 30) == ()
+
+
+def test_letters_apart_are_counted_on_the_side_that_has_more_of_them() -> None:
+    assert _letters_apart("chest", "chest") == 1  # a letter moved is an edit too
+    assert _letters_apart("chets", "chest") == 1
+    assert _letters_apart("chesst", "chest") == 1
+    assert _letters_apart("breeeth", "breath") == 2
+    assert _letters_apart("ab", "cdef") == 4
