@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from filelock import FileLock
 
 from b12qa import answering
 from b12qa.answering import Assistant
@@ -114,23 +115,31 @@ def encoder() -> Encoder:
     return load_encoder()
 
 
+def shared_by_all_processes(factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 @pytest.fixture(scope="session")
 def article_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of the real article with the real model.
 
-    A build equals one from nothing (decision 0008), so what a developer has built already is taken over.
+    A build equals one from nothing (decision 0008), so what a developer has built already is taken over. All
+    processes that the tests are shared out to read the same one.
     """
-    index = tmp_path_factory.mktemp("article") / "index"
-    if (ROOT / "index" / "CURRENT").is_file():
-        shutil.copytree(ROOT / "index", index)
-    Assistant.load(index, corpus=ROOT / "corpus", build=True)
+    index = shared_by_all_processes(tmp_path_factory) / "article"
+    with FileLock(f"{index}.lock"):
+        if (ROOT / "index" / "CURRENT").is_file() and not index.exists():
+            shutil.copytree(ROOT / "index", index)
+        Assistant.load(index, corpus=ROOT / "corpus", build=True)
     return index
 
 
 @pytest.fixture(scope="session")
 def exported_index(article_index: Path, encoder: Encoder) -> Path:
     """The article's index with the model exported beside it."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, FileLock(f"{article_index}.lock"):
         patch.setenv("B12QA_ENCODER", "onnx")
         assert export_encoder(encoder, article_index).used
     return article_index
