@@ -105,11 +105,11 @@ def test_another_text_another_code_and_another_version_have_other_keys(
     keys = {compiled._key(b"near: [a]"), compiled._key(b"near: [b]")}
     for name, value in (
         ("__version__", "99.0"),
-        ("version", lambda name: "99.0"),
+        ("Stemmer.version", lambda: "99.0"),
         ("__file__", str(tmp_path)),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(compiled, name, value)
+            patch.setattr(f"b12qa.compiled.{name}", value)
             compiled._code.cache_clear()
             keys.add(compiled._key(b"near: [a]"))
     compiled._code.cache_clear()

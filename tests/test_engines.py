@@ -16,13 +16,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, SMALL_TEXT, HashingEncoder, programs_app
+from conftest import ROOT, SMALL_TEXT, HashingEncoder, assistant_for, programs_app
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
 from b12qa import engines
 from b12qa.answering import Assistant
 from b12qa.building import build_index, no_progress, roll_back
 from b12qa.checking import check_index
+from b12qa.cli import app
 from b12qa.corpus import read_corpus
 from b12qa.embedding import Encoder
 from b12qa.engines import EngineSettings, Milvus, facts_of, publish, publisher, read_engine_settings, verify
@@ -437,6 +439,29 @@ def test_a_replica_says_when_its_engine_is_gone(
 
 
 # What an operator writes.
+
+
+def test_the_environment_names_the_engine_for_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("B12QA_ENGINE", str(tmp_path / "engine.db"))
+    monkeypatch.setattr("b12qa.embedding.load_encoder", lambda *_, **__: HashingEncoder())
+    first = assistant_for(SMALL_TEXT, tmp_path).retriever.index
+    write_tea(tmp_path / "corpus", 50)
+    (tmp_path / "corpus" / "text.md").unlink()
+    where = ["--index", str(tmp_path / "index")]
+    build = CliRunner().invoke(app, ["build", *where, "--corpus", str(tmp_path / "corpus")])
+    assert build.exit_code == 0, build.output
+    store = first.store
+    assert isinstance(store, Milvus)
+    assert store.served() == current_generation(tmp_path / "index") != first.generation
+    rollback = CliRunner().invoke(app, ["rollback", *where])
+    assert rollback.exit_code == 0, rollback.output
+    assert store.served() == first.generation
+    monkeypatch.setenv("B12QA_ENGINE", "http://127.0.0.1:1")
+    monkeypatch.setenv("B12QA_ENGINE_TIMEOUT", "1")
+    gone = CliRunner().invoke(app, ["ask", "caffeine?", *where])
+    assert (gone.exit_code, "does not answer within 1 s" in gone.output) == (2, True)
 
 
 def test_no_engine_is_named_by_default() -> None:

@@ -69,7 +69,7 @@ def test_a_worker_with_other_libraries_is_refused(workers_encoder: HashingEncode
 
 
 def test_no_scheduler_and_no_package_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spreading, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(spreading, "TIMEOUT_SECONDS", 2)
     with pytest.raises(
         B12qaError, match=r"Expected a Dask scheduler with workers at tcp://127\.0\.0\.1:1, got none"
     ):

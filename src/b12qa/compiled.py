@@ -13,15 +13,15 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
 from importlib.resources import files
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
-from b12qa import __version__, storage
+import Stemmer
 
-_LIBRARIES = ("PyStemmer", "symspellpy")  # stems, and the list of English words
+from b12qa import __version__, storage
+from b12qa.lexical import english_list
 
 
 def rules(file: str, read: Callable[[bytes, str], Any]) -> Any:
@@ -78,7 +78,8 @@ def _code() -> bytes:
     """What decides the result besides the file; all our modules, since they change without a new version."""
     modules = sorted(Path(__file__).parent.glob("*.py"))
     of_modules = [hashlib.sha256(module.read_bytes()).hexdigest() for module in modules]
-    return " ".join([__version__, *map(version, _LIBRARIES), *of_modules]).encode()
+    words = hashlib.sha256(english_list()).hexdigest()
+    return " ".join([__version__, Stemmer.version(), words, *of_modules]).encode()
 
 
 def _head(key: str, data: bytes) -> bytes:

@@ -322,9 +322,14 @@ class Words:
     vocabulary: Vocabulary
 
 
+def english_list() -> bytes:
+    """The list of English words that symspellpy brings."""
+    return (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_bytes()
+
+
 @cache
 def english_ranks() -> Mapping[str, int]:
-    """82,000 English words, British and American, by frequency from 0; the list that symspellpy brings."""
-    listed = (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_text("utf-8-sig").split()
+    """82,000 English words, British and American, by frequency from 0."""
+    listed = english_list().decode("utf-8-sig").split()
     ranked = listed[::2]  # every word is followed by its frequency
     return dict(zip(ranked, range(len(ranked)), strict=True))

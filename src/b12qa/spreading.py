@@ -6,6 +6,7 @@ so it goes on after a kill as it always does, and gives the same bytes as on one
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -108,6 +109,7 @@ def _connected(address: str) -> Any:
         raise B12qaError(
             "The package that speaks to Dask is missing. Run: pip install 'b12qa[dask]'"
         ) from error
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it raises what it logs
     untyped: Any = distributed  # its annotations come and go with versions
     try:
         client = untyped.Client(address, timeout=TIMEOUT_SECONDS)
