@@ -51,6 +51,7 @@ from measure import command_cpu_seconds, machine, note
 from reports import plot, summary, tables
 from talking import PATIENCE_SECONDS, SETTINGS, Crowd, RunnerError, Talker
 
+import b12qa
 from b12qa.evaluation import QuestionRow, read_questions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -534,6 +535,10 @@ def main() -> None:
         measured = json.loads(options.show.read_text("utf-8"))
         print(tables({**measured, "summary": summary(measured)}))
         return
+    if ROOT not in Path(b12qa.__file__).parents:
+        parser.error(
+            f"expected the b12qa of {ROOT}, got {b12qa.__file__}. Run: make bench, or set PYTHONPATH=src"
+        )
     os.environ.update(SETTINGS)
     plan = QUICK if options.quick else FULL
     if options.rounds is not None:

@@ -328,4 +328,7 @@ def _lines(axis: Any, measures: Summary, measure: str, title: str) -> None:
     axis.set_yscale("log")
     axis.set_xlabel("passages")
     axis.set_title(title)
-    axis.legend(fontsize="x-small")
+    if axis.lines:
+        axis.legend(fontsize="x-small")
+    else:
+        axis.set_axis_off()  # sizes were not measured
