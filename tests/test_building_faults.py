@@ -253,7 +253,8 @@ for number in range(5):
     started = time.perf_counter()
     build()
     durations.append(time.perf_counter() - started)
-longest, whole = 1.2 * max(durations), document.read_text()
+# The first build also loads what a build needs.
+longest, whole = 1.2 * max(durations[1:]), document.read_text()
 killed = old = new = leftovers = 0
 while killed < int(sys.argv[4]):
     document.write_text(text + f"\\nMore of it, {killed} {old} {new}.\\n")

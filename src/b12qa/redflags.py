@@ -530,11 +530,11 @@ _SENTENCE_GAP = 2
 def normalized(text: str) -> str:
     """A copy for matching: small letters, without what nobody sees, look-alikes made Latin letters."""
     if text.isascii():
-        return text.lower()
+        return text.lower().translate(_APOSTROPHES)
     # Few characters of an English text are others, and changing all one by one took as long as all the rest.
     parts = _ASCII_OR_NOT.findall(text)
     latin = {part: _made_latin(part) for part in set(parts) if not part.isascii()}
-    return "".join(latin[part] if part in latin else part.lower() for part in parts)
+    return "".join(latin[part] if part in latin else part.lower().translate(_APOSTROPHES) for part in parts)
 
 
 def _made_latin(text: str) -> str:
