@@ -443,3 +443,11 @@ def test_a_corpus_that_is_not_there_is_named(tmp_path: Path, build: bool) -> Non
 def test_a_model_that_is_not_there_is_named(tmp_path: Path, small_corpus: Path) -> None:
     with pytest.raises(ModelError, match="Expected a folder, or owner/name@revision"):
         b12qa.load(tmp_path / "index", corpus=small_corpus, model="no-such-model", build=True)
+
+
+def test_a_question_mark_that_nobody_typed_changes_no_answer(assistant: Assistant) -> None:
+    for question in ("How much B12 is in mushrooms", "which foods have b12", "can I get B12 from a patch"):
+        with_mark, without = assistant.ask(f"{question}?"), assistant.ask(question)
+        assert (without.outcome, without.confidence) == (with_mark.outcome, with_mark.confidence)
+        assert [quote.text for quote in without.quotes] == [quote.text for quote in with_mark.quotes]
+    assert assistant.ask("how much b12 is in mushrooms").outcome is not Outcome.ANSWERED

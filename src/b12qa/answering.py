@@ -234,7 +234,8 @@ class Assistant:
         queries = [ahead._query(question, history) for question, history in questions]
         readings = [r for query in queries for part in (query, *query.parts) for r in part.readings]
         if readings:
-            encoder.encode([ahead.retriever.vocabulary.bring_to(reading.text) for reading in readings])
+            searched = (ahead.retriever.vocabulary.bring_to(reading.text) for reading in readings)
+            encoder.encode([ahead.retriever.as_embedded(text) for text in searched])
         return ahead
 
     def _query(self, question: str, history: Sequence[str]) -> Query:

@@ -48,6 +48,10 @@ COSINE_MIDPOINT = 0.42
 COSINE_STEEPNESS = 18.0
 
 
+# What a finished sentence ends with, in any script.
+_ENDS = tuple("?!.\u2026\uff1f\uff01\u3002")
+
+
 class Reading(NamedTuple):
     """One way to understand a question, and how much it counts."""
 
@@ -158,7 +162,7 @@ class Retriever:
     def _searched(self, texts: Sequence[str], as_typed: bool) -> Iterator[_Searched]:
         """Each text as it is searched, its cosines to everything, and what the banks teach of it."""
         searched = list(texts) if as_typed else [self.vocabulary.bring_to(text) for text in texts]
-        embeddings = self.encoder.encode(searched)
+        embeddings = self.encoder.encode([self.as_embedded(text) for text in searched])
         stems = [query_terms(text) for text in searched]
         hits = [self._hits(of_text) for of_text in stems]
         scope = self._scope(searched, hits, embeddings)
@@ -220,6 +224,16 @@ class Retriever:
             self._scored(chunk, sentence, float(ranking.scores[sentence]), rank)
             for rank, (chunk, sentence) in enumerate(best_sentences.items(), start=1)
         )
+
+    def as_embedded(self, text: str) -> str:
+        """A text that is searched, as it is embedded.
+
+        Many people type no question mark. A model places "how much is in mushrooms" elsewhere than the same
+        with a mark, and the questions of a bank, which mostly have one, then teach less of it.
+        """
+        if not self.index.bank_models or text.rstrip().endswith(_ENDS):
+            return text
+        return f"{text}?"
 
     def section_of(self, passage: ScoredChunk) -> SectionReference:
         """Where to read on around a passage."""
