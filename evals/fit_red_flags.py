@@ -23,7 +23,6 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
-import Stemmer
 from sklearn.linear_model import LogisticRegression
 
 from b12qa import redflags
@@ -106,14 +105,14 @@ def messages() -> Iterator[Message]:
 
 def vocabulary(known: Sequence[Message]) -> list[str]:
     """Common words that occur often enough, one for each stem: the form that occurs most."""
-    stemmer, ranks = Stemmer.Stemmer("english"), english_ranks()
+    ranks = english_ranks()
     forms: dict[str, Counter[str]] = defaultdict(Counter)
     for message in known:
         for word in set(re.findall(r"[a-z]+", normalized(message.text))):
             if ranks.get(word, redflags.COMMON_RANK) < redflags.COMMON_RANK and (
                 len(word) > 1 or word == "i"
             ):
-                forms[stemmer.stemWord(word)][word] += 1 if message.weight > OF_THE_BANK else 0
+                forms[redflags._key(word)][word] += 1 if message.weight > OF_THE_BANK else 0
     return [form.most_common(1)[0][0] for form in forms.values() if form.total() >= SEEN_AT_LEAST]
 
 

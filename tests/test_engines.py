@@ -41,6 +41,7 @@ from b12qa.evaluation import read_questions
 from b12qa.index import STORED_FILES, Index, current_generation, named_in, open_index, open_previous
 from b12qa.retrieval import Reading, Retriever
 from b12qa.shortcuts import Near
+from b12qa.vectors import CANDIDATES
 from b12qa.web.api import SECONDS_BETWEEN_PROBES, Health
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -110,6 +111,15 @@ def test_words_that_nothing_holds_still_find_what_is_near(generated: tuple[Retri
     far = Retriever(open_index(folder, store), near.encoder)
     readings = [[Reading("!?")], [Reading(Language().questions(1, PASSAGES // 50)[0])]]
     assert [len(far.results(ranking, 5)) for ranking in far.rank_all(readings)] == [5, 5]
+
+
+def test_spare_passages_are_no_more_than_candidates(generated: tuple[Retriever, Milvus, Path]) -> None:
+    near, store, folder = generated
+    far = Retriever(open_index(folder, store), near.encoder)
+    assert near.most_passages == far.most_passages == CANDIDATES < PASSAGES
+    ranking = far.rank([Reading(Language().questions(1, PASSAGES // 50)[0])])
+    for retriever in (near, far):
+        assert 0 < len(list(Assistant(retriever)._spare(ranking, CANDIDATES, 1))) < CANDIDATES
 
 
 @pytest.mark.model

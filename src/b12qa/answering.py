@@ -32,9 +32,8 @@ from b12qa.records import (
     SearchResults,
     SectionReference,
 )
-from b12qa.retrieval import Ranking, Retriever
+from b12qa.retrieval import Ranking, Retriever, as_embedded
 from b12qa.treatment import Asked, load_rules
-from b12qa.vectors import CANDIDATES
 
 if TYPE_CHECKING:
     from b12qa.building import Progress
@@ -235,7 +234,7 @@ class Assistant:
         readings = [r for query in queries for part in (query, *query.parts) for r in part.readings]
         if readings:
             searched = (ahead.retriever.vocabulary.bring_to(reading.text) for reading in readings)
-            encoder.encode([ahead.retriever.as_embedded(text) for text in searched])
+            encoder.encode([as_embedded(text, ahead.retriever.index) for text in searched])
         return ahead
 
     def _query(self, question: str, history: Sequence[str]) -> Query:
@@ -291,12 +290,9 @@ class Assistant:
 
     def _spare(self, ranking: Ranking, wanted: int, used: int) -> Iterator[Quote]:
         """Passages behind those that are quoted; few questions need one, so they are cut when asked for."""
-        index = self.retriever.index
-        most = min(wanted + SPARE_PASSAGES, len(index.chunks))
-        if index.shortcuts:
-            most = min(most, CANDIDATES)
+        most = min(wanted + SPARE_PASSAGES, self.retriever.most_passages)
         for result in self.retriever.results(ranking, most)[used:]:
-            yield quote_passage(index, result)
+            yield quote_passage(self.retriever.index, result)
 
     def _names_a_subject(self, query: Query) -> bool:
         """Whether a question names what all documents are about."""

@@ -33,10 +33,10 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.index import Index, is_generation
-from b12qa.lexical import K1, B, IntVector, terms
+from b12qa.lexical import K1, B, IntVector, query_terms, terms
 from b12qa.markdown import plain_text
 from b12qa.records import Chunk, Sentence
-from b12qa.retrieval import Reading, Retriever
+from b12qa.retrieval import Reading, Retriever, as_embedded
 from b12qa.shortcuts import CHUNKS, SENTENCES, Near, StoredFacts, StoreState
 from b12qa.vectors import CANDIDATES, LEAST_RECALL, NEAREST, MappedVectors, Vectors, blocks
 
@@ -349,7 +349,7 @@ class Milvus:
             "consistency_level": consistency,
         }
         dense = {"anns_field": "vector", "limit": CANDIDATES}
-        words = [" ".join(sorted(set(terms(query)))) for query in queries]
+        words = [" ".join(query_terms(query)) for query in queries]
         has_words = np.array([bool(some) for some in words])
         hits: list[Any] = []
         with self._errors_as_ours():
@@ -565,13 +565,14 @@ class _StoredEncoder:
         self.fingerprint = index.model_fingerprint
         self.dimension = index.sentence_vectors.d
         self.max_tokens = 0
-        self._known = {
+        known = {
             _plain(index, index.sentences[row]): index.sentence_vectors.reconstruct(row)
             for row in _spread_over(len(index.sentences))
         } | {
             index.questions[row].text: index.question_vectors.reconstruct(row)
             for row in _spread_over(len(index.questions))
         }
+        self._known = {as_embedded(text, index): embedding for text, embedding in known.items()}
 
     @property
     def texts(self) -> list[str]:

@@ -102,6 +102,17 @@ class Parts:
     likest_sentence: float = 0.75  # the best cosine among its sentences
 
 
+def as_embedded(text: str, index: Index) -> str:
+    """A text that is searched, as it is embedded.
+
+    Many people type no question mark. A model places "how much is in mushrooms" elsewhere than the same
+    with a mark, and the questions of a bank, which mostly have one, then teach less of it.
+    """
+    if not index.bank_models or text.rstrip().endswith(_ENDS):
+        return text
+    return f"{text}?"
+
+
 @dataclass(frozen=True)
 class Retriever:
     """Finds passages for one bare query. Holds the verified index and the model it was built with."""
@@ -162,7 +173,7 @@ class Retriever:
     def _searched(self, texts: Sequence[str], as_typed: bool) -> Iterator[_Searched]:
         """Each text as it is searched, its cosines to everything, and what the banks teach of it."""
         searched = list(texts) if as_typed else [self.vocabulary.bring_to(text) for text in texts]
-        embeddings = self.encoder.encode([self.as_embedded(text) for text in searched])
+        embeddings = self.encoder.encode([as_embedded(text, self.index) for text in searched])
         stems = [query_terms(text) for text in searched]
         hits = [self._hits(of_text) for of_text in stems]
         scope = self._scope(searched, hits, embeddings)
@@ -210,8 +221,9 @@ class Retriever:
             top_k = min(DEFAULT_TOP_K, count)
         if not 1 <= top_k <= count:
             raise QueryError(f"Expected top_k from 1 to {count}, the number of passages; got {top_k}.")
-        if self.index.spreads is not None and top_k > CANDIDATES:
-            raise QueryError(f"Expected top_k from 1 to {CANDIDATES} of so many passages; got {top_k}.")
+        most = self.most_passages
+        if top_k > most:
+            raise QueryError(f"Expected top_k from 1 to {most} of so many passages; got {top_k}.")
         # A stable sort keeps reading order among equals: the same question always gets the same answer.
         compared = np.flatnonzero(ranking.scores > -np.inf)
         best_first = compared[np.argsort(-ranking.scores[compared], kind="stable")]
@@ -225,15 +237,11 @@ class Retriever:
             for rank, (chunk, sentence) in enumerate(best_sentences.items(), start=1)
         )
 
-    def as_embedded(self, text: str) -> str:
-        """A text that is searched, as it is embedded.
-
-        Many people type no question mark. A model places "how much is in mushrooms" elsewhere than the same
-        with a mark, and the questions of a bank, which mostly have one, then teach less of it.
-        """
-        if not self.index.bank_models or text.rstrip().endswith(_ENDS):
-            return text
-        return f"{text}?"
+    @property
+    def most_passages(self) -> int:
+        """So many passages of a ranking can be had: of a large index only candidates are compared."""
+        count = len(self.index.chunks)
+        return count if self.index.spreads is None else min(count, CANDIDATES)
 
     def section_of(self, passage: ScoredChunk) -> SectionReference:
         """Where to read on around a passage."""
