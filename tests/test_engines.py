@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT, SMALL_TEXT, HashingEncoder, assistant_for, programs_app
 from starlette.testclient import TestClient
-from typer.testing import CliRunner
 
 from b12qa import engines
 from b12qa.answering import Assistant

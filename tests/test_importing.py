@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from office_files import docx, paragraph, pdf, table
-from typer.testing import CliRunner
 
 from b12qa import importing
 from b12qa.cli import app

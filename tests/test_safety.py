@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from conftest import SMALL_TEXT, HashingEncoder
 from reading_grade import grade
-from typer.testing import CliRunner
 
 from b12qa import answering, rendering, safety
 from b12qa.answering import Assistant

@@ -83,8 +83,8 @@ class BankModel:
             Scores of the sentences, shape (n_queries, n_sentences), about 0 to 1; and answerability,
             shape (n_queries,), about -1 (open) to 1 (answered).
         """
-        # The routines of BLAS share this out to as many threads as there are cores, which wait for one another
-        # for longer than it takes, and add up in an order that depends on their number.
+        # BLAS would share this out to as many threads as there are cores, which wait for one another longer
+        # than it takes, and would add up in an order that depends on their number.
         values = np.einsum("ij,jk->ik", kernel(cosines), self.coefficients)
         return values[:, :-1], values[:, -1]
 

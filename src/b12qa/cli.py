@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 from rich.box import HEAVY
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -55,94 +55,88 @@ Exit codes: 0 done (any outcome of a question is a success) · 1 the index is mi
 2 something is damaged or invalid, or the command was called wrongly ·
 3 an edit loses more answers than --max-lost allows."""
 
-app = typer.Typer(
-    name="b12qa",
-    help=f"Ask an article, get its own words.\n\n{EXIT_CODES}",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
-IndexOption = Annotated[
-    Path, typer.Option("--index", envvar="B12QA_INDEX", help="Folder of the index.", show_default=True)
-]
-CorpusOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--corpus",
-        envvar="B12QA_CORPUS",
-        help="Folder of Markdown documents. [default: corpus beside the index]",
-    ),
-]
-ModelOption = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        envvar="B12QA_MODEL",
-        help="Folder of a sentence-transformers model, or owner/name@commit. [default: the packaged model]",
-    ),
-]
-QuestionsOption = Annotated[
-    list[Path] | None,
-    typer.Option("--questions", help="Also ask these evaluation questions (JSON Lines); repeatable."),
-]
-MaxLostOption = Annotated[
-    int | None,
-    typer.Option("--max-lost", min=0, help="Fail if more questions than this are treated wrongly after."),
-]
-ShowOption = Annotated[int, typer.Option("--show", min=0, help="How many questions of a kind to list.")]
 DEFAULT_INDEX = Path("index")
 TOO_MANY_LOST = 3
 FIRST_TURN_MS = 200
 
+# A path, which need not exist: what is wrong with it is said by what opens it.
+PATH = click.Path(path_type=Path)
+AT_LEAST_0 = click.IntRange(min=0)
+option = partial(click.option, show_envvar=True)
+index_option = option(
+    "--index", type=PATH, default=DEFAULT_INDEX, envvar="B12QA_INDEX", help="Folder of the index."
+)
+corpus_option = option(
+    "--corpus",
+    type=PATH,
+    envvar="B12QA_CORPUS",
+    help="Folder of Markdown documents. [default: corpus beside the index]",
+)
+model_option = option(
+    "--model",
+    envvar="B12QA_MODEL",
+    help="Folder of a sentence-transformers model, or owner/name@commit. [default: the packaged model]",
+)
+questions_option = option(
+    "--questions",
+    type=PATH,
+    multiple=True,
+    help="Also ask these evaluation questions (JSON Lines); repeatable.",
+)
+max_lost_option = option(
+    "--max-lost", type=AT_LEAST_0, help="Fail if more questions than this are treated wrongly after."
+)
+show_option = option("--show", type=AT_LEAST_0, default=10, help="How many questions of a kind to list.")
+json_option = option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        console.print(f"b12qa {__version__}")
-        raise typer.Exit
 
-
-@app.callback()
-def main(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
+# Not typer, whose import of pydantic took a quarter of the time from the start to an answer.
+@click.group(
+    "b12qa",
+    help=f"Ask an article, get its own words.\n\n{EXIT_CODES}",
+    context_settings={"show_default": True},
+    no_args_is_help=True,
+)
+@click.version_option(
+    __version__, prog_name="b12qa", message="%(prog)s %(version)s", help="Print the version."
+)
+def app() -> None:
     """Ask an article, get its own words."""
 
 
 @app.command(epilog=EXIT_CODES)
+@index_option
+@corpus_option
+@model_option
+@option("--review", is_flag=True, help="First say what the edit does to the answers, as `b12qa diff`.")
+@questions_option
+@max_lost_option
+@show_option
+@option("--watch", is_flag=True, help="Build again whenever a file of the corpus is saved.")
+@option(
+    "--index-type",
+    default="auto",
+    help="How near rows are found: auto (by their number), flat (all are compared), sq8 or ivf.",
+)
+@option(
+    "--dask",
+    envvar="B12QA_DASK",
+    help="Address of a Dask scheduler whose workers embed the corpus, such as tcp://10.0.0.5:8786.",
+)
 def build(
-    index: IndexOption = DEFAULT_INDEX,
-    corpus: CorpusOption = None,
-    model: ModelOption = None,
-    review: Annotated[
-        bool, typer.Option("--review", help="First say what the edit does to the answers, as `b12qa diff`.")
-    ] = False,
-    questions: QuestionsOption = None,
-    max_lost: MaxLostOption = None,
-    show: ShowOption = 10,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Build again whenever a file of the corpus is saved.")
-    ] = False,
-    index_type: Annotated[
-        str,
-        typer.Option(
-            "--index-type",
-            help="How near rows are found: auto (by their number), flat (all are compared), sq8 or ivf.",
-        ),
-    ] = "auto",
-    dask: Annotated[
-        str | None,
-        typer.Option(
-            "--dask",
-            envvar="B12QA_DASK",
-            help="Address of a Dask scheduler whose workers embed the corpus, such as tcp://10.0.0.5:8786.",
-        ),
-    ] = None,
+    index: Path,
+    corpus: Path | None,
+    model: str | None,
+    review: bool,
+    questions: Sequence[Path],
+    max_lost: int | None,
+    show: int,
+    watch: bool,
+    index_type: str,
+    dask: str | None,
 ) -> None:
     """Build the index from the corpus, and make it current.
 
@@ -159,7 +153,7 @@ def build(
             with locked(index):  # before anything that takes time
                 sources, (encoder, spread) = _sources(index, corpus), encoders_once()
                 if review or questions or max_lost is not None:
-                    found = _reviewed(index, sources, spread, questions or ())
+                    found = _reviewed(index, sources, spread, questions)
                     if found:
                         _print_review(found, show, max_lost)
                 _build(index, sources, encoder, spread, index_type)
@@ -172,17 +166,23 @@ def build(
 
 
 @app.command(epilog=EXIT_CODES)
+@index_option
+@corpus_option
+@model_option
+@questions_option
+@max_lost_option
+@show_option
+@option("--previous", is_flag=True, help="Compare what is current with the generation before it.")
+@json_option
 def diff(
-    index: IndexOption = DEFAULT_INDEX,
-    corpus: CorpusOption = None,
-    model: ModelOption = None,
-    questions: QuestionsOption = None,
-    max_lost: MaxLostOption = None,
-    show: ShowOption = 10,
-    previous: Annotated[
-        bool, typer.Option("--previous", help="Compare what is current with the generation before it.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    index: Path,
+    corpus: Path | None,
+    model: str | None,
+    questions: Sequence[Path],
+    max_lost: int | None,
+    show: int,
+    previous: bool,
+    as_json: bool,
 ) -> None:
     """Say what an edit of the corpus does to the answers, before anyone sees it.
 
@@ -192,7 +192,7 @@ def diff(
     with _reported_errors():
         encoder = _encoder(model)
         sources = None if previous else _sources(index, corpus)
-        found = _reviewed(index, sources, encoder, questions or ())
+        found = _reviewed(index, sources, encoder, questions)
         if found is None:
             console.print("There is nothing to compare: the corpus is what was built, or nothing was.")
         elif as_json:
@@ -203,7 +203,8 @@ def diff(
 
 
 @app.command(epilog=EXIT_CODES)
-def rollback(index: IndexOption = DEFAULT_INDEX) -> None:
+@index_option
+def rollback(index: Path) -> None:
     """Serve the generation before the current one again.
 
     It is served, though older than the corpus, until the next build.
@@ -225,15 +226,12 @@ def rollback(index: IndexOption = DEFAULT_INDEX) -> None:
 
 
 @app.command(epilog=EXIT_CODES)
-def check(
-    index: IndexOption = DEFAULT_INDEX,
-    corpus: CorpusOption = None,
-    model: ModelOption = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
-    bank: Annotated[
-        bool, typer.Option("--bank", help="Also list bank questions that lead elsewhere when left out.")
-    ] = False,
-) -> None:
+@index_option
+@corpus_option
+@model_option
+@option("--strict", is_flag=True, help="Warnings count as errors.")
+@option("--bank", is_flag=True, help="Also list bank questions that lead elsewhere when left out.")
+def check(index: Path, corpus: Path | None, model: str | None, strict: bool, bank: bool) -> None:
     """Look for damage in the corpus and in the index, and say whether the index is up to date."""
     with _reported_errors():
         from b12qa.checking import check_corpus, check_index, stray_questions
@@ -245,7 +243,7 @@ def check(
             errors.print(str(problem), soft_wrap=True, markup=False)
         invalid = any(problem.severity is Severity.ERROR for problem in problems)
         if invalid or (strict and problems):
-            raise typer.Exit(2)
+            raise click.exceptions.Exit(2)
         opened = check_index(index, make_corpus(sources), model)
         if bank:
             strays = list(stray_questions(opened))
@@ -262,15 +260,12 @@ def check(
 
 
 @app.command("import", epilog=EXIT_CODES)
-def import_(
-    file: Annotated[Path, typer.Argument(help="A .docx, .html or .pdf file on this machine.")],
-    index: IndexOption = DEFAULT_INDEX,
-    corpus: CorpusOption = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the document. [default: that of the file]")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a document of this name.")] = False,
-) -> None:
+@click.argument("file", type=PATH, help="A .docx, .html or .pdf file on this machine.")
+@index_option
+@corpus_option
+@option("--name", help="Name of the document. [default: that of the file]")
+@option("--force", is_flag=True, help="Replace a document of this name.")
+def import_(file: Path, index: Path, corpus: Path | None, name: str | None, force: bool) -> None:
     """Convert a Word, web or PDF file into Markdown in the corpus: a draft to be read before it is built."""
     with _reported_errors():
         from b12qa.importing import import_file
@@ -285,22 +280,27 @@ def import_(
 
 
 @app.command(epilog=EXIT_CODES)
+@click.argument("question", help="What you want to know.")
+@index_option
+@corpus_option
+@model_option
+@option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
+@option("--top-k", type=click.IntRange(min=1), default=3, help="At most so many quotes.")
+@option("--history", multiple=True, help="An earlier question; repeat it, oldest first.")
 def ask(
-    question: Annotated[str, typer.Argument(help="What you want to know.")],
-    index: IndexOption = DEFAULT_INDEX,
-    corpus: CorpusOption = None,
-    model: ModelOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
-    top_k: Annotated[int, typer.Option("--top-k", min=1, help="At most so many quotes.")] = 3,
-    history: Annotated[
-        list[str] | None, typer.Option("--history", help="An earlier question; repeat it, oldest first.")
-    ] = None,
+    question: str,
+    index: Path,
+    corpus: Path | None,
+    model: str | None,
+    as_json: bool,
+    top_k: int,
+    history: Sequence[str],
 ) -> None:
     """Ask one question."""
-    care_first = _care_first(question, history or (), errors if as_json else console)
+    care_first = _care_first(question, history, errors if as_json else console)
     with _reported_errors(), care_first, _without_garbage_collection():
         assistant = _load(index, corpus, model)
-        answer = assistant.ask(question, history or (), max_quotes=top_k)
+        answer = assistant.ask(question, history, max_quotes=top_k)
         if as_json:
             sys.stdout.write(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) + "\n")
         else:
@@ -309,86 +309,107 @@ def ask(
 
 
 @app.command(epilog=EXIT_CODES)
+@index_option
+@corpus_option
+@model_option
+@option("--host", default="127.0.0.1", help="Address to listen on; the default is this machine only.")
+@option("--port", type=click.IntRange(0, 65535), default=7860, help="Port to listen on; 0 takes a free one.")
+@option(
+    "--build",
+    "build_first",
+    is_flag=True,
+    help="Build the index first when it is missing, stale or damaged.",
+)
+@option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
+@option(
+    "--feedback",
+    type=PATH,
+    help="Let people rate answers, and keep the questions that they rate in this file.",
+)
+@option(
+    "--public-url",
+    envvar="B12QA_PUBLIC_URL",
+    default="",
+    show_default=False,
+    help="The address that people type, where a proxy stands in front.",
+)
+@option(
+    "--trusted-proxy",
+    multiple=True,
+    envvar="B12QA_TRUSTED_PROXIES",
+    help="Address or network of a proxy that may say whose request it passes on; repeatable.",
+)
+@option(
+    "--forwarded-header",
+    type=click.Choice([header.value for header in ForwardedHeader]),
+    default=ForwardedHeader.X_FORWARDED_FOR.value,
+    envvar="B12QA_FORWARDED_HEADER",
+    help="Where those proxies write it.",
+)
+@option(
+    "--embed-origin",
+    multiple=True,
+    envvar="B12QA_EMBED_ORIGINS",
+    help="A site that may show the chat in a frame; repeatable.",
+)
+@option(
+    "--cors-origin",
+    multiple=True,
+    envvar="B12QA_CORS_ORIGINS",
+    help="A site whose scripts may read the HTTP API; repeatable.",
+)
+@option(
+    "--password-file",
+    type=PATH,
+    envvar="B12QA_PASSWORD_FILE",
+    help="Ask for the password in this file; B12QA_PASSWORD holds it itself.",
+)
+@option(
+    "--metrics-from",
+    multiple=True,
+    envvar="B12QA_METRICS_FROM",
+    help="Address or network that may read /metrics, besides this machine; repeatable.",
+)
+@option(
+    "--rate",
+    type=float,
+    default=DEFAULT_RATE,
+    envvar="B12QA_RATE",
+    help="Questions a second and client; 0 sets no limit.",
+)
+@option("--burst", default=DEFAULT_BURST, envvar="B12QA_BURST", help="Questions of one client at once.")
+@option(
+    "--workers",
+    default=0,
+    envvar="B12QA_WORKERS",
+    help="Questions worked on at once; 0 takes one for each core, at least 2.",
+)
+@option(
+    "--max-waiting",
+    default=DEFAULT_MAX_WAITING,
+    envvar="B12QA_MAX_WAITING",
+    help="Questions of programs that may wait for a worker.",
+)
 def chat(
-    index: IndexOption = DEFAULT_INDEX,
-    corpus: CorpusOption = None,
-    model: ModelOption = None,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; the default is this machine only.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)
-    ] = 7860,
-    build_first: Annotated[
-        bool, typer.Option("--build", help="Build the index first when it is missing, stale or damaged.")
-    ] = False,
-    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-    feedback: Annotated[
-        Path | None,
-        typer.Option(
-            "--feedback", help="Let people rate answers, and keep the questions that they rate in this file."
-        ),
-    ] = None,
-    public_url: Annotated[
-        str,
-        typer.Option(
-            envvar="B12QA_PUBLIC_URL", help="The address that people type, where a proxy stands in front."
-        ),
-    ] = "",
-    trusted_proxy: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="B12QA_TRUSTED_PROXIES",
-            help="Address or network of a proxy that may say whose request it passes on; repeatable.",
-        ),
-    ] = None,
-    forwarded_header: Annotated[
-        ForwardedHeader,
-        typer.Option(envvar="B12QA_FORWARDED_HEADER", help="Where those proxies write it."),
-    ] = ForwardedHeader.X_FORWARDED_FOR,
-    embed_origin: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="B12QA_EMBED_ORIGINS", help="A site that may show the chat in a frame; repeatable."
-        ),
-    ] = None,
-    cors_origin: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="B12QA_CORS_ORIGINS", help="A site whose scripts may read the HTTP API; repeatable."
-        ),
-    ] = None,
-    password_file: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="B12QA_PASSWORD_FILE",
-            help="Ask for the password in this file; B12QA_PASSWORD holds it itself.",
-        ),
-    ] = None,
-    metrics_from: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="B12QA_METRICS_FROM",
-            help="Address or network that may read /metrics, besides this machine; repeatable.",
-        ),
-    ] = None,
-    rate: Annotated[
-        float,
-        typer.Option(envvar="B12QA_RATE", help="Questions a second and client; 0 sets no limit."),
-    ] = DEFAULT_RATE,
-    burst: Annotated[
-        int, typer.Option(envvar="B12QA_BURST", help="Questions of one client at once.")
-    ] = DEFAULT_BURST,
-    workers: Annotated[
-        int,
-        typer.Option(
-            envvar="B12QA_WORKERS", help="Questions worked on at once; 0 takes one for each core, at least 2."
-        ),
-    ] = 0,
-    max_waiting: Annotated[
-        int,
-        typer.Option(envvar="B12QA_MAX_WAITING", help="Questions of programs that may wait for a worker."),
-    ] = DEFAULT_MAX_WAITING,
+    index: Path,
+    corpus: Path | None,
+    model: str | None,
+    host: str,
+    port: int,
+    build_first: bool,
+    open_browser: bool,
+    feedback: Path | None,
+    public_url: str,
+    trusted_proxy: Sequence[str],
+    forwarded_header: str,
+    embed_origin: Sequence[str],
+    cors_origin: Sequence[str],
+    password_file: Path | None,
+    metrics_from: Sequence[str],
+    rate: float,
+    burst: int,
+    workers: int,
+    max_waiting: int,
 ) -> None:
     """Start the web chat, with the HTTP API and, if the extra b12qa[mcp] is installed, MCP beside it."""
     with _reported_errors():
@@ -397,12 +418,12 @@ def chat(
         settings = read_settings(
             host=host,
             public_url=public_url,
-            trusted_proxies=trusted_proxy or (),
-            forwarded_header=forwarded_header,
-            embed_origins=embed_origin or (),
-            cors_origins=cors_origin or (),
+            trusted_proxies=trusted_proxy,
+            forwarded_header=ForwardedHeader(forwarded_header),
+            embed_origins=embed_origin,
+            cors_origins=cors_origin,
             password_file=password_file,
-            metrics_from=metrics_from or (),
+            metrics_from=metrics_from,
             rate=rate,
             burst=burst,
             workers=workers,
@@ -422,11 +443,10 @@ def chat(
 
 
 @app.command(epilog=EXIT_CODES)
-def mcp(
-    index: IndexOption = DEFAULT_INDEX,
-    corpus: CorpusOption = None,
-    model: ModelOption = None,
-) -> None:
+@index_option
+@corpus_option
+@model_option
+def mcp(index: Path, corpus: Path | None, model: str | None) -> None:
     """Offer ask and search to one MCP client over standard input and output."""
     with _reported_errors():
         from b12qa.web.server import keep_words_out_of_logs
@@ -441,22 +461,31 @@ def mcp(
 
 
 @app.command(epilog=EXIT_CODES)
+@option(
+    "--questions",
+    type=PATH,
+    multiple=True,
+    required=True,
+    help="JSON Lines of questions; repeat it for several files.",
+)
+@index_option
+@corpus_option
+@model_option
+@json_option
+@option("--compare", type=PATH, help="Output of an earlier --json: show gains, losses and flips.")
+@option("--plot", type=PATH, help="Draw the risk-coverage curve into this file.")
+@option("--worst", type=AT_LEAST_0, default=10, help="How many of the worst questions to list.")
+@option("--typos", type=int, help="Make one typo in every question, drawn with this seed.")
 def evaluate(
-    questions: Annotated[
-        list[Path], typer.Option("--questions", help="JSON Lines of questions; repeat it for several files.")
-    ],
-    index: IndexOption = DEFAULT_INDEX,
-    corpus: CorpusOption = None,
-    model: ModelOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-    compare: Annotated[
-        Path | None, typer.Option(help="Output of an earlier --json: show gains, losses and flips.")
-    ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw the risk-coverage curve into this file.")] = None,
-    worst: Annotated[int, typer.Option(help="How many of the worst questions to list.", min=0)] = 10,
-    typos: Annotated[
-        int | None, typer.Option(help="Make one typo in every question, drawn with this seed.")
-    ] = None,
+    questions: Sequence[Path],
+    index: Path,
+    corpus: Path | None,
+    model: str | None,
+    as_json: bool,
+    compare: Path | None,
+    plot: Path | None,
+    worst: int,
+    typos: int | None,
 ) -> None:
     """Measure what is found, shown, and left unanswered."""
     with _reported_errors():
@@ -481,20 +510,24 @@ def evaluate(
 
 
 @app.command(epilog=EXIT_CODES)
+@option("--out", type=PATH, default=Path("report.html"), help="The HTML file to write.")
+@option(
+    "--questions",
+    type=PATH,
+    multiple=True,
+    help="JSON Lines of evaluation questions, all asked; repeat it for several files.",
+)
+@option("--feedback", type=PATH, help="JSON Lines of questions that readers left.")
+@index_option
+@corpus_option
+@model_option
 def report(
-    out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
-    questions: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--questions", help="JSON Lines of evaluation questions, all asked; repeat it for several files."
-        ),
-    ] = None,
-    feedback: Annotated[
-        Path | None, typer.Option("--feedback", help="JSON Lines of questions that readers left.")
-    ] = None,
-    index: IndexOption = DEFAULT_INDEX,
-    corpus: CorpusOption = None,
-    model: ModelOption = None,
+    out: Path,
+    questions: Sequence[Path],
+    feedback: Path | None,
+    index: Path,
+    corpus: Path | None,
+    model: str | None,
 ) -> None:
     """Write one HTML page that shows an editor where the corpus has gaps, copies and loose ends."""
     with _reported_errors():
@@ -504,7 +537,7 @@ def report(
 
         if not out.parent.is_dir():
             raise QueryError(f"The folder {out.parent} is not there. Make it, or name another with --out.")
-        rows = [row for path in questions or () for row in evaluation.read_questions(path)]
+        rows = [row for path in questions for row in evaluation.read_questions(path)]
         left = read_feedback(feedback) if feedback else None
         assistant = _load(index, corpus, model)
         with _progress("Asking", visible=bool(rows)) as on_progress:
@@ -522,10 +555,10 @@ def _reported_errors() -> Iterator[None]:
         yield
     except (MissingIndexError, StaleIndexError) as error:
         errors.print(f"b12qa: {error}", soft_wrap=True, markup=False)
-        raise typer.Exit(1) from error
+        raise click.exceptions.Exit(1) from error
     except (B12qaError, OSError) as error:
         errors.print(f"b12qa: {error}", soft_wrap=True, markup=False)
-        raise typer.Exit(2) from error
+        raise click.exceptions.Exit(2) from error
 
 
 @contextmanager
@@ -672,7 +705,7 @@ def _check_lost(found: Review, max_lost: int | None) -> None:
             "What was current stays current. Mend the corpus, or allow more with --max-lost.",
             soft_wrap=True,
         )
-        raise typer.Exit(TOO_MANY_LOST)
+        raise click.exceptions.Exit(TOO_MANY_LOST)
 
 
 def _watch(folder: Path, build_once: Callable[[], None]) -> None:
@@ -685,7 +718,7 @@ def _watch(folder: Path, build_once: Callable[[], None]) -> None:
         if built and not changes:
             continue
         built = True
-        with suppress(typer.Exit):  # the reason has been printed, and the old generation serves
+        with suppress(click.exceptions.Exit):  # the reason has been printed, and the old generation serves
             build_once()
         console.print(f"Watching {folder} (Ctrl-C ends it)", soft_wrap=True, markup=False)
 

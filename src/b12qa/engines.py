@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from b12qa.building import Progress, Publish, keep_in_folder
 from b12qa.embedding import FloatMatrix
 from b12qa.errors import (
     DamagedIndexError,
@@ -42,6 +41,8 @@ from b12qa.vectors import CANDIDATES, LEAST_RECALL, NEAREST, MappedVectors, Vect
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
+
+    from b12qa.building import Progress, Publish
 
 ADDRESS_VARIABLE = "B12QA_ENGINE"
 DEFAULT_NAME = "b12qa"
@@ -122,6 +123,8 @@ def configured_store() -> Milvus | None:
 
 def publisher(store: Milvus | None, on_progress: Progress) -> Publish:
     """What a build or a rollback does with a generation before it makes it current."""
+    from b12qa.building import keep_in_folder
+
     return keep_in_folder if store is None else lambda index: publish(index, store, on_progress)
 
 

@@ -20,12 +20,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 
-import yaml
-
 from b12qa.errors import YamlError
 from b12qa.markdown import find_front_matter
 from b12qa.records import About
-from b12qa.strict_yaml import Line, compose, entries, kind_of, text_of
+from b12qa.strict_yaml import Line, compose, entries, is_mapping, kind_of, text_of
 
 KEYS = (*(field.name for field in fields(About)), "draft")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -51,7 +49,7 @@ def read_front_matter(text: str, file: str) -> FrontMatter:
     if found is None:
         return FrontMatter(About(), False, {})
     node = compose(text[slice(*found.yaml)], file)
-    if not isinstance(node, yaml.MappingNode):
+    if not is_mapping(node):
         raise YamlError(file, 2, f"expected lines such as 'title: words' here, got {kind_of(node)}")
     values = entries(node, file)
     known = {key.text: text_of(value, file) for key, value in values.items() if key.text in KEYS}

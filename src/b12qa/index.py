@@ -20,14 +20,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from b12qa.bank import FAR_OFF_PERCENTILE, KERNEL_WIDTH, RIDGE, BankModel, calibration_from_dict
 from b12qa.chunking import MAX_CONTEXT_CHARACTERS
-from b12qa.corpus import Corpus
 from b12qa.embedding import Encoder, FloatMatrix
 from b12qa.errors import (
     DamagedIndexError,
@@ -67,6 +66,9 @@ from b12qa.shortcuts import (
     open_spreads,
 )
 from b12qa.vectors import AUTO, MappedVectors, Vectors, blocks, flat_cosines
+
+if TYPE_CHECKING:
+    from b12qa.corpus import Corpus
 
 IntMatrix = npt.NDArray[np.int64]
 FileContent = bytes | mmap.mmap

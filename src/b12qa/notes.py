@@ -17,15 +17,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
-import yaml
-
-from b12qa.changes import most_alike
 from b12qa.corpus import Corpus, Problem, Severity
 from b12qa.errors import CorpusError, YamlError
 from b12qa.markdown import plain_text
 from b12qa.records import Document, EditorNote, NotedSentence, NoteKind, Sentence
 from b12qa.strict_yaml import Line, compose, fields, items, line_of, short, text_of
+
+if TYPE_CHECKING:
+    import yaml
 
 MAX_WORDS = 40
 NOT_REVIEWED = "not yet clinically reviewed"
@@ -163,6 +164,8 @@ class _NotesReader:
         """All the places where a sentence stands; if there is none, the most similar one is named."""
         rows = self.words.get(sentence.text) or self.words_with_marks.get(sentence.text) or []
         if not rows:
+            from b12qa.changes import most_alike  # only editors make this mistake
+
             likely = most_alike(sentence.text, list(self.words))
             now = "" if likely is None else f"; is it now {list(self.words)[likely]!r}?"
             words = f"{what}: the document has no sentence {short(sentence.text)!r}{now}"

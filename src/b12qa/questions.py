@@ -12,14 +12,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import yaml
+from typing import TYPE_CHECKING
 
 from b12qa.corpus import Corpus, Problem, Severity
 from b12qa.errors import YamlError
 from b12qa.markdown import plain_text
 from b12qa.records import Document, OpenQuestion, Question, Sentence
 from b12qa.strict_yaml import Line, compose, fields, items, line_of, short, text_of
+
+if TYPE_CHECKING:
+    import yaml
 
 
 @dataclass(frozen=True, slots=True)

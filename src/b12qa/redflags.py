@@ -21,10 +21,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache
 from itertools import combinations, pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import Stemmer
-import yaml
 
 from b12qa import compiled
 from b12qa.errors import YamlError
@@ -32,7 +31,10 @@ from b12qa.lexical import english_ranks
 from b12qa.matching import Match, Phrases, PhrasesByKey, in_order, near, written_phrases
 from b12qa.misspelt import Speller
 from b12qa.records import CareLevel
-from b12qa.strict_yaml import Line, compose, entries, fields, items, line_of, text_of
+from b12qa.strict_yaml import Line, compose, entries, fields, is_mapping, items, line_of, text_of
+
+if TYPE_CHECKING:
+    import yaml
 
 RULES_FILE = "red-flags.yaml"
 # Words between the first and the last that a rule asks for, unless it says otherwise.
@@ -342,7 +344,7 @@ def _keys_of_common_words(common: Sequence[str], keys: Set[str]) -> dict[str, li
 
 
 def _word_lists(node: yaml.Node, file: str) -> dict[str, tuple[str, ...]]:
-    if not isinstance(node, yaml.MappingNode):
+    if not is_mapping(node):
         raise YamlError(file, line_of(node), "expected lists of words by name here")
     lists: dict[str, tuple[str, ...]] = {}
     for name, value in entries(node, file).items():
@@ -384,7 +386,7 @@ def _numbers(text: str, line: int, file: str) -> list[str]:
 def _points(
     node: yaml.Node, file: str, lists: Mapping[str, object], named: Sequence[str] = ()
 ) -> dict[str, int]:
-    if not isinstance(node, yaml.MappingNode):
+    if not is_mapping(node):
         raise YamlError(file, line_of(node), "expected points by list of words here")
     points: dict[str, int] = {}
     for name, value in entries(node, file).items():
@@ -398,7 +400,7 @@ def _points(
 
 
 def _points_of_words(node: yaml.Node, file: str) -> dict[str, int]:
-    if not isinstance(node, yaml.MappingNode):
+    if not is_mapping(node):
         raise YamlError(file, line_of(node), "expected lists of words by points here")
     points: dict[str, int] = {}
     for number, listed in entries(node, file).items():

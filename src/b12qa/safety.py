@@ -11,11 +11,9 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-import yaml
-
 from b12qa.errors import QueryError, YamlError
 from b12qa.records import CareCard, CareLevel, HelpLine, Notice, NoticeKind
-from b12qa.strict_yaml import compose, entries, fields, line_of, text_of
+from b12qa.strict_yaml import compose, entries, fields, is_mapping, line_of, text_of
 
 if TYPE_CHECKING:
     from b12qa.redflags import Concept, RedFlags
@@ -109,7 +107,7 @@ def read_regions(data: bytes, file: str) -> Mapping[str, Mapping[str, HelpLine]]
         YamlError: the file is not of the form that its head explains.
     """
     node = compose(data, file)
-    if not isinstance(node, yaml.MappingNode):
+    if not is_mapping(node):
         raise YamlError(file, 1, "expected regions by name here")
     regions = {}
     for name, value in entries(node, file).items():

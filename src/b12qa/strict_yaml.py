@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
-
-import yaml
+from typing import TYPE_CHECKING, TypeGuard
 
 from b12qa.errors import YamlError
+
+if TYPE_CHECKING:
+    import yaml
 
 # Nothing of ours is deeper than five; composing calls itself at every depth, until the process crashes.
 _MAX_DEPTH = 20
@@ -31,6 +33,8 @@ def compose(data: bytes | str, file: str) -> yaml.Node | None:
     Raises:
         YamlError: it is not YAML.
     """
+    import yaml  # whoever answers a question needs no YAML, and this takes longer than searching
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         depth = 0
@@ -55,11 +59,30 @@ def line_of(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
+def is_mapping(node: yaml.Node | None) -> TypeGuard[yaml.MappingNode]:
+    """Whether a node has keys with values."""
+    import yaml
+
+    return isinstance(node, yaml.MappingNode)
+
+
+def _is_sequence(node: yaml.Node | None) -> TypeGuard[yaml.SequenceNode]:
+    import yaml
+
+    return isinstance(node, yaml.SequenceNode)
+
+
+def _is_scalar(node: yaml.Node | None) -> TypeGuard[yaml.ScalarNode]:
+    import yaml
+
+    return isinstance(node, yaml.ScalarNode)
+
+
 def items(node: yaml.Node | None, file: str) -> Iterator[yaml.Node]:
     """The items of a list; of nothing, none."""
     if node is None:
         return
-    if not isinstance(node, yaml.SequenceNode):
+    if not _is_sequence(node):
         raise YamlError(file, line_of(node), f"expected a list here, got {kind_of(node)}")
     yield from node.value
 
@@ -90,7 +113,7 @@ def fields(
     """
     if node is None and not required:
         return {}
-    if not isinstance(node, yaml.MappingNode):
+    if not is_mapping(node):
         line = line_of(node) if node else 1
         raise YamlError(file, line, f"expected {_listed(names)} here, got {kind_of(node)}")
     found = {key.text: value for key, value in entries(node, file).items()}
@@ -101,16 +124,16 @@ def fields(
 
 def text_of(node: yaml.Node, file: str) -> Line:
     """A text that is not empty, its blanks and line breaks made one blank each."""
-    if not isinstance(node, yaml.ScalarNode) or not str(node.value).strip():
+    if not _is_scalar(node) or not str(node.value).strip():
         raise YamlError(file, line_of(node), f"expected a text here, got {kind_of(node)}")
     return Line(" ".join(str(node.value).split()), line_of(node))
 
 
 def kind_of(node: yaml.Node | None) -> str:
     """What a node is, in words for a message."""
-    if isinstance(node, yaml.SequenceNode):
+    if _is_sequence(node):
         return "a list"
-    if isinstance(node, yaml.MappingNode):
+    if is_mapping(node):
         return "a mapping"
     return "nothing" if node is None or not str(node.value).strip() else f"the text {short(node.value)!r}"
 

@@ -16,17 +16,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import Stemmer
-import yaml
 
 from b12qa import compiled
 from b12qa.errors import YamlError
 from b12qa.lexical import Speller, english_ranks
 from b12qa.matching import PhrasesByKey, in_order, near, written_phrases
 from b12qa.redflags import normalized
-from b12qa.strict_yaml import compose, entries, fields, items, line_of, text_of
+from b12qa.strict_yaml import compose, entries, fields, is_mapping, items, line_of, text_of
+
+if TYPE_CHECKING:
+    import yaml
 
 RULES_FILE = "treatment.yaml"
 # Words between the first and the last that a rule asks for, unless it says otherwise.
@@ -282,7 +284,7 @@ def _from_plain(plain: Mapping[str, Any]) -> Rules:
 
 
 def _entries(node: yaml.Node, file: str) -> dict[str, yaml.Node]:
-    if not isinstance(node, yaml.MappingNode):
+    if not is_mapping(node):
         raise YamlError(file, line_of(node), "expected lists of words by name here")
     return {name.text: value for name, value in entries(node, file).items()}
 
