@@ -18,7 +18,7 @@ from b12qa.embedding import Encoder
 from b12qa.errors import DamagedIndexError, QueryError
 from b12qa.index import current_generation, open_index
 from b12qa.retrieval import Reading, Retriever
-from b12qa.vectors import CANDIDATES, MappedVectors
+from b12qa.vectors import CANDIDATES, FlatVectors
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from generated import Language, WordsEncoder, write_corpus
@@ -156,8 +156,8 @@ def test_numbers_that_stay_on_the_disk_find_the_same(
     read = retriever(tmp_path / "corpus", tmp_path / "index", WordsEncoder(64), index_type)
     monkeypatch.setattr(index_module, "MAPPED_FROM_BYTES", 1)
     mapped = Retriever(open_index(tmp_path / "index"), read.encoder)
-    assert isinstance(mapped.index.sentence_vectors, MappedVectors)
-    assert not isinstance(read.index.sentence_vectors, MappedVectors)
+    assert isinstance(read.index.sentence_vectors, FlatVectors)
+    assert not isinstance(mapped.index.sentence_vectors, FlatVectors)
     for question in Language().questions(5, 1):
         one, other = read.rank([Reading(question)]), mapped.rank([Reading(question)])
         np.testing.assert_allclose(other.scores, one.scores, atol=1e-4)

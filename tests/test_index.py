@@ -56,6 +56,7 @@ from b12qa.index import (
     search,
 )
 from b12qa.lexical import terms, words
+from b12qa.vectors import FlatVectors, MappedVectors, cosines_of
 
 OTHER_TEXT = SMALL_TEXT.replace("40 mg", "50 mg")
 QUESTIONS = """
@@ -187,15 +188,19 @@ def test_search_agrees_with_a_full_numpy_sort(rows: int, dimension: int) -> None
 
 
 @pytest.mark.parametrize("queries", [0, 1, 3, 40])
-def test_all_cosines_are_those_of_a_search_for_everything_however_many_come_together(queries: int) -> None:
-    flat = flat_index(unit_vectors(57, 384, seed=1))
-    wanted = unit_vectors(queries, 384, seed=2)
+def test_all_cosines_have_the_same_bits_however_many_come_together(queries: int) -> None:
+    rows = unit_vectors(57, 384, seed=1)
+    flat, wanted = FlatVectors(rows), unit_vectors(queries, 384, seed=2)
     cosines = all_cosines(flat, wanted)
     assert cosines.dtype == np.float32
     assert cosines.shape == (queries, 57)
     for row, query in enumerate(wanted):
         scores, found = search(flat, query[np.newaxis], 57)
-        np.testing.assert_array_equal(cosines[row, found[0]], scores[0])
+        np.testing.assert_allclose(cosines[row, found[0]], scores[0], atol=1e-6)
+        np.testing.assert_array_equal(cosines[row], all_cosines(flat, query[np.newaxis])[0])
+        np.testing.assert_array_equal(cosines[row], all_cosines(MappedVectors(rows), query[np.newaxis])[0])
+        some = np.array([56, 3, 4])
+        np.testing.assert_array_equal(cosines[row, some], cosines_of(flat, query[np.newaxis], some)[0])
 
 
 def test_all_cosines_of_an_empty_index_and_of_queries_that_do_not_fit() -> None:

@@ -585,8 +585,8 @@ def _rows_to_json(
         "documents": described,
         "chunks": [_fields(chunk) for chunk in rows.chunks],
         "sentences": [_fields(sentence) for sentence in rows.sentences],
-        "questions": [_fields(question) for question in bank.answered],
-        "open_questions": [_fields(question) for question in bank.open],
+        "questions": [question._asdict() for question in bank.answered],
+        "open_questions": [question._asdict() for question in bank.open],
         "synonyms": synonyms,
     }
 

@@ -65,7 +65,7 @@ from b12qa.shortcuts import (
     open_shortcuts,
     open_spreads,
 )
-from b12qa.vectors import AUTO, MappedVectors, Vectors, blocks, flat_cosines
+from b12qa.vectors import AUTO, FlatVectors, MappedVectors, Vectors, blocks, flat_cosines
 
 if TYPE_CHECKING:
     from b12qa.corpus import Corpus
@@ -304,10 +304,11 @@ def _difference(index: Index, corpus: Hashed) -> str:
                 f"The index was built from another text of {file} (SHA-256 {built[file][:8]}, "
                 f"now {current[file][:8]})."
             )
-    if _settings_inputs() != {key: index.inputs[key] for key in _settings_inputs()}:
+    now = _settings_inputs()
+    if now != {key: index.inputs[key] for key in now}:
         return (
             "The index was built with other settings or library versions "
-            f"({index.inputs['libraries']}, now {_settings_inputs()['libraries']})."
+            f"({index.inputs['libraries']}, now {now['libraries']})."
         )
     return ""
 
@@ -377,12 +378,12 @@ def all_cosines(vectors: Vectors, query_embeddings: FloatMatrix) -> FloatMatrix:
         QueryError: the queries are not finite or not as wide as the rows.
     """
     _check_queries(vectors, query_embeddings)
-    if not isinstance(vectors, MappedVectors):
-        return flat_cosines(vectors, query_embeddings)  # type: ignore[arg-type]
+    if isinstance(vectors, FlatVectors):
+        return flat_cosines(vectors.values, query_embeddings)
     cosines = np.zeros((len(query_embeddings), vectors.ntotal), dtype=np.float32)
     start = 0
     for rows in blocks(vectors):
-        cosines[:, start : start + len(rows)] = query_embeddings @ rows.T
+        cosines[:, start : start + len(rows)] = flat_cosines(rows, query_embeddings)
         start += len(rows)
     return cosines
 
@@ -533,13 +534,7 @@ def _vectors(data: FileContent, rows: int, dimension: int, file: Path) -> Vector
             "Run: b12qa build"
         ) from error
     vectors = _floats(data, header, (rows, dimension), file)
-    if not isinstance(data, bytes):
-        return MappedVectors(vectors)
-    import faiss
-
-    index: Vectors = faiss.IndexFlatIP(dimension)
-    index.add(vectors)  # type: ignore[attr-defined]
-    return index
+    return FlatVectors(vectors) if isinstance(data, bytes) else MappedVectors(vectors)
 
 
 def map_vectors(path: Path, rows: int, dimension: int) -> Vectors:
@@ -683,12 +678,7 @@ def _always_near(chunks: Sequence[Chunk], sentences: Sequence[Sentence], rows: n
 
 def _in_memory(vectors: Vectors) -> Vectors:
     """The same vectors, bit for bit, as if they had been in the folder."""
-    import faiss
-
-    index: Vectors = faiss.IndexFlatIP(vectors.d)
-    for rows in blocks(vectors):
-        index.add(rows)  # type: ignore[attr-defined]
-    return index
+    return FlatVectors(vectors.reconstruct_n(0, vectors.ntotal))
 
 
 def _vectors_digest(files: Mapping[str, Mapping[str, Any]]) -> str:
@@ -711,15 +701,15 @@ def _check_positions(
     """
     spans = [(row.document, row.start, row.end) for row in chunks]
     spans += [(row.document, row.start, row.end) for row in sentences]
-    _check_all_below((document for document, _, _ in spans), len(documents))
+    _check_all_below({document for document, _, _ in spans}, len(documents))
     for document, start, end in spans:
         if not 0 <= start < end <= len(documents[document].text):
             raise ValueError(f"no text from {start} to {end}")
-    _check_all_below((sentence.chunk for sentence in sentences), len(chunks))
-    _check_all_below((question.sentence for question in questions), len(sentences))
-    _check_all_below((question.document for question in open_questions), len(documents))
-    _check_sections(documents, ((row.document, row.section) for row in chunks))
-    _check_sections(documents, ((row.document, row.section) for row in open_questions))
+    _check_all_below({sentence.chunk for sentence in sentences}, len(chunks))
+    _check_all_below({question.sentence for question in questions}, len(sentences))
+    _check_all_below({question.document for question in open_questions}, len(documents))
+    _check_sections(documents, {(row.document, row.section) for row in chunks})
+    _check_sections(documents, {(row.document, row.section) for row in open_questions})
 
 
 def _check_sections(documents: Sequence[Document], sections: Iterable[tuple[int, int]]) -> None:

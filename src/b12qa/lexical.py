@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -324,7 +325,33 @@ class Words:
 
 def english_list() -> bytes:
     """The list of English words that symspellpy brings."""
-    return (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_bytes()
+    package = find_spec("symspellpy")  # not imported, which takes longer than to read its list
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("symspellpy is not installed. Run: pip install symspellpy")
+    return Path(package.origin).with_name("frequency_dictionary_en_82_765.txt").read_bytes()
+
+
+class WrittenWords:
+    """A set of many words of which few are asked for: those that begin alike are read when one is."""
+
+    def __init__(self, written: Mapping[str, str]) -> None:
+        """Take words as `write` wrote them."""
+        self._written = written
+        self._read: dict[str, frozenset[str]] = {}
+
+    @staticmethod
+    def write(words: Iterable[str]) -> dict[str, str]:
+        """Words by their first two letters, with blanks between them."""
+        alike: dict[str, list[str]] = defaultdict(list)
+        for word in words:
+            alike[word[:2]].append(word)
+        return {start: " ".join(words) for start, words in alike.items()}
+
+    def __contains__(self, word: object) -> bool:
+        start = str(word)[:2]
+        if start not in self._read:
+            self._read[start] = frozenset(self._written.get(start, "").split())
+        return word in self._read[start]
 
 
 @cache

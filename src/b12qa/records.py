@@ -170,16 +170,14 @@ class Sentence:
     chunk: int  # position in the list of chunks
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A question of the bank that a sentence answers."""
 
     text: str
     sentence: int  # position in the list of sentences
 
 
-@dataclass(frozen=True, slots=True)
-class OpenQuestion:
+class OpenQuestion(NamedTuple):
     """A question of the bank that sounds close and that the document does not answer."""
 
     text: str

@@ -16,7 +16,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -27,7 +27,7 @@ import Stemmer
 
 from b12qa import compiled
 from b12qa.errors import YamlError
-from b12qa.lexical import english_ranks
+from b12qa.lexical import WrittenWords, english_ranks
 from b12qa.matching import Match, Phrases, PhrasesByKey, in_order, near, written_phrases
 from b12qa.misspelt import Speller
 from b12qa.records import CareLevel
@@ -147,7 +147,7 @@ class RedFlags:
     phrases: PhrasesByKey  # of all lists
     words: frozenset[str]  # as written in the file, one by one
     keys: frozenset[str]
-    common: Mapping[str, tuple[str, ...]] = field(repr=False)  # the keys of common English words
+    common: Container[str] = field(repr=False)  # common English words
     fills: frozenset[str]  # words that may stand inside a phrase
     speller: Speller = field(repr=False)
     by_list: Mapping[str, Sequence[RuleOf]] = field(repr=False)  # each rule under the rarest of its lists
@@ -268,8 +268,7 @@ def _plain(data: bytes, file: str) -> dict[str, Any]:
         ),
         "words": sorted({word.lstrip("=") for word in key_of}),
         "keys": sorted(set(key_of.values())),
-        "common": " ".join(common),
-        "common_keys": _keys_of_common_words(common, set(key_of.values())),
+        "common": WrittenWords.write(common),
         "fills": sorted({word for phrase in lists["fills"] for word in phrase.split()}),
     }
 
@@ -278,8 +277,6 @@ def _from_plain(plain: Mapping[str, Any]) -> RedFlags:
     concepts = tuple(_concept_from(record) for record in plain["concepts"])
     about = plain["about"]
     points = dict(plain["points"])
-    common: dict[str, tuple[str, ...]] = dict.fromkeys(plain["common"].split(" "), ())
-    common |= {word: tuple(keys) for word, keys in plain["common_keys"].items()}
     rules = [
         RuleOf(number, rule, frozenset(rule.lists))
         for number, concept in enumerate(concepts)
@@ -295,7 +292,7 @@ def _from_plain(plain: Mapping[str, Any]) -> RedFlags:
         PhrasesByKey(plain["phrases"]),
         frozenset(plain["words"]),
         frozenset(plain["keys"]),
-        common,
+        WrittenWords(plain["common"]),
         frozenset(plain["fills"]),
         Speller.of(plain["words"]),
         _by_rarest_list([rule for rule in rules if rule.needs]),
@@ -332,15 +329,6 @@ def _phrases(lists: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, list[str
                 # "half my body" is also found as "half of the body", and as "half body".
                 phrase = [phrase[0], *(w for w in phrase[1:-1] if w not in fills), phrase[-1]]
             yield name, phrase
-
-
-def _keys_of_common_words(common: Sequence[str], keys: Set[str]) -> dict[str, list[str]]:
-    """The keys of those common English words that have any."""
-    found = {
-        word: [key for key in (stem, f"={word}") if key in keys]
-        for word, stem in zip(common, _STEMMER.stemWords(common), strict=True)
-    }
-    return {word: keys for word, keys in found.items() if keys}
 
 
 def _word_lists(node: yaml.Node, file: str) -> dict[str, tuple[str, ...]]:
@@ -626,17 +614,9 @@ def _read(text: str, flags: RedFlags) -> _Words:
 def _split(text: str, words: _Words, flags: RedFlags) -> None:
     sentence = position = 0
     known: dict[str, _Understood] = {}
-    common, texts, keys_at = flags.common, words.text, words.keys
-    sentences, positions = words.sentence, words.position
+    texts, keys_at, sentences, positions = words.text, words.keys, words.sentence, words.position
     for token in _TOKEN.findall(_APART_T.sub(r"\1t", text) if " t " in text or text.endswith(" t") else text):
-        keys = common.get(token)
-        if keys is not None and token not in _WITHOUT_APOSTROPHE:
-            texts.append(token)
-            keys_at.append(keys)
-            sentences.append(sentence)
-            positions.append(position)
-            position += 1
-        elif token in _SENTENCE_ENDS:
+        if token in _SENTENCE_ENDS:
             if texts and sentences[-1] == sentence:  # "???" ends one sentence, not three
                 sentence += 1
                 position += _SENTENCE_GAP

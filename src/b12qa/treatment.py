@@ -22,9 +22,9 @@ import Stemmer
 
 from b12qa import compiled
 from b12qa.errors import YamlError
-from b12qa.lexical import Speller, english_ranks
+from b12qa.lexical import Speller
 from b12qa.matching import PhrasesByKey, in_order, near, written_phrases
-from b12qa.redflags import normalized
+from b12qa.redflags import load_red_flags, normalized
 from b12qa.strict_yaml import compose, entries, fields, is_mapping, items, line_of, text_of
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ TELLS, ASKS_WITH = "tells", "asks_with"
 # The end of a sentence is as far as so many words.
 SENTENCE_GAP = 2
 MAX_NUMBER_IN_A_RANGE = 999
-# Rarer words of the English list may well be misspelt ones.
-COMMON_RANK = 40_000
 MIN_LENGTH_TO_CORRECT = 4
 MIN_LENGTH_FOR_ONE_EDIT = 5
 MIN_LENGTH_FOR_TWO_EDITS = 9
@@ -406,7 +404,7 @@ def _understood(word: str, rules: Rules) -> frozenset[str]:
     if word in _NUMBER_WORDS:
         return keys | {_NUMBER}
     unclear = MIN_LENGTH_TO_CORRECT <= len(word) <= MAX_LENGTH_TO_CORRECT and word.isalpha()
-    if keys or not unclear or english_ranks().get(word, COMMON_RANK) < COMMON_RANK:
+    if keys or not unclear or word in load_red_flags().common:
         return keys
     edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
     return _keys_of([known for known in rules.speller.nearest(word, edits) if _may_be(word, known)], rules)

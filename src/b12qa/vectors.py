@@ -10,6 +10,7 @@ import io
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -45,7 +46,7 @@ _ALIGNED = 8  # a list has room for a multiple of so many rows, so that its numb
 
 
 class Vectors(Protocol):
-    """Unit vectors in rows: a FAISS `IndexFlatIP`, or `MappedVectors`."""
+    """Unit vectors in rows: `FlatVectors`, `MappedVectors`, or a FAISS `IndexFlatIP`."""
 
     @property
     def ntotal(self) -> int: ...
@@ -104,6 +105,30 @@ class MappedVectors:
     def reconstruct_batch(self, rows: IntMatrix, /) -> FloatMatrix:
         """Some vectors."""
         return np.asarray(self._values[rows])
+
+
+class FlatVectors(MappedVectors):
+    """Unit vectors in memory. A search is that of a FAISS `IndexFlatIP`, made when there is one.
+
+    To answer a question takes its cosines to all rows and no search; to import FAISS takes as long as to
+    answer several.
+    """
+
+    def __init__(self, values: FloatMatrix) -> None:
+        super().__init__(values)
+        self.values = np.require(values, dtype=np.float32, requirements=["C", "A"])
+
+    def search(self, queries: FloatMatrix, top_k: int, /) -> tuple[FloatMatrix, IntMatrix]:
+        found: tuple[FloatMatrix, IntMatrix] = self._index.search(queries, top_k)
+        return found
+
+    @cached_property
+    def _index(self) -> faiss.IndexFlatIP:
+        import faiss
+
+        index = faiss.IndexFlatIP(self.d)
+        index.add(self.values)
+        return index
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,30 +272,19 @@ def cosines_of(vectors: Vectors, query_embeddings: FloatMatrix, rows: IntMatrix)
     Each has the bits that it has among all rows: which others are compared, or where they came from, must
     not change a score.
     """
-    import faiss
-
-    some = faiss.IndexFlatIP(vectors.d)
-    if len(rows):
-        some.add(vectors.reconstruct_batch(rows))
-    return flat_cosines(some, query_embeddings)
+    if not len(rows):
+        return np.zeros((len(query_embeddings), 0), dtype=np.float32)
+    return flat_cosines(vectors.reconstruct_batch(rows), query_embeddings)
 
 
-def flat_cosines(index: faiss.IndexFlatIP, query_embeddings: FloatMatrix) -> FloatMatrix:
-    """The cosine of every query to every row, float32, shape (n_queries, n_rows)."""
-    import faiss
+def flat_cosines(rows: FloatMatrix, query_embeddings: FloatMatrix) -> FloatMatrix:
+    """The cosine of every query to every row, float32, shape (n_queries, n_rows).
 
-    cosines = np.zeros((len(query_embeddings), index.ntotal), dtype=np.float32)
-    if not index.ntotal:
-        return cosines
-    # A search for all rows would also sort them, which takes longer than to compare them, and the ways of an
-    # index share out even one query, so that threads wait for one another on busy cores.
+    Row by row: a matrix product rounds otherwise with each number of rows and of queries, and shares the
+    work out to threads, which wait for one another on busy cores.
+    """
     queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
-    untyped: Any = index
-    library: Any = faiss  # whose own annotations leave this function and this method out
-    for query, found in zip(queries, cosines, strict=True):
-        library.fvec_inner_products_ny(
-            faiss.swig_ptr(found), faiss.swig_ptr(query), untyped.get_xb(), index.d, index.ntotal
-        )
+    cosines: FloatMatrix = np.vecdot(queries[:, np.newaxis], rows)
     return cosines
 
 
