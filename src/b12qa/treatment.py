@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import Stemmer
 
@@ -111,6 +111,14 @@ class Rule:
     unless: tuple[str, ...]  # no word of these lists may stand in the same sentences
 
 
+class RuleOf(NamedTuple):
+    """A rule, and what it finds."""
+
+    finds: str  # one of ASKS and PEOPLE
+    rule: Rule
+    needs: frozenset[str]  # its lists
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """All rules, and the words that they know."""
@@ -123,6 +131,7 @@ class Rules:
     phrases: PhrasesByKey = field(repr=False)  # of all lists
     keys: frozenset[str] = field(repr=False)
     speller: Speller = field(repr=False)
+    by_list: Mapping[str, Sequence[RuleOf]] = field(repr=False)  # each rule under the rarest of its lists
 
     def asked(self, message: str, hangs_on: str = "", history: Sequence[str] = ()) -> Asked:
         """What a message asks about taking something.
@@ -168,12 +177,14 @@ class Rules:
         return self._finds(_read(message, self))
 
     def _finds(self, words: _Words, wanted: Iterable[str] = (*ASKS, *PEOPLE)) -> set[str]:
-        lists = set(words.hits)
-        return {
-            name
-            for name in wanted
-            if any(lists.issuperset(rule.lists) and _matches(rule, words) for rule in self.rules[name])
-        }
+        found: set[str] = set()
+        lists, wanted = words.hits.keys(), frozenset(wanted)
+        # A message uses few lists, so few rules are looked at: trying all took half of the time of reading it.
+        for first in lists & self.by_list.keys():
+            for name, rule, needs in self.by_list[first]:
+                if name in wanted and name not in found and needs <= lists and _matches(rule, words):
+                    found.add(name)
+        return found
 
     def lists_in(self, text: str) -> frozenset[str]:
         """The lists of words that a text uses, classes of medicines among them."""
@@ -266,11 +277,12 @@ def _plain(data: bytes, file: str) -> dict[str, Any]:
 
 
 def _from_plain(plain: Mapping[str, Any]) -> Rules:
+    rules = {
+        name: tuple(Rule(**compiled.fields_of(rule)) for rule in of_one)
+        for name, of_one in plain["rules"].items()
+    }
     return Rules(
-        {
-            name: tuple(Rule(**compiled.fields_of(rule)) for rule in rules)
-            for name, rules in plain["rules"].items()
-        },
+        rules,
         {name: tuple(map(tuple, examples)) for name, examples in plain["examples"].items()},
         tuple(plain["sources"]),
         frozenset(plain["medicines"]),
@@ -278,7 +290,19 @@ def _from_plain(plain: Mapping[str, Any]) -> Rules:
         PhrasesByKey(plain["phrases"]),
         frozenset(plain["keys"]),
         Speller(dict.fromkeys(plain["words"], 1)),
+        _by_rarest_list(
+            [RuleOf(n, rule, frozenset(rule.lists)) for n, some in rules.items() for rule in some]
+        ),
     )
+
+
+def _by_rarest_list(rules: Sequence[RuleOf]) -> dict[str, list[RuleOf]]:
+    """Rules by the one of their lists that the fewest rules name."""
+    often = Counter(name for rule in rules for name in rule.needs)
+    by_list: dict[str, list[RuleOf]] = defaultdict(list)
+    for rule in rules:
+        by_list[min(rule.rule.lists, key=often.__getitem__)].append(rule)
+    return dict(by_list)
 
 
 def _entries(node: yaml.Node, file: str) -> dict[str, yaml.Node]:
