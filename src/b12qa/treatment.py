@@ -179,7 +179,7 @@ class Rules:
     def _finds(self, words: _Words, wanted: Iterable[str] = (*ASKS, *PEOPLE)) -> set[str]:
         found: set[str] = set()
         lists, wanted = words.hits.keys(), frozenset(wanted)
-        # A message uses few lists, so few rules are looked at: trying all took half of the time of reading it.
+        # A message uses few lists, so few rules are tried; all of them took as long as to read the message.
         for first in lists & self.by_list.keys():
             for name, rule, needs in self.by_list[first]:
                 if name in wanted and name not in found and needs <= lists and _matches(rule, words):
@@ -281,6 +281,7 @@ def _from_plain(plain: Mapping[str, Any]) -> Rules:
         name: tuple(Rule(**compiled.fields_of(rule)) for rule in of_one)
         for name, of_one in plain["rules"].items()
     }
+    each = [RuleOf(name, rule, frozenset(rule.lists)) for name, of_one in rules.items() for rule in of_one]
     return Rules(
         rules,
         {name: tuple(map(tuple, examples)) for name, examples in plain["examples"].items()},
@@ -290,9 +291,7 @@ def _from_plain(plain: Mapping[str, Any]) -> Rules:
         PhrasesByKey(plain["phrases"]),
         frozenset(plain["keys"]),
         Speller(dict.fromkeys(plain["words"], 1)),
-        _by_rarest_list(
-            [RuleOf(n, rule, frozenset(rule.lists)) for n, some in rules.items() for rule in some]
-        ),
+        _by_rarest_list(each),
     )
 
 
