@@ -241,3 +241,15 @@ def test_calibration_survives_the_manifest() -> None:
     assert calibration_from_dict(calibration.to_dict()) == calibration
     assert calibration.to_dict().keys() == {field.name for field in dataclasses.fields(Calibration)}
     assert calibration_from_dict({**UNTAUGHT.to_dict(), "intercept": 2}) == UNTAUGHT
+
+
+def test_sums_that_cancel_out_are_closer_than_rounding_and_have_the_same_bits_in_any_company() -> None:
+    random = np.random.default_rng(5)
+    coefficients = random.normal(0, 3, size=(1000, 5)).astype(np.float32)  # 15 blocks and a rest
+    model = BankModel(coefficients, UNTAUGHT)
+    cosines = random.uniform(-0.1, 0.9, size=(4, 1000)).astype(np.float32)
+    found = np.column_stack(model.apply(cosines))
+    exact = kernel(cosines).astype(np.float64) @ coefficients.astype(np.float64)
+    np.testing.assert_allclose(found, exact, atol=1e-4)
+    for row, one in enumerate(cosines):
+        np.testing.assert_array_equal(np.column_stack(model.apply(one[np.newaxis]))[0], found[row])
