@@ -114,9 +114,15 @@ def test_without_a_bank_a_passage_counts_as_a_whole_beside_its_likest_sentence(t
     found = tea.search(query, top_k=len(index.chunks))
     of_chunk = np.array([sentence.chunk for sentence in index.sentences])
     likest = [sentences[of_chunk == row].max() for row in range(len(index.chunks))]
-    expected = chunks + 0.7 * words + 0.75 * np.array(likest)
+    expected = chunks + 0.7 * words + 0.5 * np.array(likest)
     by_start = {result.start: result.score for result in found}
     assert [by_start[chunk.start] for chunk in index.chunks] == pytest.approx(expected, abs=1e-5)
+
+
+def test_without_a_bank_what_was_asked_before_counts_half(tea: Retriever) -> None:
+    bare, joined = Reading("how long?"), Reading("is there green tea? how long?")
+    alone = [tea.rank([reading]).scores for reading in (bare, joined)]
+    np.testing.assert_allclose(tea.rank([bare, joined]).scores, (alone[0] + alone[1] / 2) / 1.5, atol=1e-6)
 
 
 def standardized(scores: FloatMatrix) -> FloatMatrix:

@@ -99,7 +99,8 @@ class Parts:
     taught_words: float = 0.5  # BM25 of the sentence together with the questions that it answers
     # Without a bank a passage counts as a whole, and its words more.
     whole_words: float = 0.7  # BM25, in place of `chunk_words`
-    likest_sentence: float = 0.75  # the best cosine among its sentences
+    likest_sentence: float = 0.5  # the best cosine among its sentences
+    joined_without_bank: float = 0.5  # what a reading that carries the topic counts beside the bare question
 
 
 def as_embedded(text: str, index: Index) -> str:
@@ -201,9 +202,12 @@ class Retriever:
     def _rank(self, readings: Sequence[Reading], known: Mapping[str, _Searched]) -> Ranking:
         scope = known[readings[0].text].scope
         fused = np.zeros(len(scope.chunk_of), dtype=np.float32)
-        for reading in readings:
-            fused += np.float32(reading.weight) * self._fused(known[reading.text])
-        fused /= np.float32(sum(reading.weight for reading in readings))
+        weights = [reading.weight for reading in readings]
+        if not self.index.bank_models:
+            weights[1:] = [weight * self.parts.joined_without_bank for weight in weights[1:]]
+        for reading, weight in zip(readings, weights, strict=True):
+            fused += np.float32(weight) * self._fused(known[reading.text])
+        fused /= np.float32(sum(weights))
         scores = np.full(len(self.index.sentences), -np.inf, dtype=np.float32)
         scores[scope.sentences] = fused
         document = self.index.sentences[int(scores.argmax())].document
