@@ -422,3 +422,25 @@ def test_a_quote_says_why_it_is_shown_where_it_was_not_found() -> None:
         assert page.texts.get("p.role", []) == ([words] if words else [])
     assert set(rendering.ROLE_WORDS) == set(QuoteRole) - {QuoteRole.ANSWER}
     assert set(rendering.KIND_WORDS) == set(NoteKind)
+
+
+def test_what_was_found_says_so_where_its_company_stands_before_it() -> None:
+    found, other, partner, warning = (
+        quote_of(f"Tea {verb}.") for verb in ("heals", "cools", "costs", "burns")
+    )
+    partner = replace(partner, role=QuoteRole.PARTNER)
+    warning = replace(warning, role=QuoteRole.WARNING, also_answers=True)
+    of_partner, of_warning = (rendering.ROLE_WORDS[quote.role] for quote in (partner, warning))
+    for quotes, said in {
+        (found, partner, other): [of_partner],
+        (partner, found, other): [of_partner, rendering.FOUND],
+        (warning, partner, found): [of_warning, of_partner, rendering.FOUND],
+        (warning, partner): [of_warning, of_partner],
+    }.items():
+        html = answer_with(*quotes)._repr_html_()
+        page = Page(html)
+        assert page.texts.get("p.role", []) == said
+        # What was found is told apart from what was not, by its class as well.
+        assert "Tea costs." not in "".join(page.texts.get("div.found", []))
+        assert ("Tea burns." in "".join(page.texts.get("div.found", []))) is (warning in quotes)
+        assert html.index(rendering.plain(quotes[0])) < html.index(rendering.plain(quotes[1]))
