@@ -18,7 +18,7 @@ build: $(VENV)/.chat ## Build the index
 	$(BIN)/b12qa build --index $(INDEX) --corpus $(CORPUS)
 
 test: lint types ## Run everything that decides whether a change is good
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test ## Style and common mistakes
 	$(BIN)/ruff check .

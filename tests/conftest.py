@@ -17,7 +17,8 @@ from filelock import FileLock
 
 from b12qa import answering
 from b12qa.answering import Assistant
-from b12qa.embedding import Encoder, FloatMatrix, load_encoder
+from b12qa.embedding import DEFAULT_FINGERPRINT, Encoder, FloatMatrix, load_encoder
+from b12qa.exported import export_folder
 from b12qa.exporting import export_encoder
 from b12qa.web.guard import Guard
 from b12qa.web.settings import Settings
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from b12qa.web.page import Served
 
 ROOT = Path(__file__).parent.parent
-# An export takes half a minute. Only the article's index gets one, which the tests of exports share.
+# An export takes half a minute. Only the article's index gets one, which all tests share.
 os.environ["B12QA_ENCODER"] = "torch"
 
 SMALL_TEXT = """# Tea
@@ -137,15 +138,24 @@ def article_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported_index(article_index: Path, encoder: Encoder) -> Path:
+def exported_index(article_index: Path) -> Path:
     """The article's index with the model exported beside it."""
     with pytest.MonkeyPatch.context() as patch, FileLock(f"{article_index}.lock"):
         patch.setenv("B12QA_ENCODER", "onnx")
-        assert export_encoder(encoder, article_index).used
+        if not export_folder(article_index, DEFAULT_FINGERPRINT).is_dir():
+            assert export_encoder(load_encoder(), article_index).used
     return article_index
 
 
 @pytest.fixture(scope="session")
-def assistant(article_index: Path) -> Assistant:
-    """An assistant for the real article with the real model."""
-    return Assistant.load(article_index, corpus=ROOT / "corpus")
+def assistant(exported_index: Path) -> Assistant:
+    """An assistant for the real article with the real model, which is served from its export."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("B12QA_ENCODER", "onnx")
+        return Assistant.load(exported_index, corpus=ROOT / "corpus")
+
+
+@pytest.fixture
+def from_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test loads or runs answers from an export, where there is one."""
+    monkeypatch.setenv("B12QA_ENCODER", "auto")

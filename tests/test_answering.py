@@ -211,6 +211,7 @@ def test_search_shows_what_ask_ranks(assistant: Assistant) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.usefixtures("from_export")
 def test_the_same_question_gets_the_same_answer(assistant: Assistant, article_index: Path) -> None:
     again = Assistant.load(article_index, corpus=ROOT / "corpus")
     for question in ("how much b12 in clams", "what is the capital of France?"):

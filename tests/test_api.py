@@ -114,6 +114,7 @@ def test_http_and_mcp_give_what_the_assistant_gives(tea: Assistant, client: Test
 
 
 @pytest.mark.model
+@pytest.mark.usefixtures("from_export")
 def test_the_article_is_quoted_alike_on_every_surface(assistant: Assistant, article_index: Path) -> None:
     question, history = "and for vegans?", ["which foods have b12?"]
     answer = json.loads(json.dumps(assistant.ask(question, history).to_dict()))

@@ -94,6 +94,7 @@ class Visit:
         box = self.page.get_by_label("Your question")
         box.fill(question)
         box.press("Enter")
+        answers.nth(before).wait_for()  # looks at every frame; `expect` soon looks but once a second
         expect(answers).to_have_count(before + 1)
         return answers.last
 

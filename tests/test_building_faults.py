@@ -49,8 +49,9 @@ def index(tmp_path: Path, small_corpus: Path) -> Path:
 class Faults:
     """Makes one step of all that write to the disk fail, and counts them."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, which: int, code: int) -> None:
-        self.which, self.code, self.count = which, code, 0
+    def __init__(self, patch: pytest.MonkeyPatch, which: int) -> None:
+        self.which, self.count = which, 0
+        self.code = (errno.ENOSPC, errno.EIO)[which % 2]
         steps: list[tuple[Any, str]] = [
             (os, "fsync"),
             (os, "rename"),
@@ -112,16 +113,14 @@ class HalfWriter:
         return getattr(self.file, name)
 
 
-def after_every_fault(
-    index: Path, code: int, act: Callable[[], object], check: Callable[[bool, int], None]
-) -> int:
+def after_every_fault(index: Path, act: Callable[[], object], check: Callable[[bool, int], None]) -> int:
     """Act on a fresh copy of an index once for every step that can fail, and check each time."""
     kept = shutil.copytree(index, index.parent / "kept")
     for which in itertools.count(1):
         shutil.rmtree(index)
         shutil.copytree(kept, index)
         with pytest.MonkeyPatch.context() as patch:
-            faults = Faults(patch, which, code)
+            faults = Faults(patch, which)
             try:
                 act()
                 failed = False
@@ -134,9 +133,8 @@ def after_every_fault(
     raise AssertionError
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 def test_after_any_step_of_a_build_failed_there_is_one_whole_index_and_the_next_build_works(
-    index: Path, small_corpus: Path, code: int
+    index: Path, small_corpus: Path
 ) -> None:
     old = contents(index)
     old_name = current_generation(index)
@@ -154,13 +152,12 @@ def test_after_any_step_of_a_build_failed_there_is_one_whole_index_and_the_next_
         assert contents(index) == new
         assert names(index) - {"PREVIOUS"} == {"CURRENT", old_name, new_name}, which
 
-    steps = after_every_fault(index, code, lambda: build(index, small_corpus), check)
+    steps = after_every_fault(index, lambda: build(index, small_corpus), check)
     assert steps > 40
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 def test_after_any_step_of_a_rollback_failed_there_is_one_whole_index(
-    index: Path, small_corpus: Path, code: int
+    index: Path, small_corpus: Path
 ) -> None:
     old_name = current_generation(index)
     edit(small_corpus)
@@ -179,7 +176,7 @@ def test_after_any_step_of_a_rollback_failed_there_is_one_whole_index(
         build(index, small_corpus)
         assert not open_index(index).rolled_back
 
-    assert after_every_fault(index, code, lambda: roll_back(index), check) > 8
+    assert after_every_fault(index, lambda: roll_back(index), check) > 8
 
 
 # A full disk.
@@ -325,26 +322,25 @@ def flipped(data: bytes, place: int, bit: int) -> bytes:
     return bytes(changed)
 
 
-def test_every_bit_of_every_header_is_watched(index: Path) -> None:
+def test_every_byte_of_every_header_is_watched(index: Path) -> None:
     for path in files(index):
         data = path.read_bytes()
         for place in range(min(64, len(data))):
-            for bit in range(8):
-                path.write_bytes(flipped(data, place, bit))
-                damaged(index)
+            path.write_bytes(flipped(data, place, place % 8))
+            damaged(index)
         path.write_bytes(data)
     open_index(index)
 
 
-def test_2000_flipped_bits_and_600_truncations_are_noticed(index: Path) -> None:
+def test_500_flipped_bits_and_150_truncations_are_noticed(index: Path) -> None:
     draw = np.random.default_rng(11)
     paths = files(index)
     sizes = np.array([path.stat().st_size for path in paths], dtype=float)
-    for number in range(2600):
+    for number in range(650):
         path = paths[int(draw.choice(len(paths), p=sizes / sizes.sum()))]
         data = path.read_bytes()
         place = int(draw.integers(len(data)))
-        wrong = flipped(data, place, int(draw.integers(8))) if number < 2000 else data[:place]
+        wrong = flipped(data, place, int(draw.integers(8))) if number < 500 else data[:place]
         path.write_bytes(wrong)
         damaged(index)
         path.write_bytes(data)
@@ -507,7 +503,7 @@ def test_eight_readers_meet_no_mixture_while_the_index_is_built_again_and_again(
     for reader in readers:
         reader.start()
     bank = (small_corpus / "tea.questions.yaml").read_text()
-    for number in range(100, 120):
+    for number in range(100, 110):
         (small_corpus / "tea.md").write_text(SMALL_TEXT.replace("40", str(number)))
         (small_corpus / "tea.questions.yaml").write_text(bank.replace("40", str(number)))
         build(index, small_corpus)
@@ -517,5 +513,5 @@ def test_eight_readers_meet_no_mixture_while_the_index_is_built_again_and_again(
         reader.join()
     assert errors == []
     assert all(count > 3 for count in opened)
-    assert len(whole) > 10
+    assert len(whole) > 5
     check_fresh(open_index(index), read_corpus(small_corpus), HashingEncoder())

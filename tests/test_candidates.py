@@ -52,13 +52,12 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Retriever, Retriever
 @pytest.mark.model
 @pytest.mark.parametrize("index_type", ["ivf", "sq8"])
 def test_the_article_gets_the_same_answers(
-    article_index: Path, tmp_path: Path, encoder: Encoder, assistant: Assistant, index_type: str
+    article_index: Path, tmp_path: Path, assistant: Assistant, index_type: str
 ) -> None:
     index = shutil.copytree(article_index, tmp_path / "index")
-    fast = Assistant(retriever(ROOT / "corpus", index, encoder, index_type))
-    slow = Assistant(Retriever(assistant.retriever.index, encoder))
+    fast = Assistant(retriever(ROOT / "corpus", index, assistant.retriever.encoder, index_type))
     for question in QUESTIONS:
-        one, other = slow.ask(question), fast.ask(question)
+        one, other = assistant.ask(question), fast.ask(question)
         assert (one.outcome, one.quotes, one.notices) == (other.outcome, other.quotes, other.notices)
         assert other.confidence == pytest.approx(one.confidence, abs=1e-4)
 

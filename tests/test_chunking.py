@@ -347,7 +347,7 @@ def test_the_real_model_reads_a_long_text_in_pieces(
 )
 def test_cutting_takes_time_in_proportion_to_the_text(text: str) -> None:
     lead_in = "A sentence of the lead-in. " * 20 + "\n\n"
-    short, long = (parse_document("test", lead_in + text * times) for times in (3000, 12000))
+    short, long = (parse_document("test", lead_in + text * times) for times in (1500, 6000))
 
     def cut(document: Document) -> Chunks:
         return chunk_documents([document], lambda words: len(words) // 4 + 2, 256)

@@ -182,6 +182,7 @@ def test_the_environment_names_the_folders_and_the_model(
 
 
 @pytest.mark.model
+@pytest.mark.usefixtures("from_export")
 def test_the_article_is_answered_as_by_the_assistant(article_index: Path, assistant: Assistant) -> None:
     question = "how much b12 in clams"
     result = run("ask", question, "--json", "--index", article_index, "--corpus", ROOT / "corpus")

@@ -21,7 +21,7 @@ from b12qa import cli
 from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
-from b12qa.embedding import DEFAULT_FINGERPRINT, Encoder, find_model
+from b12qa.embedding import DEFAULT_FINGERPRINT, Encoder, SentenceTransformerEncoder, find_model
 from b12qa.errors import (
     B12qaError,
     DamagedIndexError,
@@ -107,9 +107,11 @@ def exported(exported_index: Path) -> OnnxEncoder:
 
 
 @pytest.fixture(scope="session")
-def light(exported_index: Path, assistant: Assistant, exported: OnnxEncoder) -> Assistant:
-    """The article's assistant with the exported encoder."""
-    return Assistant(Retriever(assistant.retriever.index, exported))
+def heavy(assistant: Assistant, encoder: Encoder) -> Assistant:
+    """The article's assistant with the model itself."""
+    assert isinstance(assistant.retriever.encoder, OnnxEncoder)
+    assert isinstance(encoder, SentenceTransformerEncoder)
+    return Assistant(Retriever(assistant.retriever.index, encoder))
 
 
 def sample_of_questions() -> list[tuple[str, list[str]]]:
@@ -132,16 +134,16 @@ def shown(answer: Answer) -> list[Any]:
 
 
 @pytest.mark.model
-def test_the_exported_encoder_answers_as_the_model_does(assistant: Assistant, light: Assistant) -> None:
+def test_the_exported_encoder_answers_as_the_model_does(assistant: Assistant, heavy: Assistant) -> None:
     questions = sample_of_questions()
     assert len(questions) >= 46
     for question, history in questions:
-        by_model, by_export = assistant.ask(question, history), light.ask(question, history)
+        by_model, by_export = heavy.ask(question, history), assistant.ask(question, history)
         assert shown(by_export) == shown(by_model), question
         assert by_export.confidence == pytest.approx(by_model.confidence, abs=1e-3), question
         ranks = [
             [(r.document, r.start, r.highlights) for r in a.search(question, history)]
-            for a in (assistant, light)
+            for a in (heavy, assistant)
         ]
         assert ranks[0] == ranks[1], question
 

@@ -13,9 +13,10 @@ SEARCH = ROOT / "notebooks" / "01_search.ipynb"
 
 
 @pytest.fixture(autouse=True)
-def _index_of_the_article(article_index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _index_of_the_article(exported_index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The notebooks use the index that is there already."""
-    monkeypatch.setenv("B12QA_INDEX", str(article_index))
+    monkeypatch.setenv("B12QA_INDEX", str(exported_index))
+    monkeypatch.setenv("B12QA_ENCODER", "auto")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 

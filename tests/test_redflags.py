@@ -90,16 +90,17 @@ def test_every_list_of_words_is_used() -> None:
 def test_almost_no_red_flag_of_the_collection_is_missed() -> None:
     known = messages("red-flags")
     missed = [text for text in known if (concept := found(text)) is None or concept.level is CareLevel.SOON]
-    assert len(missed) * 300 <= len(known), missed
-    assert len(known) > 2000
+    assert len(missed) * 200 <= len(known), missed
+    assert len(known) > 4000
 
 
 def test_few_harmless_messages_of_the_collection_get_an_urgent_card() -> None:
     known = messages("harmless")
     alarms = {text: concept.id for text in known if (concept := found(text))}
     urgent = {text: i for text, i in alarms.items() if CONCEPTS[i].level is not CareLevel.SOON}
-    assert len(urgent) * 25 <= len(known), urgent
-    assert len(known) > 1400
+    # More than half of those by other hands were chosen to frighten.
+    assert len(urgent) * 14 <= len(known), urgent
+    assert len(known) > 5000
 
 
 def test_points_add_up_where_no_rule_fits() -> None:

@@ -73,8 +73,10 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
 
 
 @pytest.fixture(scope="session")
-def assistant_of_the_article(article_index: Path) -> Assistant:
-    return Assistant.load(article_index, corpus=ROOT / "corpus")
+def assistant_of_the_article(exported_index: Path) -> Assistant:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("B12QA_ENCODER", "onnx")
+        return Assistant.load(exported_index, corpus=ROOT / "corpus")
 
 
 @pytest.fixture(scope="module")

@@ -223,6 +223,7 @@ def test_the_index_of_another_model_does_not_load(tmp_path: Path, small_corpus: 
 
 
 @pytest.mark.model
+@pytest.mark.usefixtures("from_export")
 def test_a_retriever_loads_without_the_corpus(article_index: Path, assistant: Assistant) -> None:
     loaded = Retriever.load(str(article_index))
     query = "why do the toes go numb first"

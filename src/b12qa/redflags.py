@@ -203,11 +203,11 @@ _FRAMES = (
     "asked_of", "asking", "auxiliary", "body_owner", "claimed", "clause_start", "exaggerated", "fiction",
     "fillers", "fills", "follows", "generic_person", "going_on", "happening", "harmless", "has", "intense",
     "joins", "knows", "long_ago", "makes", "may", "negator", "never", "news", "not_asking", "not_negation",
-    "now", "opens_clause", "over", "person", "points_back", "present", "rated", "settled", "showing",
-    "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after", "teaches_before",
-    "tells_me", "unheard_of", "whether",
+    "now", "opens_clause", "over", "person", "points_back", "present", "rated", "retold", "settled",
+    "showing", "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after",
+    "teaches_before", "tells_me", "unheard_of", "whether",
 )  # fmt: skip
-_DOUBTS = ("fiction", "long_ago", "settled")
+_DOUBTS = ("fiction", "long_ago", "retold", "settled")
 # In their phrases nothing may stand between the words: "out of" is not "out of the".
 _EXACT = frozenset(_FRAMES)
 
