@@ -425,22 +425,24 @@ def test_a_quote_says_why_it_is_shown_where_it_was_not_found() -> None:
 
 
 def test_what_was_found_says_so_where_its_company_stands_before_it() -> None:
-    found, other, partner, warning = (
-        quote_of(f"Tea {verb}.") for verb in ("heals", "cools", "costs", "burns")
+    found, other, partner, warning, hit = (
+        quote_of(f"Tea {verb}.") for verb in ("heals", "cools", "costs", "burns", "stains")
     )
     partner = replace(partner, role=QuoteRole.PARTNER)
-    warning = replace(warning, role=QuoteRole.WARNING, also_answers=True)
+    warning = replace(warning, role=QuoteRole.WARNING)
+    hit = replace(hit, role=QuoteRole.WARNING, also_answers=True)
     of_partner, of_warning = (rendering.ROLE_WORDS[quote.role] for quote in (partner, warning))
     for quotes, said in {
         (found, partner, other): [of_partner],
         (partner, found, other): [of_partner, rendering.FOUND],
         (warning, partner, found): [of_warning, of_partner, rendering.FOUND],
-        (warning, partner): [of_warning, of_partner],
+        (hit, found): [of_warning],
+        (partner, hit): [of_partner, of_warning],
     }.items():
-        html = answer_with(*quotes)._repr_html_()
-        page = Page(html)
+        page = Page(answer_with(*quotes)._repr_html_())
         assert page.texts.get("p.role", []) == said
-        # What was found is told apart from what was not, by its class as well.
-        assert "Tea costs." not in "".join(page.texts.get("div.found", []))
-        assert ("Tea burns." in "".join(page.texts.get("div.found", []))) is (warning in quotes)
-        assert html.index(rendering.plain(quotes[0])) < html.index(rendering.plain(quotes[1]))
+        marked = "".join(page.texts.get("div.found", []))
+        assert ("Tea stains." in marked) is (hit in quotes)
+        assert ("Tea heals." in marked) is (rendering.FOUND in said)
+        assert "Tea costs." not in marked
+        assert "Tea burns." not in marked

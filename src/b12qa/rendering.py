@@ -237,9 +237,10 @@ def quote_html(quote: Quote, page: Surroundings = NOWHERE, label: str = "") -> s
 
 
 def _found_behind_others(quotes: Sequence[Quote]) -> Quote | None:
-    """The first quote that was found, if its partners or warnings stand before it."""
-    first = next((quote for quote in quotes if quote.role is QuoteRole.ANSWER), None)
-    return None if quotes and first is quotes[0] else first
+    """The first quote that was found, if only partners or warnings that were not stand before it."""
+    if not quotes or quotes[0].role is QuoteRole.ANSWER or quotes[0].also_answers:
+        return None
+    return next((quote for quote in quotes if quote.role is QuoteRole.ANSWER), None)
 
 
 def _notes_html(notes: Sequence[tuple[str, EditorNote]], page: Surroundings) -> str:
