@@ -1083,6 +1083,12 @@ def test_marks_are_seen_where_the_system_chooses_the_colours(browser: Browser, a
         )
         assert plain != marked
         assert mark.evaluate("e => getComputedStyle(e).textDecorationLine") == "underline"
+        company = chat.ask("tablets or injections?").locator(".noted.partner")
+        letters = [
+            place.evaluate("e => getComputedStyle(e).color")
+            for place in (company.locator("mark").first, company.locator(".leaf").first)
+        ]
+        assert letters[0] == letters[1], "unmarked words must not have the colour of marked ones"
 
 
 # Languages.
