@@ -125,8 +125,8 @@ class Guard:
         guarded = self._guarded(send, scope["path"], headers.get("origin", ""), nonce)
         if not self.open_requests.enter(client):
             words = "Too many requests are open. Close some, and try again."
-            refusal = self._refuse("open requests", 429, words)
-            await _for_whoever_asks(refusal, headers)(scope, receive, guarded)
+            too_many = self._refuse("open requests", 429, words)
+            await _for_whoever_asks(too_many, headers)(scope, receive, guarded)
             return
         try:
             refusal = self._refusal(scope, headers, client)
