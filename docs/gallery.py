@@ -44,6 +44,18 @@ def open_article(page: Page) -> None:
     page.locator("#conversation a.open").first.click()
 
 
+def ask_while_many_do(page: Page) -> None:
+    """Ask once more, and find the queue full."""
+    ask(page, "how much b12 in clams")
+    page.route("**/queue/join*", lambda route: route.fulfill(status=503, json={"detail": "Queue is full."}))
+    box = page.locator("#question textarea")
+    box.fill("and in oysters?")
+    box.press("Enter")
+    page.locator("#asking [role=alert]").wait_for()
+    page.unroute("**/queue/join*")
+    box.blur()
+
+
 def change_what_was_asked(page: Page) -> None:
     """A follow-up with a word misspelt."""
     ask(page, "how much b12 in clams")
@@ -58,11 +70,14 @@ STATES: dict[str, Callable[[Page], None]] = {
     "welcome": lambda page: None,
     "answered": lambda page: ask(page, "how much b12 in clams"),
     "noted": lambda page: ask(page, "are tablets under the tongue as good as injections?"),
+    "company": lambda page: ask(page, "tablets or injections?"),
+    "personal": lambda page: ask(page, "I am pregnant, how much should I take?"),
     "searched": change_what_was_asked,
     "related": lambda page: ask(page, "Does it ease the pain, or only the numb feeling?"),
-    "not-covered": lambda page: ask(page, "what does a b12 injection cost?"),
+    "not-covered": lambda page: ask(page, "will it help my hair?"),
     "urgent": lambda page: ask(page, "my left calf is swollen and hot"),
     "too-long": lambda page: ask(page, "why " * 126),
+    "busy": ask_while_many_do,
     "article": open_article,
 }
 

@@ -2,9 +2,9 @@
 
     python private_server.py INDEX CORPUS
 
-Prints what came back as JSON. The server's own output goes to the files `stdout` and `stderr` here, and
-each attempt to reach another host to `attempts`. Where the system allows it, all of this runs in a
-network namespace that holds nothing but the loopback interface.
+Prints what came back as JSON. The server's own output goes to the files `stdout` and `stderr` here, each
+attempt to reach another host to `attempts` and, with WATCHED set, its network calls to `trace`. Where the
+system allows it, all of this runs in a network namespace that holds nothing but the loopback interface.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+from watching import watched
 
 SERVER = """
 import ipaddress, sys
@@ -126,7 +129,10 @@ def main(index: str, corpus: str) -> None:
     folders = ["--index", index, "--corpus", corpus]
     options = ["chat", "--build", "--port", "0", "--rate", "0", *folders]
     with open("stdout", "wb") as out, open("stderr", "wb") as err:  # noqa: PTH123
-        server = subprocess.Popen([sys.executable, "-c", SERVER, *options], stdout=out, stderr=err)
+        command = [sys.executable, "-c", SERVER, *options]
+        if os.environ.get("WATCHED"):
+            command = watched(command, Path("trace").resolve())
+        server = subprocess.Popen(command, stdout=out, stderr=err)
         try:
             address = None
             deadline = time.monotonic() + 300

@@ -276,10 +276,35 @@ def test_conversation_may_become_long(chat: Visit) -> None:
     expect(chat.answers).to_have_count(25)
 
 
+KEPT = """
+async () => {
+  const names = async (all) => (await all).map((one) => one.name || one.scope || one);
+  const files = [];
+  for await (const name of (await navigator.storage.getDirectory()).keys()) files.push(name);
+  return {
+    local: { ...localStorage },
+    session: { ...sessionStorage },
+    cookie: document.cookie,
+    databases: await names(indexedDB.databases()),
+    caches: await names(caches.keys()),
+    workers: await names(navigator.serviceWorker.getRegistrations()),
+    files,
+    state: JSON.stringify(history.state) || "",
+  };
+}
+"""
+
+
 def test_nothing_is_left_in_the_browser(chat: Visit) -> None:
-    chat.ask("how much b12 in clams")
-    stored = chat.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
-    assert "clams" not in stored
+    chat.ask("how much b12 in clams").locator("a.open").first.click()
+    chat.page.get_by_label("Find in the article").fill("clams")
+    chat.page.get_by_role("button", name="Deutsch").click()
+    expect(chat.page.locator("html")).to_have_attribute("lang", "de")
+    kept = chat.page.evaluate(KEPT)
+    assert "clams" not in f"{kept} {chat.page.url}"
+    assert {name: what for name, what in kept.items() if what and name != "state"} == {}
+    assert chat.page.context.cookies() == []
+    assert chat.page.context.service_workers == []
 
 
 # An assistant that says what a test wants.
@@ -959,14 +984,20 @@ STATES = {
     "urgent": "I have chest pain",
     "error": "fail",
 }
+MORE_STATES = {
+    "company first": "tablets or injections?",
+    "personal": "I am pregnant, how much should I take?",
+    "card and quotes": "the ulcer on my ankle won't heal",
+    "too long": "y" * 501,
+}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_any_state(browser: Browser, scripted_address: str, scheme: str) -> None:
     found: dict[tuple[str, int], object] = {}
 
-    def look(chat: Visit, state: str) -> None:
-        for width in (320, 390, 1280):
+    def look(chat: Visit, state: str, widths: Sequence[int] = (320, 390, 1280)) -> None:
+        for width in widths:
             chat.page.set_viewport_size({"width": width, "height": 800})
             chat.page.evaluate("scrollTo(0, document.body.scrollHeight)")  # the box covers what is below it
             exclude = [] if state == "panel open" else [["#articles"]]
@@ -986,6 +1017,16 @@ def test_axe_finds_nothing_serious_in_any_state(browser: Browser, scripted_addre
                 look(chat, "panel open")
                 chat.page.get_by_role("button", name="Close the article").click()
             chat.start_over()
+        for state, question in MORE_STATES.items():
+            chat.ask(question)
+            look(chat, state, [320])
+        chat.page.route("**/queue/join*", lambda route: route.fulfill(status=429, json={"detail": "No."}))
+        chat.page.get_by_label("Your question").fill("and now?")
+        chat.page.get_by_role("button", name="Ask", exact=True).click()
+        expect(chat.page.locator("#asking [role=alert]")).to_be_visible()
+        look(chat, "refused", [320])
+        assert all("429" in each for each in chat.complaints)
+        chat.complaints.clear()
     assert found == {}
 
 
@@ -1042,6 +1083,12 @@ def test_marks_are_seen_where_the_system_chooses_the_colours(browser: Browser, a
         )
         assert plain != marked
         assert mark.evaluate("e => getComputedStyle(e).textDecorationLine") == "underline"
+        company = chat.ask("tablets or injections?").locator(".noted.partner")
+        letters = [
+            place.evaluate("e => getComputedStyle(e).color")
+            for place in (company.locator("mark").first, company.locator(".leaf").first)
+        ]
+        assert letters[0] == letters[1], "unmarked words must not have the colour of marked ones"
 
 
 # Languages.

@@ -145,6 +145,31 @@ def test_memory_of_clients_is_bounded() -> None:
     assert len(limit) == MAX_CLIENTS
 
 
+def test_browser_that_opens_the_page_gets_words_and_scripts_get_details() -> None:
+    client = guarded(rate=0.001, burst=3)
+    assert client.get("/").status_code == 200
+    for method, path, status in (("GET", "/", 429), ("GET", "/nowhere", 404), ("POST", "/", 405)):
+        page = client.request(method, path, headers={"accept": "text/html,*/*;q=0.8"})
+        assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+        details = client.request(method, path).json()
+        for words in (details["title"], details["detail"], DISCLAIMER):
+            assert f">{words}<" in page.text
+        assert page.headers["cache-control"] == "no-store"
+        assert "content-security-policy" in page.headers
+    assert "retry-after" in client.get("/", headers={"accept": "text/html"}).headers
+
+
+def test_page_is_given_only_to_whom_all_its_files_can_be_given() -> None:
+    client = guarded(rate=0.001, burst=7)
+    visits = []
+    for _ in range(4):
+        visits.append(client.get("/").status_code)
+        if visits[-1] == 200:
+            files = {client.get("/assets/x.js").status_code for _ in range(60)}
+            assert {*files, client.get("/config").status_code} == {200}
+    assert visits == [200, 429, 429, 429]
+
+
 def test_too_many_questions_get_429_and_say_when_to_come_back() -> None:
     client = guarded(rate=1.0, burst=3)
     answers = [client.post("/api/ask", json={}) for _ in range(4)]

@@ -422,3 +422,27 @@ def test_a_quote_says_why_it_is_shown_where_it_was_not_found() -> None:
         assert page.texts.get("p.role", []) == ([words] if words else [])
     assert set(rendering.ROLE_WORDS) == set(QuoteRole) - {QuoteRole.ANSWER}
     assert set(rendering.KIND_WORDS) == set(NoteKind)
+
+
+def test_what_was_found_says_so_where_its_company_stands_before_it() -> None:
+    found, other, partner, warning, hit = (
+        quote_of(f"Tea {verb}.") for verb in ("heals", "cools", "costs", "burns", "stains")
+    )
+    partner = replace(partner, role=QuoteRole.PARTNER)
+    warning = replace(warning, role=QuoteRole.WARNING)
+    hit = replace(hit, role=QuoteRole.WARNING, also_answers=True)
+    of_partner, of_warning = (rendering.ROLE_WORDS[quote.role] for quote in (partner, warning))
+    for quotes, said in {
+        (found, partner, other): [of_partner],
+        (partner, found, other): [of_partner, rendering.FOUND],
+        (warning, partner, found): [of_warning, of_partner, rendering.FOUND],
+        (hit, found): [of_warning],
+        (partner, hit): [of_partner, of_warning],
+    }.items():
+        page = Page(answer_with(*quotes)._repr_html_())
+        assert page.texts.get("p.role", []) == said
+        marked = "".join(page.texts.get("div.found", []))
+        assert ("Tea stains." in marked) is (hit in quotes)
+        assert ("Tea heals." in marked) is (rendering.FOUND in said)
+        assert "Tea costs." not in marked
+        assert "Tea burns." not in marked

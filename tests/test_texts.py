@@ -39,6 +39,7 @@ def test_every_word_of_ours_is_in_the_files() -> None:
         *rendering.ROLE_WORDS.values(),
         *(f"{words}." for words in rendering.KIND_WORDS.values()),
         rendering.NOTE_HEADING,
+        rendering.FOUND,
         *(rendering.OPEN, rendering.COPY, rendering.LINK, rendering.LITERAL, rendering.FOLLOWING),
         *(rendering.VERSION, rendering.UNREVIEWED),
         *(page.TITLE, page.WELCOME, page.ASK_IN_ENGLISH, page.BEGIN_WITH, page.EMERGENCY),

@@ -52,6 +52,8 @@ ROLE_WORDS = {
     QuoteRole.PARTNER: "Read these together",
     QuoteRole.WARNING: "Warnings from the article",
 }
+# Where partners or warnings stand before it, a reader would take these for the answer.
+FOUND = "Found for your question"
 NOTE_HEADING = "Editor's note, not part of the article"
 KIND_WORDS = {
     NoteKind.CONTRADICTED: "The evidence says otherwise",
@@ -145,7 +147,8 @@ def answer_html(answer: Answer, page: Surroundings = NOWHERE) -> str:
     # The label of an urgent answer is the card's own; any other one is about the article.
     parts += [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
     parts += [notice_html(n, page) for n in answer.notices if n.kind not in (*_APART, *_BELOW)]
-    parts += [quote_html(quote, page) for quote in answer.quotes]
+    behind = _found_behind_others(answer.quotes)
+    parts += [quote_html(quote, page, FOUND if quote is behind else "") for quote in answer.quotes]
     parts += [notice_html(n, page) for n in answer.notices if n.kind in _BELOW]
     further = sum(quote.role is QuoteRole.ANSWER for quote in page.more)
     if further:
@@ -214,17 +217,30 @@ def passage_html(passage: Passage, page: Surroundings = NOWHERE) -> str:
     )
 
 
-def quote_html(quote: Quote, page: Surroundings = NOWHERE) -> str:
-    """A quote with our words around it: why it is there, and the notes on it, none inside its figure."""
+def quote_html(quote: Quote, page: Surroundings = NOWHERE, label: str = "") -> str:
+    """A quote with our words around it: why it is there, and the notes on it, none inside its figure.
+
+    Args:
+        label: why it is there, where its role does not say so.
+    """
     figure = passage_html(quote, page)
-    if not quote.notes and quote.role is QuoteRole.ANSWER:
+    label = label or ROLE_WORDS.get(quote.role, "")
+    if not quote.notes and not label:
         return figure
     above, below = notes_around(quote)
-    role = said_html(page, ROLE_WORDS[quote.role], "p", "role") if quote.role in ROLE_WORDS else ""
+    role = said_html(page, label, "p", "role") if label else ""
+    found = " found" if quote.also_answers or label == FOUND else ""
     return (
-        f'<div class="noted {quote.role}">{role}{_notes_html(above, page)}{figure}'
+        f'<div class="noted {quote.role}{found}">{role}{_notes_html(above, page)}{figure}'
         f"{_notes_html(below, page)}</div>"
     )
+
+
+def _found_behind_others(quotes: Sequence[Quote]) -> Quote | None:
+    """The first quote that was found, if only partners or warnings that were not stand before it."""
+    if not quotes or quotes[0].role is QuoteRole.ANSWER or quotes[0].also_answers:
+        return None
+    return next((quote for quote in quotes if quote.role is QuoteRole.ANSWER), None)
 
 
 def _notes_html(notes: Sequence[tuple[str, EditorNote]], page: Surroundings) -> str:

@@ -65,12 +65,13 @@ class RateLimit:
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, at that time
 
-    def seconds_to_wait(self, client: str, cost: float) -> float:
+    def seconds_to_wait(self, client: str, cost: float, reserve: float = 0.0) -> float:
         """Take tokens out and return 0, or take none and say how long it takes until there are enough.
 
         Args:
             client: as `client_address` names it.
             cost: tokens; more than the bucket holds count as all it holds.
+            reserve: tokens that must be there as well, and stay there.
         """
         if not self._rate:
             return 0.0
@@ -78,11 +79,12 @@ class RateLimit:
         key, now = _household(client), self._clock()
         tokens, since = self._buckets.pop(key, (float(self._burst), now))
         tokens = min(self._burst, tokens + (now - since) * self._rate)
-        enough = tokens >= cost
+        needed = min(cost + reserve, self._burst)
+        enough = tokens >= needed
         self._buckets[key] = (tokens - cost if enough else tokens, now)
         while len(self._buckets) > MAX_CLIENTS:
             self._buckets.popitem(last=False)
-        return 0.0 if enough else (cost - tokens) / self._rate
+        return 0.0 if enough else (needed - tokens) / self._rate
 
     def __len__(self) -> int:
         return len(self._buckets)

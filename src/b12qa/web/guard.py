@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from b12qa.web.clients import OpenRequests, RateLimit, client_address, is_within
 from b12qa.web.metrics import Metrics
-from b12qa.web.problems import FAULT_WORDS, log_fault, problem
+from b12qa.web.problems import FAULT_WORDS, PROBLEM_TYPE, as_page, log_fault, problem
 from b12qa.web.settings import Settings
 
 MAX_BODY_BYTES = 64 * 1024
@@ -37,12 +37,13 @@ class Access(NamedTuple):
     methods: tuple[str, ...] = ("GET", "HEAD")
     cost: float = 0.02  # in questions, for the rate limit: a first visit asks for some sixty files
     kept: bool = False  # a browser may keep what it got
+    reserve: float = 0.0  # what must be left, since more is asked for at once: half a page is worse than none
 
 
 _QUESTION = Access(("POST",), 1.0)
 _FILES = Access(kept=True)
 _ROUTES = {
-    "/": Access(cost=1.0),
+    "/": Access(cost=1.0, reserve=3.0),
     "/config": Access(cost=1.0),
     "/favicon.ico": _FILES,
     "/manifest.json": _FILES,
@@ -123,9 +124,9 @@ class Guard:
         nonce = secrets.token_urlsafe(16)
         guarded = self._guarded(send, scope["path"], headers.get("origin", ""), nonce)
         if not self.open_requests.enter(client):
-            await self._refuse(
-                "open requests", 429, "Too many requests are open. Close some, and try again."
-            )(scope, receive, guarded)
+            words = "Too many requests are open. Close some, and try again."
+            too_many = self._refuse("open requests", 429, words)
+            await _for_whoever_asks(too_many, headers)(scope, receive, guarded)
             return
         try:
             refusal = self._refusal(scope, headers, client)
@@ -134,7 +135,7 @@ class Guard:
             if refusal is None:
                 await self._pass_on(scope, receive, guarded, nonce)
             else:
-                await refusal(scope, receive, guarded)
+                await _for_whoever_asks(refusal, headers)(scope, receive, guarded)
         finally:
             self.open_requests.leave(client)
 
@@ -182,7 +183,7 @@ class Guard:
             claimed = headers.get("content-length", "")
             length = int(claimed) if _is_number(claimed) else MAX_BODY_BYTES
             cost += min(length, MAX_BODY_BYTES) // _ANOTHER_QUESTION_BYTES
-        wait = self.rate_limit.seconds_to_wait(client, cost)
+        wait = self.rate_limit.seconds_to_wait(client, cost, access.reserve)
         if not wait:
             return None
         after = {"retry-after": str(math.ceil(wait))}
@@ -233,7 +234,7 @@ class Guard:
         except Exception as error:
             log_fault(error)
             if not started:
-                await problem(500, FAULT_WORDS)(scope, receive, send)
+                await _for_whoever_asks(problem(500, FAULT_WORDS), Headers(scope=scope))(scope, receive, send)
 
     def _passed_on(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         """The headers of a request without what only a trusted proxy may say."""
@@ -299,6 +300,12 @@ class _Page:
         headers["content-length"] = str(len(body))
         await self._send(self._start)
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _for_whoever_asks(refusal: Response, headers: Headers) -> Response:
+    """Words for a browser that opens an address, details for programs and scripts."""
+    is_problem = refusal.headers.get("content-type") == PROBLEM_TYPE
+    return as_page(refusal) if is_problem and "text/html" in headers.get("accept", "") else refusal
 
 
 def _below(scope: Scope, prefix: str) -> Scope:

@@ -10,9 +10,10 @@ import logging
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from html import escape
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from b12qa import safety
 from b12qa.records import CareCard
@@ -37,6 +38,20 @@ _TITLES = {
     500: "No answer",
     503: "Busy",
 }
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>body {{ max-width: 40rem; margin: 2rem auto; padding: 0 1rem; font: 1.1rem/1.6 sans-serif }}</style>
+<h1>{title}</h1>
+<p>{detail}</p>
+<p>{disclaimer}</p>
+</html>
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +85,13 @@ def problem(
         {"cache-control": "no-store", **(headers or {})},
         PROBLEM_TYPE,
     )
+
+
+def as_page(refusal: Response) -> Response:
+    """A problem for a person who opens the page, as words in place of JSON."""
+    said = {name: escape(str(value)) for name, value in json.loads(bytes(refusal.body)).items()}
+    kept = {name: value for name, value in refusal.headers.items() if not name.startswith("content-")}
+    return HTMLResponse(_PAGE.format_map(said), refusal.status_code, kept)
 
 
 def log_fault(error: BaseException) -> None:

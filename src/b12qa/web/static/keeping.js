@@ -69,6 +69,7 @@ figure { margin: 1rem 0; padding-left: 1rem; border-left: 4px solid #17596a; bre
 blockquote { margin: 0; font-family: Georgia, serif; font-size: 1.05rem; } mark { background: #fdeeb0; text-decoration: underline; }
 pre { white-space: pre-wrap; } td, th { border: 1px solid #999; padding: .2rem .5rem; }
 figcaption span { display: block; font-size: .85rem; color: #444; }
+.noted:not(.answer, .found) mark { background: none; text-decoration: none; } .role { font-weight: 650; }
 .care { border: 3px solid #a3171b; padding: .5rem 1rem; } .notice, .about { font-size: .9rem; } .version { font-style: italic; }`;
 
 /** The conversation as one page that needs nothing else and loads nothing. */

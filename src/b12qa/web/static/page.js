@@ -6,6 +6,7 @@ import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
 import { language, languages, say, sayAgain, speak, wanted } from "./texts.js";
 import { announce, element, scrollTo } from "./tools.js";
+import { sayInOurWords, watchRequests } from "./unasked.js";
 
 let shownAnswer; // the newest one that was brought into view
 let askedByButton = false;
@@ -145,6 +146,7 @@ function look() {
   prepareConversation();
   listContents();
   offerToRead();
+  sayInOurWords();
   sayAll();
   showNewest();
   if (!linkOpened && document.querySelector("#articles article") && document.querySelector("#reading .tools")) {
@@ -153,6 +155,7 @@ function look() {
   }
 }
 
+watchRequests();
 addEventListener("hashchange", openLinked);
 speak(wanted()).then(() => {
   look();

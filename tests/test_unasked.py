@@ -1,0 +1,164 @@
+"""A question that gets no answer from the server: what a person sees, and what they can do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from chromium import ARGUMENTS, CHROMIUM, listening
+from conftest import SMALL_TEXT, assistant_for, serving
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from b12qa.answering import Assistant
+from b12qa.records import Answer
+from b12qa.web import page as chat_page
+from b12qa.web.clients import RateLimit
+from b12qa.web.page import build_app
+
+expect.set_options(timeout=30_000)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing"),
+]
+
+QUESTION = "wait 3 minutes"
+TOO_MUCH = "That was too much at once, so nothing was asked. Wait a few seconds, then ask again."
+BUSY = "Many people are asking just now, so nothing was asked. Wait a few seconds, then ask again."
+SOMETHING = "Something went wrong, so there is no answer. Ask again, or load this page again."
+UNREACHABLE = (
+    "The server cannot be reached, so there is no answer. Check your connection, then load this page again."
+)
+
+
+@dataclass(frozen=True)
+class PatientAssistant(Assistant):
+    """Answers once it may."""
+
+    may_answer: threading.Event = field(default_factory=threading.Event)
+
+    def ask(
+        self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
+    ) -> Answer:
+        self.may_answer.wait(60)
+        return Assistant.ask(self, question, history, max_quotes, literal=literal)
+
+
+@pytest.fixture(scope="module")
+def tea(tmp_path_factory: pytest.TempPathFactory) -> PatientAssistant:
+    tea = PatientAssistant(assistant_for(SMALL_TEXT, tmp_path_factory.mktemp("tea"), "tea").retriever)
+    tea.may_answer.set()
+    return tea
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, address: str, language: str = "en-GB") -> Iterator[Page]:
+    """The chat on a phone."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, locale=language)
+    page = context.new_page()
+    page.goto(address)
+    expect(page.locator("#conversation .b12qa.welcome")).to_be_visible()
+    expect(page.locator("#reading .contents a").first).to_be_attached()
+    yield page
+    context.close()
+
+
+def ask(page: Page) -> None:
+    box = page.locator("#question textarea")
+    box.fill(QUESTION)
+    box.press("Enter")
+
+
+def check_told(page: Page, words: str) -> None:
+    """One sentence in sight, the question kept, and the conversation not covered."""
+    expect(page.locator("#asking [role=alert]")).to_have_text(words)
+    expect(page.locator("#asking [role=alert]")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#question textarea")).to_have_value(QUESTION)
+    page.wait_for_timeout(500)  # Gradio has its say a little later
+    expect(page.get_by_role("alert")).to_have_count(1)
+    assert page.get_by_text("Error", exact=True).filter(visible=True).count() == 0
+    assert page.locator(".toast-body").filter(visible=True).count() == 0
+    on_top = """e => { const box = e.getBoundingClientRect();
+        return e.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)); }"""
+    assert page.locator("#conversation .b12qa").first.evaluate(on_top)
+
+
+def test_whoever_asks_too_much_is_told_in_their_language_and_may_go_on_later(
+    browser: Browser, tea: PatientAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr(RateLimit, "seconds_to_wait", lambda *_: seconds[0])
+    with listening(build_app(serving(tea))) as address, opened(browser, address, "es") as page:
+        seconds[0] = 1.0
+        ask(page)
+        expect(page.locator("#asking [role=alert]")).to_contain_text("vuelva a preguntar")
+        seconds[0] = 0.0
+        page.get_by_role("button", name="English").click()
+        check_told(page, TOO_MUCH)
+        ask(page)
+        expect(page.locator("#conversation .b12qa.answer")).to_have_count(1)
+        expect(page.locator("#asking [role=alert]")).to_have_count(0)
+
+
+def test_whoever_finds_the_queue_full_is_told(
+    browser: Browser, tea: PatientAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_page, "MAX_CONCURRENT_QUESTIONS", 1)
+    monkeypatch.setattr(chat_page, "MAX_WAITING_QUESTIONS", 1)
+    with listening(build_app(serving(tea))) as address, ExitStack() as stack:
+        first, second, third = (stack.enter_context(opened(browser, address)) for _ in range(3))
+        tea.may_answer.clear()
+        try:
+            for page in (first, second):
+                with page.expect_response("**/gradio_api/queue/join*"):
+                    ask(page)
+                page.wait_for_timeout(300)  # the first is taken out of the queue
+            ask(third)
+            check_told(third, BUSY)
+        finally:
+            tea.may_answer.set()
+        for page in (first, second):
+            expect(page.locator("#conversation .b12qa.answer")).to_have_count(1)
+        ask(third)
+        expect(third.locator("#conversation .b12qa.answer")).to_have_count(1)
+        expect(third.locator("#asking [role=alert]")).to_have_count(0)
+
+
+def test_whoever_loses_the_connection_is_told(browser: Browser, tea: PatientAssistant) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        page.context.set_offline(True)
+        ask(page)
+        check_told(page, UNREACHABLE)
+        page.context.set_offline(False)
+        page.reload()
+        expect(page.locator("#reading .contents a").first).to_be_attached()
+        ask(page)
+        expect(page.locator("#conversation .b12qa.answer")).to_have_count(1)
+        expect(page.locator("#asking [role=alert]")).to_have_count(0)
+
+
+def test_whoever_waits_while_the_server_ends_is_told(browser: Browser, tea: PatientAssistant) -> None:
+    try:
+        with listening(build_app(serving(tea))) as address, ExitStack() as stack:
+            page = stack.enter_context(opened(browser, address))
+            kept = stack.pop_all()  # the page outlives the server
+            tea.may_answer.clear()
+            with page.expect_response("**/gradio_api/queue/data*"):
+                ask(page)
+        expect(page.locator("#asking [role=alert]")).to_be_visible()
+        told = page.locator("#asking [role=alert]").text_content()
+        assert told in (UNREACHABLE, SOMETHING)
+        check_told(page, told)
+        kept.close()
+    finally:
+        tea.may_answer.set()
