@@ -3,8 +3,9 @@
     python evals/fit_red_flags.py            # prints what would change
     python evals/fit_red_flags.py --write    # writes the three sections into the file
 
-Red flags and harmless messages come from tests/fixtures, the question bank and the development questions.
-Which part of a long message is the red flag is not known: the part with most points is taken, in rounds.
+Red flags and harmless messages come from tests/fixtures, the article, its question bank and the
+development questions. Which part of a long message is the red flag is not known: the part with most points
+is taken, in rounds.
 Needs scikit-learn, which comes with the model's library.
 """
 
@@ -29,6 +30,7 @@ from b12qa import redflags
 from b12qa.chunking import chunk_documents
 from b12qa.corpus import read_corpus
 from b12qa.lexical import english_ranks
+from b12qa.markdown import plain_text
 from b12qa.questions import read_banks
 from b12qa.records import CareLevel
 from b12qa.redflags import (
@@ -56,7 +58,7 @@ OWN, OWN_HARMLESS = 0.3, 4.0
 RED_FLAG = 1.5  # times that, for one that must not be missed
 # Without a match of a rule so much is asked for. Where something is old, settled or made up, a match with
 # less than the second counts for nothing. Chosen by leaving out one hand after the other (decision 0018).
-ENOUGH, LEAST_OF_ALL = -0.25, -2.5
+ENOUGH, LEAST_OF_ALL = 0.0, -2.5
 ANYWHERE = "anywhere "
 SECTIONS = re.compile(r"\npoints:\n.*?\nconcepts:\n", re.DOTALL)
 
@@ -101,6 +103,11 @@ def messages() -> Iterator[Message]:
     bank = read_banks(corpus, sentences)
     for question in (*bank.answered, *bank.open):
         yield Message(question.text, False, OF_THE_BANK)
+    for sentence in sentences:
+        document = corpus.documents[sentence.document]
+        yield Message(
+            plain_text(document.text, sentence.start, sentence.end, document.markup), False, OF_OTHERS
+        )
 
 
 def vocabulary(known: Sequence[Message]) -> list[str]:
