@@ -58,7 +58,7 @@ OWN, OWN_HARMLESS = 0.3, 4.0
 RED_FLAG = 1.5  # times that, for one that must not be missed
 # Without a match of a rule so much is asked for. Where something is old, settled or made up, a match with
 # less than the second counts for nothing. Chosen by leaving out one hand after the other (decision 0018).
-ENOUGH, LEAST_OF_ALL = 0.0, -2.5
+ENOUGH, LEAST_OF_ALL = -0.25, -2.5
 ANYWHERE = "anywhere "
 SECTIONS = re.compile(r"\npoints:\n.*?\nconcepts:\n", re.DOTALL)
 
