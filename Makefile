@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INDEX ?= index
 CORPUS ?= corpus
+# Tests start many processes; each would compile all modules anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help chat build test lint types measure scale bench clean
@@ -17,7 +19,8 @@ chat: $(VENV)/.chat ## Install, build the index when missing or stale, open the 
 build: $(VENV)/.chat ## Build the index
 	$(BIN)/b12qa build --index $(INDEX) --corpus $(CORPUS)
 
-test: lint types ## Run everything that decides whether a change is good
+test: lint ## Run everything that decides whether a change is good
+	$(MAKE) --no-print-directory --jobs 2 types build
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test ## Style and common mistakes
