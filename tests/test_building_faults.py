@@ -224,7 +224,7 @@ def test_on_a_full_disk_no_build_fails_in_silence(small_disk: Path, small_corpus
 
 # A sudden end.
 
-KILLS = 200
+KILLS = 100
 KILLED_AT_RANDOM = """
 import os, random, signal, sys, time
 from pathlib import Path
@@ -287,13 +287,13 @@ def test_builds_killed_at_random_leave_one_whole_index_and_nothing_else(
     (small_corpus / "tea.questions.yaml").unlink()  # quicker, and no new kind of step
     arguments = [str(ROOT / "tests"), str(index), str(small_corpus), str(KILLS)]
     ran = subprocess.run(
-        [sys.executable, "-c", KILLED_AT_RANDOM, *arguments], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", KILLED_AT_RANDOM, *arguments], capture_output=True, text=True, timeout=300
     )
     assert ran.returncode == 0, ran.stderr
     killed, old, new, leftovers = map(int, ran.stdout.split())
     assert killed == KILLS
-    assert old > 20  # killed before the switch
-    assert leftovers > 5  # killed while writing
+    assert old > 10  # killed before the switch
+    assert leftovers > 2  # killed while writing
     assert old + new >= killed
     kept = {path.name for path in index.iterdir() if path.is_dir()}
     assert names(index) == {"CURRENT", "PREVIOUS", *kept}
