@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from playwright.sync_api import Browser, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -22,6 +23,15 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 WAIT_MILLISECONDS = 60_000
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """A browser that runs while the block does."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @contextmanager

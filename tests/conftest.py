@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ from b12qa.web.settings import Settings
 from b12qa.web.surfaces import Surfaces
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from b12qa.web.page import Served
 
 ROOT = Path(__file__).parent.parent
@@ -147,8 +149,22 @@ def exported_index(article_index: Path) -> Path:
     return article_index
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from chromium import launched  # few tests need it, and those without a browser must not fail for it
+
+    with launched() as browser:
+        yield browser
+
+
 @pytest.fixture(scope="session")
-def assistant(exported_index: Path) -> Assistant:
+def assistant(assistant_of_the_article: Assistant) -> Assistant:
+    """The same by a shorter name, which a module may give to an assistant of its own."""
+    return assistant_of_the_article
+
+
+@pytest.fixture(scope="session")
+def assistant_of_the_article(exported_index: Path) -> Assistant:
     """An assistant for the real article with the real model, which is served from its export."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("B12QA_ENCODER", "onnx")

@@ -12,9 +12,9 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
-from chromium import ARGUMENTS, CHROMIUM, listening
+from chromium import CHROMIUM, listening
 from conftest import SMALL_TEXT, HashingEncoder, serving
-from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect
 
 from b12qa import answering, rendering
 from b12qa.answering import MAX_QUOTES, Assistant
@@ -69,14 +69,6 @@ def served(assistant: Assistant) -> AbstractContextManager[str]:
 def address(assistant: Assistant) -> Iterator[str]:
     with served(assistant) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @dataclass

@@ -13,10 +13,9 @@ SEARCH = ROOT / "notebooks" / "01_search.ipynb"
 
 
 @pytest.fixture(autouse=True)
-def _index_of_the_article(exported_index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _index_of_the_article(exported_index: Path, from_export: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The notebooks use the index that is there already."""
     monkeypatch.setenv("B12QA_INDEX", str(exported_index))
-    monkeypatch.setenv("B12QA_ENCODER", "auto")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 

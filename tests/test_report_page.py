@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import CHROMIUM
 from conftest import SMALL_TEXT, HashingEncoder
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from test_reporting import BANK, COFFEE, EVALUATION, assistant_for
 
 from b12qa.evaluation import QuestionRow
 from b12qa.feedback import Feedback
 from b12qa.reporting import MAP_SIZE, Report, make_report, report_html
 
-CHROMIUM = Path("/usr/bin/chromium")
 WAIT_SECONDS = 30.0
 expect.set_options(timeout=WAIT_SECONDS * 1000)
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'&amp; {{ 7 * 7 }} \u202eback"
@@ -38,16 +38,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Two documents, of which one has a bank."""
     files = {"coffee.md": COFFEE, "tea.md": SMALL_TEXT, "tea.questions.yaml": BANK}
     return make_report(assistant_for(tmp_path_factory.mktemp("tea"), files), EVALUATION)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--no-first-run"]
-        )
-        yield browser
-        browser.close()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import ROOT, SMALL_TEXT, HashingEncoder
+from conftest import SMALL_TEXT, HashingEncoder
 
 from b12qa import answering, cli
 from b12qa.answering import Assistant
@@ -70,13 +70,6 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
     """Two documents, of which one has a bank."""
     files = {"coffee.md": COFFEE, "tea.md": SMALL_TEXT, "tea.questions.yaml": BANK}
     return assistant_for(tmp_path_factory.mktemp("tea"), files)
-
-
-@pytest.fixture(scope="session")
-def assistant_of_the_article(exported_index: Path) -> Assistant:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("B12QA_ENCODER", "onnx")
-        return Assistant.load(exported_index, corpus=ROOT / "corpus")
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from chromium import ARGUMENTS, CHROMIUM, listening
+from chromium import CHROMIUM, listening
 from conftest import SMALL_TEXT, assistant_for, serving
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from b12qa.answering import Assistant
 from b12qa.records import Answer
@@ -51,14 +51,6 @@ def tea(tmp_path_factory: pytest.TempPathFactory) -> PatientAssistant:
     tea = PatientAssistant(assistant_for(SMALL_TEXT, tmp_path_factory.mktemp("tea"), "tea").retriever)
     tea.may_answer.set()
     return tea
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 import pytest
-from chromium import ARGUMENTS, CHROMIUM, WAIT_MILLISECONDS, listening
+from chromium import CHROMIUM, WAIT_MILLISECONDS, listening
 from conftest import SMALL_TEXT, assistant_for, serving
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from b12qa.web.page import build_app
 from b12qa.web.settings import Settings
@@ -75,13 +75,11 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
 
 
 @pytest.fixture(scope="module")
-def context() -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        context = browser.new_context(viewport={"width": 390, "height": 760})
-        context.set_default_timeout(WAIT_MILLISECONDS)
-        yield context
-        browser.close()
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 390, "height": 760})
+    context.set_default_timeout(WAIT_MILLISECONDS)
+    yield context
+    context.close()
 
 
 @pytest.fixture

@@ -7,11 +7,13 @@ hits of a list are sorted.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict, TypeVar
 
 Hit = tuple[int, int]
 Match = tuple[Hit, ...]  # one hit of each list of a rule
+RuleT = TypeVar("RuleT")
 
 
 class Phrases(NamedTuple):
@@ -109,3 +111,17 @@ def _nearest(hits: Sequence[Hit], match: Sequence[Hit], reach: int) -> Hit | Non
     around = hits[max(place - reach, 0) : place + reach + 1]
     free = [hit for hit in around if all(hit[1] <= start or end <= hit[0] for start, end in match)]
     return min(free, key=lambda hit: abs(hit[0] - anchor[0]), default=None)
+
+
+def by_rarest_list(rules: Iterable[tuple[RuleT, Sequence[str]]]) -> dict[str, list[RuleT]]:
+    """Rules by the one of their lists that the fewest rules name.
+
+    Args:
+        rules: each with the names of its lists, at least one.
+    """
+    rules = list(rules)
+    often = Counter(name for _, lists in rules for name in set(lists))
+    by_list: dict[str, list[RuleT]] = defaultdict(list)
+    for rule, lists in rules:
+        by_list[min(lists, key=often.__getitem__)].append(rule)
+    return dict(by_list)

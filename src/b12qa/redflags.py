@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -28,7 +28,7 @@ import Stemmer
 from b12qa import compiled
 from b12qa.errors import YamlError
 from b12qa.lexical import WrittenWords, english_ranks
-from b12qa.matching import Match, Phrases, PhrasesByKey, in_order, near, written_phrases
+from b12qa.matching import Match, Phrases, PhrasesByKey, by_rarest_list, in_order, near, written_phrases
 from b12qa.misspelt import Speller
 from b12qa.records import CareLevel
 from b12qa.strict_yaml import Line, compose, entries, fields, is_mapping, items, line_of, text_of
@@ -295,7 +295,7 @@ def _from_plain(plain: Mapping[str, Any]) -> RedFlags:
         WrittenWords(plain["common"]),
         frozenset(plain["fills"]),
         Speller.of(plain["words"]),
-        _by_rarest_list([rule for rule in rules if rule.needs]),
+        by_rarest_list((rule, rule.rule.lists) for rule in rules if rule.needs),
         [(number, rule.points) for number, rule, _ in rules if rule.points is not None],
     )
 
@@ -307,16 +307,6 @@ def _concept_from(record: Mapping[str, Any]) -> Concept:
 
 def _rule_from(record: Mapping[str, Any]) -> Rule:
     return Rule(**compiled.fields_of(record) | {"mention": Mention(record["mention"])})
-
-
-def _by_rarest_list(rules: Iterable[RuleOf]) -> dict[str, list[RuleOf]]:
-    """Rules by the one of their lists that the fewest rules name."""
-    rules = list(rules)
-    often = Counter(name for rule in rules for name in rule.needs)
-    by_list: dict[str, list[RuleOf]] = defaultdict(list)
-    for rule in rules:
-        by_list[min(rule.rule.lists, key=often.__getitem__)].append(rule)
-    return dict(by_list)
 
 
 def _phrases(lists: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, list[str]]]:

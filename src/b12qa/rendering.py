@@ -148,7 +148,7 @@ def answer_html(answer: Answer, page: Surroundings = NOWHERE) -> str:
     parts += [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
     parts += [notice_html(n, page) for n in answer.notices if n.kind not in (*_APART, *_BELOW)]
     behind = _found_behind_others(answer.quotes)
-    parts += [quote_html(quote, page, FOUND if quote is behind else "") for quote in answer.quotes]
+    parts += [quote_html(quote, page, found_behind=quote is behind) for quote in answer.quotes]
     parts += [notice_html(n, page) for n in answer.notices if n.kind in _BELOW]
     further = sum(quote.role is QuoteRole.ANSWER for quote in page.more)
     if further:
@@ -217,19 +217,19 @@ def passage_html(passage: Passage, page: Surroundings = NOWHERE) -> str:
     )
 
 
-def quote_html(quote: Quote, page: Surroundings = NOWHERE, label: str = "") -> str:
+def quote_html(quote: Quote, page: Surroundings = NOWHERE, *, found_behind: bool = False) -> str:
     """A quote with our words around it: why it is there, and the notes on it, none inside its figure.
 
     Args:
-        label: why it is there, where its role does not say so.
+        found_behind: only quotes that were not found stand before it, so that it is said that this one was.
     """
     figure = passage_html(quote, page)
-    label = label or ROLE_WORDS.get(quote.role, "")
+    label = FOUND if found_behind else ROLE_WORDS.get(quote.role, "")
     if not quote.notes and not label:
         return figure
     above, below = notes_around(quote)
     role = said_html(page, label, "p", "role") if label else ""
-    found = " found" if quote.also_answers or label == FOUND else ""
+    found = " found" if quote.also_answers or found_behind else ""
     return (
         f'<div class="noted {quote.role}{found}">{role}{_notes_html(above, page)}{figure}'
         f"{_notes_html(below, page)}</div>"

@@ -46,8 +46,6 @@ UBIQUITOUS_SHARE = 0.25
 # Without a bank: cosine of the best match against "answers", measured without the bank.
 COSINE_MIDPOINT = 0.42
 COSINE_STEEPNESS = 18.0
-
-
 # What a finished sentence ends with, in any script.
 _ENDS = tuple("?!.\u2026\uff1f\uff01\u3002")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -23,7 +23,7 @@ import Stemmer
 from b12qa import compiled
 from b12qa.errors import YamlError
 from b12qa.lexical import Speller
-from b12qa.matching import PhrasesByKey, in_order, near, written_phrases
+from b12qa.matching import PhrasesByKey, by_rarest_list, in_order, near, written_phrases
 from b12qa.redflags import load_red_flags, normalized
 from b12qa.strict_yaml import compose, entries, fields, is_mapping, items, line_of, text_of
 
@@ -291,17 +291,8 @@ def _from_plain(plain: Mapping[str, Any]) -> Rules:
         PhrasesByKey(plain["phrases"]),
         frozenset(plain["keys"]),
         Speller(dict.fromkeys(plain["words"], 1)),
-        _by_rarest_list(each),
+        by_rarest_list((rule, rule.rule.lists) for rule in each),
     )
-
-
-def _by_rarest_list(rules: Sequence[RuleOf]) -> dict[str, list[RuleOf]]:
-    """Rules by the one of their lists that the fewest rules name."""
-    often = Counter(name for rule in rules for name in rule.needs)
-    by_list: dict[str, list[RuleOf]] = defaultdict(list)
-    for rule in rules:
-        by_list[min(rule.rule.lists, key=often.__getitem__)].append(rule)
-    return dict(by_list)
 
 
 def _entries(node: yaml.Node, file: str) -> dict[str, yaml.Node]:

@@ -115,8 +115,8 @@ class FlatVectors(MappedVectors):
     """
 
     def __init__(self, values: FloatMatrix) -> None:
-        super().__init__(values)
-        self.values = np.require(values, dtype=np.float32, requirements=["C", "A"])
+        self.values: FloatMatrix = np.require(values, dtype=np.float32, requirements=["C", "A"])
+        super().__init__(self.values)
 
     def search(self, queries: FloatMatrix, top_k: int, /) -> tuple[FloatMatrix, IntMatrix]:
         found: tuple[FloatMatrix, IntMatrix] = self._index.search(queries, top_k)
