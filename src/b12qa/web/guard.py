@@ -14,6 +14,8 @@ import hmac
 import math
 import re
 import secrets
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -100,12 +102,16 @@ class Guard:
     """ASGI middleware: routes, hosts, passwords, limits, headers."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings | None = None, metrics: Metrics | None = None
+        self,
+        app: ASGIApp,
+        settings: Settings | None = None,
+        metrics: Metrics | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.app = app
         self.settings = settings or Settings()
         self.metrics = metrics or Metrics()
-        self.rate_limit = RateLimit(self.settings.rate, self.settings.burst)
+        self.rate_limit = RateLimit(self.settings.rate, self.settings.burst, clock)
         self.open_requests = OpenRequests()
         self._password = _digest(self.settings.password) if self.settings.password else b""
 
