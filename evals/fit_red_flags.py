@@ -54,11 +54,11 @@ SEEN_AT_LEAST = 4  # parts of messages in which a list or a word must occur
 STRENGTH = 0.3  # the inverse of the penalty on large points
 # How much a message counts. Those of other hands are most like those to come; the rules know the own ones.
 OF_THE_FILE, OF_OTHERS, OF_DEVELOPMENT, OF_THE_BANK = 10.0, 3.0, 2.0, 1.0
-OWN, OWN_HARMLESS = 0.3, 4.0
+OWN, OWN_HARMLESS, OF_THE_FILE_HARMLESS = 0.3, 4.0, 30.0
 RED_FLAG = 1.5  # times that, for one that must not be missed
 # Without a match of a rule so much is asked for. Where something is old, settled or made up, a match with
 # less than the second counts for nothing. Chosen by leaving out one hand after the other (decision 0018).
-ENOUGH, LEAST_OF_ALL = -0.25, -2.5
+ENOUGH, LEAST_OF_ALL = -1.0, -3.25
 ANYWHERE = "anywhere "
 SECTIONS = re.compile(r"\npoints:\n.*?\nconcepts:\n", re.DOTALL)
 
@@ -90,9 +90,13 @@ def messages() -> Iterator[Message]:
             if line and not line.startswith("#") and not (urgent and " /// " in line):
                 yield Message(line.replace("⏎", "\n").split(" /// ")[-1], urgent, weight)
     for concept in load_red_flags().concepts:
-        if concept.level is not CareLevel.SOON:
-            yield from (Message(text, True, OF_THE_FILE) for text in concept.match if " /// " not in text)
-        yield from (Message(text.split(" /// ")[-1], False, OF_THE_FILE) for text in concept.no_match)
+        # What should be seen soon is not harmless, but no emergency either.
+        urgent = concept.level is not CareLevel.SOON
+        weight = OF_THE_FILE if urgent else OF_OTHERS
+        yield from (Message(text, urgent, weight) for text in concept.match if " /// " not in text)
+        yield from (
+            Message(text.split(" /// ")[-1], False, OF_THE_FILE_HARMLESS) for text in concept.no_match
+        )
     for line in (ROOT / "evals" / "dev.jsonl").read_text("utf-8").splitlines():
         row = json.loads(line)
         urgent = row["kind"] == "urgent"

@@ -3,9 +3,9 @@
 python evals/safety_sets.py             # the rules alone; no model is needed
 python evals/safety_sets.py --answers   # and what the article in corpus/ is made to say
 
-Rows of ``red-flags-test.jsonl`` are labelled "urgent" or "harmless", those of ``treatment-test.jsonl``
-"treatment", "personal" or "neither"; `history` holds the person's earlier messages. No rule was written
-or mended with these messages in view.
+Rows of ``red-flags-test.jsonl`` and ``red-flags-visitors.jsonl`` are labelled "urgent" or "harmless", those of
+``treatment-test.jsonl`` "treatment", "personal" or "neither"; `history` holds the person's earlier messages.
+No rule was written or mended with these messages in view.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from b12qa.redflags import load_red_flags
 from b12qa.treatment import load_rules
 
 HERE = Path(__file__).parent
+RED_FLAG_SETS = ("red-flags-test.jsonl", "red-flags-visitors.jsonl")
 
 
 class Message(NamedTuple):
@@ -41,12 +42,11 @@ def messages(name: str) -> Iterator[Message]:
         yield Message(row["label"], row["message"], row["history"])
 
 
-def red_flags() -> Counter[tuple[str, bool]]:
-    """How many messages of each label get a care card, and how many do not."""
+def red_flags(name: str) -> Counter[tuple[str, bool]]:
+    """How many messages of each label of a set get a care card, and how many do not."""
     rules = load_red_flags()
     return Counter(
-        (message.label, rules.find(message.text, message.history) is not None)
-        for message in messages("red-flags-test.jsonl")
+        (message.label, rules.find(message.text, message.history) is not None) for message in messages(name)
     )
 
 
@@ -81,8 +81,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--answers", action="store_true", help="ask the article, and count what is shown")
     arguments = parser.parse_args()
-    for (label, card), count in sorted(red_flags().items()):
-        print(f"{label:10} {'a care card' if card else 'none':12} {count}")
+    for name in RED_FLAG_SETS:
+        print(name)
+        for (label, card), count in sorted(red_flags(name).items()):
+            print(f"{label:10} {'a care card' if card else 'none':12} {count}")
     for (label, taken_for), count in sorted(treatment().items()):
         print(f"{label:10} {taken_for:12} {count}")
     if arguments.answers:

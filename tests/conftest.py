@@ -26,6 +26,7 @@ from b12qa.web.surfaces import Surfaces
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from visiting import ScriptedAssistant, Visit
 
     from b12qa.web.page import Served
 
@@ -68,6 +69,20 @@ class HashingEncoder:
                 vectors[row, place % self.dimension] += 1
         unit: FloatMatrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
+
+
+# The longest files first, so that none is left to one process at the end (`--no-loadscope-reorder`).
+LONGEST_FIRST = (
+    "test_browser.py", "test_privacy.py", "test_building_faults.py", "test_browser_words.py",
+    "test_browser_access.py", "test_cli.py", "test_exported.py",
+    "test_engines.py", "test_notebooks.py", "test_web.py", "test_index.py", "test_api.py", "test_unasked.py",
+    "test_building.py", "test_embedding.py", "test_public_api.py", "test_reporting.py", "test_answering.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST_FIRST)))
 
 
 def serving(assistant: Assistant) -> Callable[[], Served]:
@@ -155,6 +170,41 @@ def browser() -> Iterator[Browser]:
 
     with launched() as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def address(assistant: Assistant) -> Iterator[str]:
+    """A chat that runs while the tests of a module do."""
+    from visiting import served
+
+    with served(assistant) as address:
+        yield address
+
+
+@pytest.fixture
+def chat(browser: Browser, address: str) -> Iterator[Visit]:
+    """The page of that chat."""
+    from visiting import visit
+
+    with visit(browser, address) as chat:
+        yield chat
+
+
+@pytest.fixture(scope="module")
+def scripted(assistant: Assistant) -> ScriptedAssistant:
+    """An assistant that says what a test wants."""
+    from visiting import ScriptedAssistant
+
+    return ScriptedAssistant(assistant.retriever)
+
+
+@pytest.fixture(scope="module")
+def scripted_address(scripted: ScriptedAssistant) -> Iterator[str]:
+    """The chat with that assistant."""
+    from visiting import served
+
+    with served(scripted) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

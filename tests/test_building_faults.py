@@ -462,11 +462,11 @@ def claim(index: Path) -> None:
 
 def refused_at_once(index: Path) -> None:
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         with pytest.raises(DamagedIndexError, match="Run: b12qa build"):
             open_index(index)
-        assert time.perf_counter() - started < 1
+        assert time.process_time() - started < 1
         assert tracemalloc.get_traced_memory()[1] < 50e6
     finally:
         tracemalloc.stop()

@@ -70,6 +70,8 @@ TEACHING_REACH = 5
 EARLIER_MESSAGES = 2
 # What two messages say together is less sure than what one says.
 MORE_POINTS_TOGETHER = 6
+# What is known to be seen soon is less than what nobody can tell only if it has so many points more.
+MORE_POINTS_BESIDE_A_NAME = 6
 # A longer sentence is read in parts.
 WORDS_OF_A_PART = 25
 # A whole message of so few words has points of its own: there is little to judge by.
@@ -160,9 +162,10 @@ class RedFlags:
     def meet(self, message: str, history: Sequence[str] = ()) -> tuple[Concept | None, bool]:
         """The most severe red flag of a message, or none, and whether it asks who or what is answering.
 
-        A flag of an earlier message counts as long as each message since then hangs on the one before,
-        and through no more than two of them, so that no card sticks for ever. The two messages before the
-        last one are also read together with it: "my leg is swollen", "only the left one, and it is hot".
+        A flag of an earlier message counts as long as each message since then hangs on the one before and
+        takes nothing back, and through no more than two of them, so that no card sticks for ever. The two
+        messages before the last one are also read together with it: "my leg is swollen", "only the left one,
+        and it is hot".
 
         Args:
             message: as typed, of any length.
@@ -179,7 +182,7 @@ class RedFlags:
         for earlier, later in zip(reversed(texts[:-1]), reversed(texts), strict=False):
             # Whoever has just told of an emergency may ask for something else; once more the card is shown.
             hangs = _hangs_on_the_one_before(later)
-            if later.anywhere("over") or not (hangs or later is last):
+            if later.anywhere("over") or _taken_back(later) or not (hangs or later is last):
                 break
             found |= {
                 number
@@ -202,11 +205,11 @@ OF_WORD = "word "
 _LEVELS = tuple(CareLevel)  # the most severe first
 # Lists that say how a thing is said. The rules below are about these.
 _FRAMES = (
-    "asked_of", "asking", "auxiliary", "body_owner", "claimed", "clause_start", "exaggerated", "fiction",
-    "fillers", "fills", "follows", "generic_person", "going_on", "happening", "harmless", "has", "intense",
-    "joins", "knows", "long_ago", "makes", "may", "negator", "never", "news", "not_asking", "not_negation",
-    "now", "opens_clause", "over", "person", "points_back", "present", "rated", "retold", "settled",
-    "showing", "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after",
+    "asked_of", "asking", "auxiliary", "body_owner", "cites", "claimed", "clause_start", "exaggerated",
+    "fiction", "fillers", "fills", "follows", "generic_person", "going_on", "happening", "harmless", "has",
+    "intense", "joins", "knows", "long_ago", "makes", "may", "negator", "never", "news", "not_asking",
+    "not_negation", "now", "opens_clause", "over", "person", "points_back", "present", "rated", "retold",
+    "settled", "showing", "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after",
     "teaches_before", "tells_me", "unheard_of", "whether",
 )  # fmt: skip
 _DOUBTS = ("fiction", "long_ago", "retold", "settled")
@@ -802,7 +805,7 @@ def _flagged(words: _Words, flags: RedFlags, claimed: bool = False) -> set[int]:
     names = set(words.hits)
     points = _most_points(words, flags)
     likely = claimed or points >= flags.least or not any(words.anywhere(name) for name in _DOUBTS)
-    found = {number for number, least in flags.by_points if points >= least}
+    found: set[int] = set()
     for name in names & flags.by_list.keys():
         for number, rule, needs in flags.by_list[name]:
             counts = likely or rule.mention is Mention.ALWAYS
@@ -810,7 +813,9 @@ def _flagged(words: _Words, flags: RedFlags, claimed: bool = False) -> set[int]:
                 matches = _matches(rule, rule.lists, words)
                 if any(_counts(match, rule.mention, words, claimed) for match in matches):
                     found.add(number)
-    return found
+    # What a rule knows by its name is not made unclear by a few points.
+    more = MORE_POINTS_BESIDE_A_NAME if found else 0
+    return found | {number for number, least in flags.by_points if points >= least + more}
 
 
 def _flagged_together(earlier: _Words, last: _Words, flags: RedFlags) -> set[int]:
@@ -948,6 +953,8 @@ def _counts(match: Match, mention: Mention, words: _Words, claimed: bool = False
         return False
     if personal:
         return True
+    if words.has("cites", context.sentence_start, context.first):
+        return False
     in_general = _asked_in_general(context, words)
     intense = words.has("intense", first - 2, first)
     return not in_general and (intense or not _teaches(context, words))
@@ -1079,6 +1086,12 @@ def _goes_on_asking(earlier: _Words, last: _Words) -> bool:
     asked = earlier.at("auxiliary", 0) or earlier.at("asking", 0)
     of_somebody = any(last.anywhere(name) for name in ("person", "body_owner", "now"))
     return asked and not (of_somebody or earlier.anywhere("person") or earlier.anywhere("body_owner"))
+
+
+def _taken_back(words: _Words) -> bool:
+    """Whether a message says that what was told is old, settled or made up: "that was 2009, he's fine"."""
+    said = [hit for name in ("fiction", "long_ago", "settled") for hit in words.hits.get(name, ())]
+    return not words.anywhere("now") and any(words.negated_by(start) < 0 for start, _ in said)
 
 
 def _hangs_on_the_one_before(words: _Words) -> bool:

@@ -1,0 +1,245 @@
+"""The chat in a real browser: it can be read, heard and used by everybody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Browser, expect
+from visiting import (
+    IN_A_BROWSER,
+    PHONE,
+    Visit,
+    visit,
+)
+
+from b12qa import rendering
+from b12qa.records import (
+    CareLevel,
+    Outcome,
+)
+from b12qa.safety import DISCLAIMER, LEVEL_WORDS
+from b12qa.web import replies
+
+pytestmark = IN_A_BROWSER
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_outcomes_look_different_and_not_by_colour_alone(
+    browser: Browser, scripted_address: str, scheme: str
+) -> None:
+    looks = set()
+    with visit(browser, scripted_address, color_scheme=scheme) as chat:
+        for outcome in Outcome:
+            answer = chat.ask(str(outcome))
+            expect(answer.locator("p.outcome")).to_have_text(rendering.OUTCOME_WORDS[outcome])
+            sign = answer.locator("p.outcome").evaluate("e => getComputedStyle(e, '::before').content")
+            line = answer.evaluate("e => getComputedStyle(e.querySelector('figure') ?? e).borderLeftStyle")
+            looks.add((sign, line))
+        assert len({sign for sign, _ in looks}) == len({line for _, line in looks}) == len(Outcome)
+
+
+def test_fault_shows_one_plain_sentence_and_no_detail(browser: Browser, scripted_address: str) -> None:
+    with visit(browser, scripted_address) as chat:
+        answer = chat.ask("fail")
+        expect(answer.locator(".notice.outcome")).to_have_text(replies.FAULT_WORDS)
+        expect(answer.locator(".notice.disclaimer")).to_have_text(DISCLAIMER)
+        expect(chat.page.get_by_text("secret detail")).to_have_count(0)
+        expect(chat.page.get_by_text("RuntimeError")).to_have_count(0)
+        expect(chat.ask("answered").locator("figure.quote").first).to_be_visible()
+
+
+CONTRAST = """
+(element) => {
+  const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b]
+    .map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  let behind = element;
+  const isClear = (e) => (parse(getComputedStyle(e).backgroundColor)[3] ?? 1) === 0;
+  while (isClear(behind)) behind = behind.parentElement;
+  const lights = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor]
+    .map((colour) => light(parse(colour)))
+    .sort((a, b) => b - a);
+  return (lights[0] + 0.05) / (lights[1] + 0.05);
+}
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_can_be_read_in_light_and_dark(
+    browser: Browser, scripted_address: str, scheme: str
+) -> None:
+    with visit(browser, scripted_address, color_scheme=scheme) as chat:
+        contrasts = {"button": chat.page.locator("button.ask").first.evaluate(CONTRAST)}
+        for question in (*Outcome, "fail", "y" * 501):
+            answer = chat.ask(str(question))
+            for selector in ("p.outcome", ".notice.disclaimer p", ".notice.outcome p"):
+                contrasts[f"{question[:9]} {selector}"] = answer.locator(selector).evaluate(CONTRAST)
+        quote = chat.page.locator("#conversation figure.quote").first
+        for selector in ("mark", ".words", ".leaf", ".where", "a.open"):
+            contrasts[selector] = quote.locator(selector).first.evaluate(CONTRAST)
+        for selector in ("header h1", "header .disclaimer", "#articles p", "#articles h2", ".b12qa.question"):
+            contrasts[selector] = chat.page.locator(selector).first.evaluate(CONTRAST)
+        for selector in ("#question textarea", "#question button", "#again", ".b12qa.privacy p"):
+            contrasts[selector] = chat.page.locator(selector).first.evaluate(CONTRAST)
+        assert {name: ratio for name, ratio in contrasts.items() if ratio < 4.5} == {}
+        paper = chat.page.locator(".gradio-container").evaluate("e => getComputedStyle(e).backgroundColor")
+        brightness = sum(int(part) for part in re.findall(r"\d+", paper)[:3])
+        assert (brightness < 200) is (scheme == "dark")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_care_card_is_announced_and_can_be_read(browser: Browser, scripted_address: str, scheme: str) -> None:
+    cards = {
+        "the ulcer on my ankle won't heal": CareLevel.SOON,
+        "my left calf is swollen and hot": CareLevel.URGENT,
+        "I have chest pain": CareLevel.EMERGENCY,
+        "I have chest pain " + "y" * 500: CareLevel.EMERGENCY,
+    }
+    with visit(browser, scripted_address, color_scheme=scheme) as chat:
+        for question, level in cards.items():
+            answer = chat.ask(question)
+            card = answer.locator(f"section.care.{level}")
+            expect(card.get_by_role("alert")).to_be_visible()
+            expect(card.get_by_role("heading")).to_be_visible()
+            expect(card.locator(".level")).to_have_text(LEVEL_WORDS[level])
+            for selector in (".level", "h2", "div > p:not(.level)", "li >> nth=1"):
+                assert card.locator(selector).evaluate(CONTRAST) >= 4.5
+            sizes = [
+                place.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+                for place in (card.locator("h2"), answer.locator("p.outcome"))
+            ]
+            assert level is CareLevel.SOON or sizes[0] > sizes[1]
+            assert answer.locator("figure.quote").count() == 0 or level is CareLevel.SOON
+
+
+# For everybody.
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+RUN_AXE = """
+async ([rules, exclude]) => {
+  const where = exclude.length ? { exclude } : document;
+  const found = await axe.run(where, { runOnly: rules, resultTypes: ["violations"] });
+  return found.violations
+    .filter((one) => ["serious", "critical"].includes(one.impact))
+    .map((one) => [one.id, ...one.nodes.map((node) => node.target.join(" "))]);
+}
+"""
+STATES = {
+    "answered": "can heartburn pills cause low b12?",
+    "related": "related",
+    "not covered": "not_covered",
+    "urgent": "I have chest pain",
+    "error": "fail",
+}
+MORE_STATES = {
+    "company first": "tablets or injections?",
+    "personal": "I am pregnant, how much should I take?",
+    "card and quotes": "the ulcer on my ankle won't heal",
+    "too long": "y" * 501,
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_any_state(browser: Browser, scripted_address: str, scheme: str) -> None:
+    found: dict[tuple[str, int], object] = {}
+
+    def look(chat: Visit, state: str, widths: Sequence[int] = (320, 390, 1280)) -> None:
+        for width in widths:
+            chat.page.set_viewport_size({"width": width, "height": 800})
+            chat.page.evaluate("scrollTo(0, document.body.scrollHeight)")  # the box covers what is below it
+            exclude = [] if state == "panel open" else [["#articles"]]
+            violations = chat.page.evaluate(RUN_AXE, [RULES, exclude])
+            if violations:
+                found[state, width] = violations
+
+    with visit(browser, scripted_address, color_scheme=scheme) as chat:
+        chat.page.evaluate(AXE)
+        look(chat, "welcome")
+        for state, question in STATES.items():
+            chat.page.set_viewport_size({"width": 1280, "height": 800})
+            chat.ask(question)
+            look(chat, state)
+            if state == "answered":
+                chat.answers.first.locator("a.open").first.click()
+                look(chat, "panel open")
+                chat.page.get_by_role("button", name="Close the article").click()
+            chat.start_over()
+        for state, question in MORE_STATES.items():
+            chat.ask(question)
+            look(chat, state, [320])
+        chat.page.route("**/queue/join*", lambda route: route.fulfill(status=429, json={"detail": "No."}))
+        chat.page.get_by_label("Your question").fill("and now?")
+        chat.page.get_by_role("button", name="Ask", exact=True).click()
+        expect(chat.page.locator("#asking [role=alert]")).to_be_visible()
+        look(chat, "refused", [320])
+        assert all("429" in each for each in chat.complaints)
+        chat.complaints.clear()
+    assert found == {}
+
+
+def test_answer_is_announced_once_and_politely(chat: Visit) -> None:
+    chat.page.evaluate(
+        """() => {
+          window.said = [];
+          const live = "[aria-live]:not([aria-live=off]), [role=status], [role=alert], [role=log]";
+          new MutationObserver((all) => all.forEach(({ target }) => {
+            const element = target.nodeType === 1 ? target : target.parentElement;
+            const region = element && element.closest(live);
+            if (region && region.getAttribute("aria-live") !== "off") window.said.push(region.textContent);
+          })).observe(document.body, { childList: true, subtree: true, characterData: true });
+        }"""
+    )
+    chat.ask("how much b12 in clams")
+    chat.ask("what is the capital of France?")
+    said = chat.page.evaluate("window.said.filter((words) => words.trim())")
+    assert said == ["From the article: Food sources of B12", "Not in the article"]
+
+
+def test_targets_are_large_enough_and_nothing_moves(browser: Browser, address: str) -> None:
+    with visit(browser, address, reduced_motion="reduce", **PHONE) as chat:
+        chat.ask("can heartburn pills cause low b12?")
+        targets = "#chat :is(button, a, summary, textarea), header button"
+        small = """all => all.map(one => [one.textContent, one.getBoundingClientRect()])
+            .filter(([, box]) => box.width > 0 && Math.min(box.width, box.height) < 24)"""
+        assert chat.page.locator(targets).evaluate_all(small) == []
+        chat.page.get_by_role("button", name="Read the article").click()
+        assert chat.page.locator("#reading .tools :is(button, input, summary)").evaluate_all(small) == []
+        moving = "document.getAnimations().filter(one => one.effect.getTiming().duration > 0).length"
+        assert chat.page.evaluate(moving) == 0
+
+
+def test_text_may_be_twice_as_large(browser: Browser, address: str) -> None:
+    with visit(browser, address, **{**PHONE, "is_mobile": False}) as chat:
+        chat.page.evaluate("document.documentElement.style.fontSize = '200%'")
+        chat.ask("what is the capital of France?")
+        answer = chat.ask("can heartburn pills cause low b12?")
+        assert chat.page.evaluate("document.documentElement.scrollWidth") == 390
+        size = answer.locator("blockquote p").first.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+        assert size > 32
+        answer.locator("a.open").first.click()
+        assert chat.page.evaluate("document.documentElement.scrollWidth") == 390
+        expect(chat.page.locator(".place.opened")).to_be_in_viewport()
+
+
+def test_marks_are_seen_where_the_system_chooses_the_colours(browser: Browser, address: str) -> None:
+    with visit(browser, address, forced_colors="active") as chat:
+        mark = chat.ask("how much b12 in clams").locator("mark").first
+        plain, marked = (
+            place.evaluate("e => getComputedStyle(e).backgroundColor")
+            for place in (chat.page.locator("body"), mark)
+        )
+        assert plain != marked
+        assert mark.evaluate("e => getComputedStyle(e).textDecorationLine") == "underline"
+        company = chat.ask("tablets or injections?").locator(".noted.partner")
+        letters = [
+            place.evaluate("e => getComputedStyle(e).color")
+            for place in (company.locator("mark").first, company.locator(".leaf").first)
+        ]
+        assert letters[0] == letters[1], "unmarked words must not have the colour of marked ones"

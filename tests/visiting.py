@@ -1,0 +1,136 @@
+"""A person who visits the chat in a browser, and an assistant that says what a test wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from chromium import CHROMIUM, listening
+from conftest import serving
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from b12qa import rendering
+from b12qa.answering import MAX_QUOTES, Assistant
+from b12qa.records import (
+    Answer,
+    Document,
+    Excerpt,
+    Notice,
+    NoticeKind,
+    Outcome,
+    Sentence,
+)
+from b12qa.safety import disclaimer
+from b12qa.web.page import build_app
+
+WAIT_MILLISECONDS = 30_000
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+expect.set_options(timeout=WAIT_MILLISECONDS)
+
+IN_A_BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.model,
+    pytest.mark.skipif(
+        not CHROMIUM.exists(),
+        reason=f"THE CHAT IS NOT TESTED: {CHROMIUM} is missing. Run: apt-get install chromium",
+    ),
+]
+
+
+def served(assistant: Assistant) -> AbstractContextManager[str]:
+    """The address of a chat that runs while the block does."""
+    return listening(build_app(serving(assistant)))
+
+
+@dataclass
+class Visit:
+    """A page of the chat, and everything that it asked of the network or complained about."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def ask(self, question: str) -> Locator:
+        """Type a question, press Enter and wait for one more answer."""
+        answers = self.answers
+        before = answers.count()
+        box = self.page.get_by_label("Your question")
+        box.fill(question)
+        box.press("Enter")
+        answers.nth(before).wait_for()  # looks at every frame; `expect` soon looks but once a second
+        expect(answers).to_have_count(before + 1)
+        return answers.last
+
+    def start_over(self) -> None:
+        self.page.get_by_role("button", name="Start over").click()
+        expect(self.page.locator("#conversation .b12qa.welcome")).to_be_visible()
+
+    @property
+    def answers(self) -> Locator:
+        return self.page.locator("#conversation .b12qa.answer")
+
+
+@contextmanager
+def visit(browser: Browser, address: str, **settings: Any) -> Iterator[Visit]:
+    """Open the chat in a fresh browser profile, and afterwards check that it kept to itself."""
+    context: BrowserContext = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **settings})
+    context.set_default_timeout(WAIT_MILLISECONDS)
+    page = context.new_page()
+    visit = Visit(page)
+    context.on("request", lambda request: visit.requests.append(request.url))
+    page.on("websocket", lambda connection: visit.requests.append(connection.url))
+    page.on("console", lambda m: visit.complaints.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    page.on("response", lambda r: visit.complaints.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    page.goto(address)
+    expect(page.locator("#conversation .b12qa.welcome")).to_be_visible()
+    expect(page.locator("#articles .b12qa.document").first).to_be_attached()
+    expect(page.locator("#reading .contents a").first).to_be_attached()
+    yield visit
+    elsewhere = [url for url in visit.requests if not url.startswith((f"{address}/", "data:"))]
+    assert elsewhere == [], "the page may only talk to its own server"
+    assert visit.complaints == []
+    context.close()
+
+
+def plain_quotes(answer: Answer) -> list[str]:
+    return [rendering.plain(quote) for quote in answer.quotes]
+
+
+def shown_quotes(answer: Locator) -> list[str]:
+    """The text content of each quote, blanks and line breaks included."""
+    at_once = "all => all.filter(one => !one.closest('details')).map(one => one.textContent)"
+    shown: list[str] = answer.locator("figure.quote .words").evaluate_all(at_once)
+    return shown
+
+
+def words_of(document: Document, sentence: Sentence) -> str:
+    start, end = sentence.start, sentence.end
+    return rendering.plain(Excerpt(document.text[start:end], start, end, document.markup.within(start, end)))
+
+
+@dataclass(frozen=True)
+class ScriptedAssistant(Assistant):
+    """Gives a fixed outcome for some questions, fails for one, and notes what it was asked."""
+
+    calls: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+
+    def ask(
+        self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
+    ) -> Answer:
+        if max_quotes == MAX_QUOTES:  # asked by a person, and not to see what may be suggested
+            self.calls.append((question, tuple(history)))
+        if question == "fail":
+            raise RuntimeError("a secret detail")
+        try:
+            outcome = Outcome(question)
+        except ValueError:
+            return Assistant.ask(self, question, history, max_quotes, literal=literal)
+        quotes = Assistant.ask(self, "how much b12 in clams").quotes
+        if outcome in (Outcome.NOT_COVERED, Outcome.URGENT):
+            quotes = ()
+        notices = (Notice(NoticeKind.OUTCOME, f"What there is to say: {outcome}."), disclaimer())
+        return Answer(question, question, outcome, 0.5, quotes, notices)
