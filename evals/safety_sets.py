@@ -3,8 +3,8 @@
 python evals/safety_sets.py             # the rules alone; no model is needed
 python evals/safety_sets.py --answers   # and what the article in corpus/ is made to say
 
-Rows of ``red-flags-test.jsonl`` and ``red-flags-visitors.jsonl`` are labelled "urgent" or "harmless", those of
-``treatment-test.jsonl`` "treatment", "personal" or "neither"; `history` holds the person's earlier messages.
+Rows of ``red-flags-test.jsonl`` and ``red-flags-visitors.jsonl`` are labelled "urgent" or "harmless", those
+of ``treatment-test.jsonl`` "treatment", "personal" or "neither"; `history` holds what the person said before.
 No rule was written or mended with these messages in view.
 """
 
