@@ -21,7 +21,7 @@ build: $(VENV)/.chat ## Build the index
 
 test: lint ## Run everything that decides whether a change is good
 	$(MAKE) --no-print-directory --jobs 2 types build
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test ## Style and common mistakes
 	$(BIN)/ruff check .

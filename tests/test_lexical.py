@@ -225,6 +225,7 @@ def test_missing_words_name_what_no_document_uses() -> None:
         "is an oyster a clam?",  # other forms of the documents' words
         "are oystres and kippers rich?",  # misspelt, and known from an answered question
         "2024 b13 90.7 µg2",  # numbers
+        "Hi! hiya, thx, lol",  # said in passing
         "",
     ],
 )

@@ -28,7 +28,7 @@ def executed(notebook: Path, folder: Path, cells: int | None = None) -> list[Any
     content = opened(notebook)
     content.cells = content.cells[:cells]
     client = NotebookClient(
-        content, timeout=120, startup_timeout=60, resources={"metadata": {"path": str(folder)}}
+        content, timeout=300, startup_timeout=120, resources={"metadata": {"path": str(folder)}}
     )
     client.execute()
     return [cell for cell in content.cells if cell.cell_type == "code"]

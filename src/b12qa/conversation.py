@@ -57,6 +57,8 @@ _SEVERAL = re.compile(
     re.IGNORECASE,
 )
 MAX_PARTS = 3
+# So many words that are everywhere in a document say something together.
+MIN_TERMS_OF_A_QUESTION = 3
 # A pointer in a long question usually points inside it.
 _MAX_TERMS_WITH_POINTER = 4
 
@@ -147,7 +149,9 @@ def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Q
 def _dependence(question: str, topics: Topics) -> Dependence:
     content = _content(question, topics)
     if not content:
-        return Dependence.EMPTY
+        # "what would my widow receive in benefits?" in a document that is all about widows and benefits.
+        names_several = len(set(terms(question)) - _EMPTY_WORDS) >= MIN_TERMS_OF_A_QUESTION
+        return Dependence.FRAGMENT if names_several else Dependence.EMPTY
     if _RETURN.search(question):
         return Dependence.RETURN
     if _CORRECTION.search(question):

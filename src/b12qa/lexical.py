@@ -45,6 +45,11 @@ MIN_LENGTH_TO_CORRECT = 4
 MIN_LENGTH_FOR_TWO_EDITS = 8
 # The most frequent English words name nothing in particular.
 EVERYDAY_RANK = 4000
+# Said to be polite or in passing; none of them names what a document could lack.
+_SAID_IN_PASSING = frozenset(
+    """hi hello hey hiya howdy greetings hallo thanks thx thankyou ta cheers bye goodbye sorry lol haha hmm
+    pls plz""".split()
+)
 
 
 def words(text: str) -> list[str]:
@@ -214,6 +219,7 @@ class Vocabulary:
             for word in dict.fromkeys(words(self.bring_to(question)))
             if word.isalpha()
             and word not in STOP_WORDS
+            and word not in _SAID_IN_PASSING
             and _STEMMER.stemWord(word) not in known
             and english_ranks().get(word, EVERYDAY_RANK) >= EVERYDAY_RANK
         ]
