@@ -47,9 +47,11 @@ MIN_LENGTH_FOR_TWO_EDITS = 8
 EVERYDAY_RANK = 4000
 # Said to be polite or in passing; none of them names what a document could lack.
 _SAID_IN_PASSING = frozenset(
-    """hi hello hey hiya howdy greetings hallo thanks thx thankyou ta cheers bye goodbye sorry lol haha hmm
-    pls plz""".split()
-)
+    {
+        "hi", "hello", "hey", "hiya", "howdy", "greetings", "hallo", "thanks", "thx", "thankyou", "ta",
+        "cheers", "bye", "goodbye", "sorry", "lol", "haha", "hmm", "pls", "plz",
+    }
+)  # fmt: skip
 
 
 def words(text: str) -> list[str]:
