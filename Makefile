@@ -40,7 +40,7 @@ bench: $(VENV)/.test ## Run b12qa beside its peers; make bench BENCH=--quick tak
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) benchmarks/.peers $(INDEX)/[0-9a-f]* $(INDEX)/CURRENT $(INDEX)/PREVIOUS $(INDEX)/ROLLED-BACK .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) benchmarks/.peers $(INDEX)/[0-9a-f]* $(INDEX)/CURRENT $(INDEX)/PREVIOUS $(INDEX)/ROLLED-BACK $(INDEX)/.parts-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "b12qa needs Python 3.11 or later; name one: make PYTHON=python3.12 ...")'
