@@ -233,9 +233,9 @@ def test_a_second_build_is_told_who_builds_and_may_build_when_that_one_is_dead(
             build(index, small_corpus)
         with pytest.raises(BuildLockedError, match=message):
             roll_back(index)
-        started = time.process_time()
+        started = time.perf_counter()
         refusal = run("build", "--index", index, "--corpus", small_corpus)
-        assert time.process_time() - started < 1
+        assert time.perf_counter() - started < 1
         assert refusal.exit_code == 2
         assert refusal.stderr.startswith(f"b12qa: {index} is being written by process {process.pid}.")
         assert contents(index) == before
@@ -339,9 +339,9 @@ def test_a_rollback_serves_the_generation_before_until_the_next_build(
     before = contents(index)
     edit(small_corpus)
     build(index, small_corpus)
-    started = time.process_time()
+    started = time.perf_counter()
     earlier = roll_back(index)
-    assert time.process_time() - started < 1
+    assert time.perf_counter() - started < 1
     assert contents(index) == before
     assert earlier.generation == current_generation(index)
 

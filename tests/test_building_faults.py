@@ -224,7 +224,7 @@ def test_on_a_full_disk_no_build_fails_in_silence(small_disk: Path, small_corpus
 
 # A sudden end.
 
-KILLS = 100
+KILLS = 200
 KILLED_AT_RANDOM = """
 import os, random, signal, sys, time
 from pathlib import Path
@@ -462,11 +462,11 @@ def claim(index: Path) -> None:
 
 def refused_at_once(index: Path) -> None:
     tracemalloc.start()
-    started = time.process_time()
+    started = time.perf_counter()
     try:
         with pytest.raises(DamagedIndexError, match="Run: b12qa build"):
             open_index(index)
-        assert time.process_time() - started < 1
+        assert time.perf_counter() - started < 1
         assert tracemalloc.get_traced_memory()[1] < 50e6
     finally:
         tracemalloc.stop()

@@ -108,7 +108,7 @@ def test_words_for_people_leave_out_what_did_not_happen() -> None:
 
 def test_a_large_section_rewritten_is_compared_quickly() -> None:
     before = "# Tea\n\n" + "\n\n".join(f"Tea number {i} is old and good." for i in range(1000))
-    started = time.process_time()
+    started = time.perf_counter()
     found = changes(before, before.replace("good", "bad"))
     assert found["Tea"] == section("Tea", changed=1000)
-    assert time.process_time() - started < 5
+    assert time.perf_counter() - started < 5

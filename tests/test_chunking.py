@@ -352,5 +352,5 @@ def test_cutting_takes_time_in_proportion_to_the_text(text: str) -> None:
     def cut(document: Document) -> Chunks:
         return chunk_documents([document], lambda words: len(words) // 4 + 2, 256)
 
-    # Four times the text; a square would take 16 times as long.
-    assert seconds(lambda: cut(long)) < 12 * seconds(lambda: cut(short))
+    # A machine whose speed doubles from one run to the next needs several to show its best.
+    assert seconds(lambda: cut(long), runs=6) < 9 * seconds(lambda: cut(short), runs=6)

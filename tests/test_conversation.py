@@ -35,6 +35,8 @@ def understood(question: str, *history: str) -> Query:
         ([FOODS], "ok, thanks. anything else?", Dependence.EMPTY, FOODS),
         # What everything here is about asks for nothing in particular, but says what to look at.
         ([FOODS], "vitamin b12?", Dependence.EMPTY, f"{FOODS} vitamin b12?"),
+        # Several of such words ask for something, and are searched alone as well.
+        ([FOODS], "vitamin b12 in mcg?", Dependence.FRAGMENT, f"{FOODS} vitamin b12 in mcg?"),
         ([INJECTIONS, "anything else?"], "for children?", Dependence.FRAGMENT, f"{INJECTIONS} for children?"),
         # A unit is in every passage too, but what it measures was said before.
         ([INJECTIONS], "how many mcg?", Dependence.FRAGMENT, f"{INJECTIONS} how many mcg?"),

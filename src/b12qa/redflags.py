@@ -70,7 +70,7 @@ TEACHING_REACH = 5
 EARLIER_MESSAGES = 2
 # What two messages say together is less sure than what one says.
 MORE_POINTS_TOGETHER = 6
-# What is known to be seen soon is less than what nobody can tell only if it has so many points more.
+# Beside what a rule has found by its name, points alone count only if there are so many more.
 MORE_POINTS_BESIDE_A_NAME = 6
 # A longer sentence is read in parts.
 WORDS_OF_A_PART = 25
@@ -813,7 +813,6 @@ def _flagged(words: _Words, flags: RedFlags, claimed: bool = False) -> set[int]:
                 matches = _matches(rule, rule.lists, words)
                 if any(_counts(match, rule.mention, words, claimed) for match in matches):
                     found.add(number)
-    # What a rule knows by its name is not made unclear by a few points.
     more = MORE_POINTS_BESIDE_A_NAME if found else 0
     return found | {number for number, least in flags.by_points if points >= least + more}
 
