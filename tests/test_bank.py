@@ -90,7 +90,7 @@ def test_kernel_falls_from_one_with_the_distance() -> None:
 
 def test_coefficients_agree_with_the_long_way() -> None:
     expected = long_way_coefficients(ANCHORS, long_way_targets())
-    np.testing.assert_allclose(taught().coefficients, expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(taught().coefficients, expected.T, rtol=1e-3, atol=1e-4)
 
 
 def test_scores_of_a_query_agree_with_the_long_way() -> None:
@@ -218,7 +218,7 @@ def test_bank_tells_its_own_questions_apart() -> None:
 
 def test_bank_without_open_questions_answers_what_is_not_far_off() -> None:
     model = taught(n_open=0)
-    assert model.coefficients.shape == (N_SENTENCES + N_ANSWERED, N_SENTENCES + 1)
+    assert model.coefficients.shape == (N_SENTENCES + 1, N_SENTENCES + N_ANSWERED)
     assert model.calibration == UNTAUGHT
     near, far = SIGNALS._replace(nearest=0.6), SIGNALS._replace(nearest=0.2)
     assert model.calibration.confidence(near) > 0.8
@@ -245,11 +245,11 @@ def test_calibration_survives_the_manifest() -> None:
 
 def test_sums_that_cancel_out_are_closer_than_rounding_and_have_the_same_bits_in_any_company() -> None:
     random = np.random.default_rng(5)
-    coefficients = random.normal(0, 3, size=(1000, 5)).astype(np.float32)  # 15 blocks and a rest
+    coefficients = random.normal(0, 3, size=(5, 10_000)).astype(np.float32)  # two blocks and a rest
     model = BankModel(coefficients, UNTAUGHT)
-    cosines = random.uniform(-0.1, 0.9, size=(4, 1000)).astype(np.float32)
+    cosines = random.uniform(-0.1, 0.9, size=(4, 10_000)).astype(np.float32)
     found = np.column_stack(model.apply(cosines))
-    exact = kernel(cosines).astype(np.float64) @ coefficients.astype(np.float64)
+    exact = kernel(cosines).astype(np.float64) @ coefficients.astype(np.float64).T
     np.testing.assert_allclose(found[:, :-1], exact[:, :-1], atol=1e-4)
     np.testing.assert_allclose(found[:, -1], exact[:, -1], atol=1e-3)
     for row, one in enumerate(cosines):

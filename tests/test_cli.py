@@ -380,6 +380,13 @@ def test_version() -> None:
     assert run("--version").stdout == f"b12qa {b12qa.__version__}\n"
 
 
+def test_python_dash_m_is_the_command() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "b12qa", "--version"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout == f"b12qa {b12qa.__version__}\n"
+
+
 # Reviewing an edit.
 
 

@@ -24,7 +24,7 @@ from b12qa.lexical import LexicalIndex, Scores
 KERNEL_WIDTH = 1.0
 RIDGE = 0.05
 MAX_ANCHORS = 12_000
-TERMS_OF_A_BLOCK = 64
+TERMS_OF_A_BLOCK = 4096
 # Share of bank questions whose nearest neighbour may be further away than "far off" begins.
 FAR_OFF_PERCENTILE = 0.2
 FAR_OFF_SHARPNESS = 0.03
@@ -71,7 +71,7 @@ class Calibration:
 class BankModel:
     """What one document's bank taught."""
 
-    coefficients: FloatMatrix  # shape (n_anchors, n_sentences + 1); the last column is "is answered"
+    coefficients: FloatMatrix  # shape (n_sentences + 1, n_anchors); the last row is "is answered"
     calibration: Calibration
 
     def apply(self, cosines: FloatMatrix) -> tuple[FloatMatrix, FloatMatrix]:
@@ -87,22 +87,22 @@ class BankModel:
         weights = kernel(cosines)
         # One term after the other, which is less exact than blocks, and has the bits that ANSWERED_FROM was
         # chosen with: blocks would move two of 1,876 evaluation questions over a border.
-        answerable = np.cumsum(weights * self.coefficients[:, -1], axis=1)[:, -1]
-        return _product(weights, self.coefficients[:, :-1]), answerable
+        answerable = np.cumsum(weights * self.coefficients[-1], axis=1)[:, -1]
+        return _product(weights, self.coefficients[:-1]), answerable
 
 
 def _product(values: FloatMatrix, coefficients: FloatMatrix) -> FloatMatrix:
-    """The matrix product, added up in one order whatever the number of cores.
+    """``values @ coefficients.T``, added up in one order whatever the number of cores.
 
-    BLAS shares it out to as many threads as there are cores, which wait for one another longer than it
-    takes, and the order in which it adds depends on their number. Thousands of terms cancel out here: sums of
-    short blocks, added up, are closer to the exact ones than one long sum.
+    BLAS shares a matrix product, and a product of two very long rows, out to as many threads as there are
+    cores, which wait for one another longer than it takes, and the order in which it adds depends on their
+    number. Row by row and in blocks it does neither. Thousands of terms cancel out here: the many short sums
+    that BLAS keeps for a row are closer to the exact one than one long sum.
     """
-    whole = len(coefficients) // TERMS_OF_A_BLOCK * TERMS_OF_A_BLOCK
-    shape = (-1, TERMS_OF_A_BLOCK, coefficients.shape[1])
-    blocks = values[:, :whole].reshape(len(values), *shape[:2])
-    sums = np.einsum("qbi,bij->qbj", blocks, coefficients[:whole].reshape(shape))
-    product: FloatMatrix = sums.sum(axis=1) + np.einsum("qi,ij->qj", values[:, whole:], coefficients[whole:])
+    product = np.zeros((len(values), len(coefficients)), dtype=np.float32)
+    for start in range(0, coefficients.shape[1], TERMS_OF_A_BLOCK):
+        block = slice(start, start + TERMS_OF_A_BLOCK)
+        product += np.vecdot(values[:, np.newaxis, block], coefficients[:, block])
     return product
 
 
@@ -159,7 +159,7 @@ def fit(
         )
         nearest = _left_out_nearest(anchors, n_sentences, n_answered)
         calibration = _calibrate(signals, targets[n_sentences:, -1] > 0, nearest)
-    return BankModel(coefficients.astype(np.float32), calibration)
+    return BankModel(np.ascontiguousarray(coefficients.T, dtype=np.float32), calibration)
 
 
 def calibration_from_dict(record: Mapping[str, float]) -> Calibration:

@@ -216,7 +216,7 @@ def summarize(results: Sequence[Result]) -> Evaluation:
 
     def share(name: str, group: Sequence[Result], value: Callable[[Result], float]) -> None:
         if group:
-            measures[name] = _mean(np.array([float(value(r)) for r in group]))
+            measures[name] = mean(np.array([float(value(r)) for r in group]))
 
     def two(name: str, a: Sequence[Result], b: Sequence[Result], of: Callable[[Array, Array], float]) -> None:
         some, others = ([r for r in group if r.outcome != "urgent"] for group in (a, b))
@@ -255,7 +255,7 @@ def summarize(results: Sequence[Result]) -> Evaluation:
     styles = sorted({r.style for r in answerable if r.style})
     by_style = {
         style: {
-            f"evidence success@{k}": _mean(
+            f"evidence success@{k}": mean(
                 np.array([float(r.found(k)) for r in answerable if r.style == style])
             )
             for k in (1, 3)
@@ -383,6 +383,11 @@ def plot_risk_coverage(evaluation: Evaluation, path: Path) -> None:
 # Measures. Each takes plain arrays, so that a test can work it out by hand.
 
 
+def mean(values: Array) -> Measure:
+    """The mean of some values, with its interval; of differences in pairs, the interval of the difference."""
+    return _bootstrap((values,), lambda v: float(v.mean()))
+
+
 def auroc(positive: Array, negative: Array) -> float:
     """Probability that a positive scores above a negative; ties count half.
 
@@ -453,10 +458,6 @@ def _reciprocal_rank(result: Result) -> float:
 
 def _confidences(results: Iterable[Result]) -> Array:
     return np.array([r.confidence for r in results], dtype=float)
-
-
-def _mean(values: Array) -> Measure:
-    return _bootstrap((values,), lambda v: float(v.mean()))
 
 
 def _bootstrap(arrays: tuple[Array, ...], of: Callable[..., float]) -> Measure:

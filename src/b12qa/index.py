@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 IntMatrix = npt.NDArray[np.int64]
 FileContent = bytes | mmap.mmap
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 ROLLED_BACK = "ROLLED-BACK"
@@ -732,7 +732,7 @@ def _bank_shapes(
     answered = Counter(sentences[question.sentence].document for question in questions)
     left_open = Counter(question.document for question in open_questions)
     return {
-        number: (own[number] + answered[number] + left_open[number], own[number] + 1)
+        number: (own[number] + 1, own[number] + answered[number] + left_open[number])
         for number in sorted(answered)
     }
 
