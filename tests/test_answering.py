@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, HashingEncoder
 
 import b12qa
-from b12qa.answering import ANSWERED_FROM, HELD_BACK, Assistant, corpus_folder
+from b12qa.answering import ANSWERED_FROM, HELD_BACK, Assistant, corpus_folder, reason_for
 from b12qa.building import build_index
 from b12qa.corpus import Corpus, parse_document, read_corpus
 from b12qa.embedding import Encoder, FloatMatrix
@@ -24,7 +24,8 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.index import open_index
-from b12qa.records import Answer, NoticeKind, Outcome, SearchResults
+from b12qa.lexical import terms
+from b12qa.records import Answer, NoticeKind, OpenQuestion, Outcome, SearchResults
 from b12qa.retrieval import Retriever
 from b12qa.safety import DISCLAIMER
 
@@ -452,3 +453,35 @@ def test_a_question_mark_that_nobody_typed_changes_no_answer(assistant: Assistan
         assert (without.outcome, without.confidence) == (with_mark.outcome, with_mark.confidence)
         assert [quote.text for quote in without.quotes] == [quote.text for quote in with_mark.quotes]
     assert assistant.ask("how much b12 is in mushrooms").outcome is not Outcome.ANSWERED
+
+
+NEAR_CHILDREN = (
+    ("Can one overdose a child with adult tablets?", "does not mention children's overdose", 0.63),
+    ("Which tablets do kids like?", "gives no taste of tablets", 0.6),
+    ("Can children take the spray?", "does not mention children", 0.56),
+    ("Can children swim?", "does not mention swimming", 0.5),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "lowered", "reason"),
+    [
+        ("can children take it?", 0.0, "does not mention children"),
+        ("can a child take too much of it, an overdose?", 0.0, "does not mention children's overdose"),
+        ("can children take it?", 0.07, ""),  # none is near any more
+        ("how do the tablets taste?", 0.0, "gives no taste of tablets"),
+        ("how is it made?", 0.0, ""),  # near, and of something else
+    ],
+)
+def test_what_is_missing_is_what_was_asked_for(question: str, lowered: float, reason: str) -> None:
+    near = [(OpenQuestion(text, 0, 0, reason), cosine - lowered) for text, reason, cosine in NEAR_CHILDREN]
+    assert reason_for(set(terms(question)), near) == reason
+
+
+def test_a_reason_may_name_more_than_was_asked_unless_its_question_does() -> None:
+    """ "Gives no dose in pregnancy" fits "may I take it in pregnancy?", whose word for a dose is "take"."""
+    asked = set(terms("may I take it in pregnancy?"))
+    near = OpenQuestion("How much should a woman take in pregnancy?", 0, 0, "gives no dose in pregnancy")
+    assert reason_for(asked, [(near, 0.6)]) == near.reason
+    other = near._replace(text="What is the dose in pregnancy?")
+    assert reason_for(asked, [(other, 0.6)]) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from b12qa.records import (
     Document,
     Notice,
     NoticeKind,
+    OpenQuestion,
     Outcome,
     Quote,
     QuoteRole,
@@ -46,6 +48,8 @@ RELATED_FROM = 0.2
 QUOTE_SHARE = 0.35
 # An open question of the bank says what is missing only if it is about the same thing.
 SAME_QUESTION_COSINE = 0.6
+# Or, if its reason names nothing but what was asked, at least near it.
+LIKE_QUESTION_COSINE = 0.5
 MAX_MISSING_WORDS = 2
 # How much a message counts as a whole, beside the questions in it.
 WHOLE_WEIGHT = 0.5
@@ -314,11 +318,9 @@ class Assistant:
 
     def _missing(self, query: Query, ranking: Ranking) -> list[Notice]:
         """What the article lacks, where the bank or the words of the question tell."""
-        found = ranking.open_question
-        same = found is not None and ranking.open_question_cosine >= SAME_QUESTION_COSINE
-        # "does not mention breastfeeding" would be true, and beside the point of a question on pregnancy.
-        if found and same and set(terms(found.reason)) & set(terms(query.question)):
-            return [Notice(NoticeKind.MISSING, f"The article {found.reason}.")]
+        reason = reason_for(set(terms(query.question)), ranking.open_questions)
+        if reason:
+            return [Notice(NoticeKind.MISSING, f"The article {reason}.")]
         missing = self.retriever.vocabulary.missing_words(query.question)[:MAX_MISSING_WORDS]
         if not missing:
             return []
@@ -348,6 +350,35 @@ def _outcome(confidence: float) -> Outcome:
     if confidence >= ANSWERED_FROM:
         return Outcome.ANSWERED
     return Outcome.RELATED if confidence >= RELATED_FROM else Outcome.NOT_COVERED
+
+
+# Stems with which a reason says that something is missing, rather than what.
+_SAYS = frozenset(
+    terms("mention give say name describe explain compare list make report state amount figure")
+)
+
+
+def reason_for(asked: AbstractSet[str], open_questions: Iterable[tuple[OpenQuestion, float]]) -> str:
+    """What is missing, as the bank says it of an open question that asks for the same; or nothing.
+
+    "does not mention children's overdose" is beside the point of "can children take it?": what an open
+    question and its reason both name must have been asked. A reason that names only what was asked comes
+    first, "does not mention children".
+
+    Args:
+        asked: the stems of the question.
+        open_questions: with their cosines, the nearest first.
+    """
+    close = ""
+    for found, cosine in open_questions:
+        names = set(terms(found.reason)) - _SAYS
+        beyond = names - asked
+        if names and not beyond and cosine >= LIKE_QUESTION_COSINE:
+            return found.reason
+        same = cosine >= SAME_QUESTION_COSINE and names & asked and beyond.isdisjoint(terms(found.text))
+        if same and not close:
+            close = found.reason
+    return close
 
 
 def _absent_parts(outcome: Outcome, query: Query, parts: Sequence[Ranking]) -> list[Notice]:

@@ -450,7 +450,7 @@ def asked_sections(assistant: Assistant, feedback: Iterable[Feedback]) -> tuple[
     index = assistant.retriever.index
     sections: dict[tuple[int, int], list[AskedQuestion]] = {}
     for group, ranking in zip(groups, rankings, strict=True):
-        known = ranking.open_question if ranking.open_question_cosine >= LIKE_COSINE else None
+        known = next((found for found, cosine in ranking.open_questions if cosine >= LIKE_COSINE), None)
         # An open question of the bank stands where an editor put it; without one, the search must tell.
         best = index.sentences[ranking.best]
         place = (known.document, known.section) if known else _section(index, best)

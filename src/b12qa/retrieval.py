@@ -43,6 +43,8 @@ Picked = slice | np.ndarray
 
 DEFAULT_TOP_K = 5
 UBIQUITOUS_SHARE = 0.25
+# So many open questions are looked at for what is missing.
+NEAREST_OPEN = 5
 # Without a bank: cosine of the best match against "answers", measured without the bank.
 COSINE_MIDPOINT = 0.42
 COSINE_STEEPNESS = 18.0
@@ -72,8 +74,7 @@ class Ranking:
 
     scores: Scores  # shape (n_sentences,), standardized; higher is better, minus infinity where not compared
     confidence: float  # that the best sentence's document answers, 0 to 1
-    open_question: OpenQuestion | None  # the open question that is nearest to what was asked
-    open_question_cosine: float
+    open_questions: tuple[tuple[OpenQuestion, float], ...]  # those nearest to what was asked, with cosines
 
     @property
     def best(self) -> int:
@@ -214,7 +215,7 @@ class Retriever:
             for reading in readings
             if reading.trust
         ) / sum(reading.trust for reading in readings)
-        return Ranking(scores, confidence, *self._nearest_open(known[readings[0].text].cosines))
+        return Ranking(scores, confidence, self._nearest_open(known[readings[0].text].cosines))
 
     def results(self, ranking: Ranking, top_k: int | None = None) -> SearchResults:
         """The best passages of a ranking. Arguments and errors as in `search`."""
@@ -374,11 +375,9 @@ class Retriever:
             )
         )
 
-    def _nearest_open(self, cosines: _Cosines) -> tuple[OpenQuestion | None, float]:
-        if not cosines.open_questions.size:
-            return None, 0.0
-        row = int(cosines.open_questions.argmax())
-        return self.index.open_questions[row], float(cosines.open_questions[row])
+    def _nearest_open(self, cosines: _Cosines) -> tuple[tuple[OpenQuestion, float], ...]:
+        rows = np.argsort(-cosines.open_questions, kind="stable")[:NEAREST_OPEN]
+        return tuple((self.index.open_questions[row], float(cosines.open_questions[row])) for row in rows)
 
     # What is the same for every query.
 
