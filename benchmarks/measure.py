@@ -87,7 +87,7 @@ document = sorted(corpus.glob("*.md"))[-1]
 for number in range(runs):
     text = document.read_text("utf-8")
     end = re.search(r"[a-z0-9]\.(?=\s)", text).start() + 1
-    document.write_text(text[:end] + f" (edit {number})" + text[end:], "utf-8")
+    document.write_text(text[:end] + f", edit {number}" + text[end:], "utf-8")
     report, seconds = build("grown")
     incremental.append(seconds)
     embedded.append(report.embedded)

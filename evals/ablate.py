@@ -42,11 +42,10 @@ class NoCorrection(Vocabulary):
 def variants(retriever: Retriever) -> dict[str, Retriever]:
     """The retriever, and what is left of it without each part."""
     whole, index = Parts(), retriever.index
-    unspelt = replace(retriever)
-    words = retriever.vocabulary
-    unspelt.__dict__["vocabulary"] = NoCorrection(
-        words.counts, words.document_words, words.answered_words, words.synonyms
-    )
+    words = index.words
+    known = words.vocabulary
+    as_typed = NoCorrection(known.counts, known.document_words, known.answered_words, known.synonyms)
+    unspelt = replace(index, words=replace(words, vocabulary=as_typed))
     nothing = faiss.IndexFlatIP(index.sentence_vectors.d)
     no_bank = replace(
         index,
@@ -66,7 +65,7 @@ def variants(retriever: Retriever) -> dict[str, Retriever]:
         "without BM25 over the article": replace(
             retriever, parts=replace(whole, chunk_words=0.0, sentence_words=0.0)
         ),
-        "without spelling and synonyms": unspelt,
+        "without spelling and synonyms": replace(retriever, index=unspelt),
         "no bank": replace(retriever, index=no_bank),
         "no bank, no BM25": replace(
             retriever, index=no_bank, parts=replace(whole, whole_words=0.0, sentence_words=0.0)

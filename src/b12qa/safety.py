@@ -38,7 +38,7 @@ ABOUT = (
 LEVEL_WORDS = {
     CareLevel.EMERGENCY: "Emergency: get help now",
     CareLevel.URGENT: "Urgent: get help today",
-    CareLevel.SOON: "Not an emergency: see someone soon",
+    CareLevel.SOON: "See someone soon",
 }
 # With these, nothing is searched and nothing quoted.
 BEFORE_ANY_QUOTE = (CareLevel.EMERGENCY, CareLevel.URGENT)

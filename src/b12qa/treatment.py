@@ -63,6 +63,12 @@ _OF_SOMEBODY = frozenset({"amount", "decision", "change"})
 _STEMMER = Stemmer.Stemmer("english", 0)
 # "b 12", "B-12": one word.
 _APART = re.compile(r"\b([bdk])[ -](\d{1,2})\b")
+# "im" is a hasty "I'm", and into the muscle only beside an injection or an amount; "IM" is what it says.
+_I_AM = re.compile(
+    r"\b(?<!mcg )(?<!mg )(?<!ug )(?<!b12 )(?<!given )(?<!or )(?<!vs )[Ii]m\b"
+    r"(?! (?:injections?|shots?|jabs?|dos(?:e|es|ing)|route|b12|cobalamin|or|vs|and)\b)"
+)
+_IN_THE_MUSCLE = re.compile(r"\bim\b", re.IGNORECASE)
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[a-zµ]+(?:'[a-z]+)*\d*|[.!?;\n]+")
 _NUMBER_WORDS = frozenset(
     {
@@ -378,7 +384,7 @@ def _read(text: str, rules: Rules) -> _Words:
     sentences: list[int] = []
     sentence = position = 0
     known: dict[str, frozenset[str]] = {}
-    for match in _TOKEN.finditer(_APART.sub(r"\1\2", normalized(text))):
+    for match in _TOKEN.finditer(_APART.sub(r"\1\2", normalized(_im_told_apart(text)))):
         token = match[0]
         if token[0] in ".!?;\n":
             if sentences and sentences[-1] == sentence:
@@ -393,6 +399,10 @@ def _read(text: str, rules: Rules) -> _Words:
             sentences.append(sentence)
             position += 1
     return _Words(positions, sentences, _hits(keys, rules))
+
+
+def _im_told_apart(text: str) -> str:
+    return _IN_THE_MUSCLE.sub("intramuscular", _I_AM.sub("i am", text.lower() if text.isupper() else text))
 
 
 def _plain_words(token: str) -> Sequence[str]:
