@@ -189,7 +189,7 @@ def multidoc2dial(file: str) -> Iterator[Collection]:
     """What the agents' replies rest on, parts that ever stood together as one paragraph.
 
     The file (tab-separated: questions, contexts, answers) is one conversation after another and does not say
-    where one begins, so the first question of each has a stranger's history: a change of topic.
+    where one begins, so the history of the first questions of each is a stranger's in whole or in part.
     """
     with Path(file).open(encoding="utf-8", newline="") as lines:
         rows = [(row["questions"], _parts(row["contexts"])) for row in csv.DictReader(lines, delimiter="\t")]
@@ -199,7 +199,7 @@ def multidoc2dial(file: str) -> Iterator[Collection]:
         together = list(dict.fromkeys([*chain(*known.values()), *parts]))
         paragraphs.update(dict.fromkeys(together, together))
     page = Page.titled("Public services")
-    where = {id(paragraph): page.add(" ".join(paragraph)) for paragraph in unique(paragraphs.values())}
+    where = {id(paragraph): page.add(" ".join(paragraph)) for paragraph in _unique(paragraphs.values())}
     asked = {}
     for number, (question, parts) in enumerate(rows):
         if parts and "?" in question:
@@ -214,7 +214,7 @@ def _parts(context: str) -> list[str]:
     return [part.strip() for part in re.split(r"\s{2,}|\n", context) if len(part.strip()) > 20]
 
 
-def unique(paragraphs: Iterable[list[str]]) -> list[list[str]]:
+def _unique(paragraphs: Iterable[list[str]]) -> list[list[str]]:
     """Each once, in order."""
     return list({id(paragraph): paragraph for paragraph in paragraphs}.values())
 

@@ -455,12 +455,27 @@ def test_a_question_mark_that_nobody_typed_changes_no_answer(assistant: Assistan
     assert assistant.ask("how much b12 is in mushrooms").outcome is not Outcome.ANSWERED
 
 
+def test_a_card_for_what_is_only_vague_stands_above_the_answer(assistant: Assistant) -> None:
+    vague = (
+        "My wife is 74 and starts her jabs on Monday. How are they usually spaced out over the first weeks?"
+    )
+    answer = assistant.ask(vague)
+    assert answer.care_card is not None
+    assert answer.care_card.concept == "unsure"
+    assert answer.outcome is not Outcome.URGENT
+    assert answer.quotes
+    assert answer.notices[0].kind is NoticeKind.CARE
+
+
 NEAR_CHILDREN = (
     ("Can one overdose a child with adult tablets?", "does not mention children's overdose", 0.63),
     ("Which tablets do kids like?", "gives no taste of tablets", 0.6),
     ("Can children take the spray?", "does not mention children", 0.56),
     ("Can children swim?", "does not mention swimming", 0.5),
 )
+
+
+KNOWN = frozenset(terms("vitamin tablets spray"))
 
 
 @pytest.mark.parametrize(
@@ -475,13 +490,20 @@ NEAR_CHILDREN = (
 )
 def test_what_is_missing_is_what_was_asked_for(question: str, lowered: float, reason: str) -> None:
     near = [(OpenQuestion(text, 0, 0, reason), cosine - lowered) for text, reason, cosine in NEAR_CHILDREN]
-    assert reason_for(set(terms(question)), near) == reason
+    assert reason_for(set(terms(question)), near, KNOWN) == reason
 
 
 def test_a_reason_may_name_more_than_was_asked_unless_its_question_does() -> None:
     """ "Gives no dose in pregnancy" fits "may I take it in pregnancy?", whose word for a dose is "take"."""
     asked = set(terms("may I take it in pregnancy?"))
     near = OpenQuestion("How much should a woman take in pregnancy?", 0, 0, "gives no dose in pregnancy")
-    assert reason_for(asked, [(near, 0.6)]) == near.reason
+    assert reason_for(asked, [(near, 0.6)], KNOWN) == near.reason
     other = near._replace(text="What is the dose in pregnancy?")
-    assert reason_for(asked, [(other, 0.6)]) == ""
+    assert reason_for(asked, [(other, 0.6)], KNOWN) == ""
+
+
+def test_a_reason_that_names_only_what_the_article_names_needs_the_same_question() -> None:
+    """Its letter is no word: "does not mention vitamin A" seems to name vitamins alone."""
+    near = OpenQuestion("How much retinol is in liver?", 0, 0, "does not mention vitamin A")
+    asked = set(terms("which vitamin is it?"))
+    assert reason_for(asked, [(near, 0.59)], KNOWN) == ""

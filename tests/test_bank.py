@@ -245,7 +245,7 @@ def test_calibration_survives_the_manifest() -> None:
 
 def test_sums_that_cancel_out_are_closer_than_rounding_and_have_the_same_bits_in_any_company() -> None:
     random = np.random.default_rng(5)
-    coefficients = random.normal(0, 3, size=(5, 10_000)).astype(np.float32)  # two blocks and a rest
+    coefficients = random.normal(0, 3, size=(5, 10_000)).astype(np.float32)
     model = BankModel(coefficients, UNTAUGHT)
     cosines = random.uniform(-0.1, 0.9, size=(4, 10_000)).astype(np.float32)
     found = np.column_stack(model.apply(cosines))

@@ -332,7 +332,7 @@ def test_the_files_are_as_the_format_says(index: Path) -> None:
             np.testing.assert_array_equal(vectors, HashingEncoder().encode(texts[file]))
     taught = np.load(folder / "bank-0.npy", allow_pickle=False)
     assert taught.dtype == np.dtype("<f4")
-    assert taught.shape == (sum(len(texts[file]) for file in texts), len(rows["sentences"]) + 1)
+    assert taught.shape == (len(rows["sentences"]) + 1, sum(len(texts[file]) for file in texts))
 
 
 def test_progress_counts_up_to_all_texts(tmp_path: Path) -> None:

@@ -92,9 +92,9 @@ def test_almost_no_red_flag_of_the_collection_is_missed() -> None:
     cards = {text: found(text) for text in known}
     missed = [text for text, concept in cards.items() if concept is None]
     assert len(missed) * 200 <= len(known), missed
-    # What few points alone tell gets a card above an answer.
+    # What few points alone tell gets a card above an answer (decision 0025).
     below = [text for text, concept in cards.items() if concept and concept.level is CareLevel.SOON]
-    assert len(below) * 300 <= len(known), below
+    assert (len(missed) + len(below)) * 140 <= len(known), below
     assert len(known) > 4000
 
 
@@ -103,7 +103,7 @@ def test_few_harmless_messages_of_the_collection_get_an_urgent_card() -> None:
     alarms = {text: concept.id for text in known if (concept := found(text))}
     urgent = {text: i for text, i in alarms.items() if CONCEPTS[i].level is not CareLevel.SOON}
     # More than half of those by other hands were chosen to frighten.
-    assert len(urgent) * 14 <= len(known), urgent
+    assert len(urgent) * 18 <= len(known), urgent
     assert len(known) > 5000
 
 
@@ -111,15 +111,6 @@ def test_points_add_up_where_no_rule_fits() -> None:
     assert found_id(CONCEPTS["unclear"].match[0]) == "unclear"
     found = [c.id for c in FLAGS.concepts if any(rule.points is not None for rule in c.rules)]
     assert found == ["unclear", "unsure"]
-
-
-def test_few_points_show_a_card_above_the_answer_and_keep_nothing_back() -> None:
-    more, fewer = (next(r.points for r in CONCEPTS[i].rules) for i in ("unclear", "unsure"))
-    assert more is not None
-    assert fewer is not None
-    assert more > fewer
-    assert CONCEPTS["unclear"].level is CareLevel.URGENT
-    assert CONCEPTS["unsure"].level is CareLevel.SOON
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ QUOTE_SHARE = 0.35
 # An open question of the bank says what is missing only if it is about the same thing.
 SAME_QUESTION_COSINE = 0.6
 # Or, if its reason names nothing but what was asked, at least near it.
-LIKE_QUESTION_COSINE = 0.5
+SIMILAR_QUESTION_COSINE = 0.5
 MAX_MISSING_WORDS = 2
 # How much a message counts as a whole, beside the questions in it.
 WHOLE_WEIGHT = 0.5
@@ -318,7 +318,8 @@ class Assistant:
 
     def _missing(self, query: Query, ranking: Ranking) -> list[Notice]:
         """What the article lacks, where the bank or the words of the question tell."""
-        reason = reason_for(set(terms(query.question)), ranking.open_questions)
+        named = self.retriever.vocabulary.document_stems
+        reason = reason_for(set(terms(query.question)), ranking.open_questions, named)
         if reason:
             return [Notice(NoticeKind.MISSING, f"The article {reason}.")]
         missing = self.retriever.vocabulary.missing_words(query.question)[:MAX_MISSING_WORDS]
@@ -358,22 +359,27 @@ _SAYS = frozenset(
 )
 
 
-def reason_for(asked: AbstractSet[str], open_questions: Iterable[tuple[OpenQuestion, float]]) -> str:
+def reason_for(
+    asked: AbstractSet[str],
+    open_questions: Iterable[tuple[OpenQuestion, float]],
+    known: AbstractSet[str],
+) -> str:
     """What is missing, as the bank says it of an open question that asks for the same; or nothing.
 
     "does not mention children's overdose" is beside the point of "can children take it?": what an open
-    question and its reason both name must have been asked. A reason that names only what was asked comes
-    first, "does not mention children".
+    question and its reason both name must have been asked. A reason comes first that names only what was
+    asked, and something that no document names: "does not mention children".
 
     Args:
         asked: the stems of the question.
         open_questions: with their cosines, the nearest first.
+        known: the stems of what documents name.
     """
     close = ""
     for found, cosine in open_questions:
         names = set(terms(found.reason)) - _SAYS
         beyond = names - asked
-        if names and not beyond and cosine >= LIKE_QUESTION_COSINE:
+        if not beyond and not names <= known and cosine >= SIMILAR_QUESTION_COSINE:
             return found.reason
         same = cosine >= SAME_QUESTION_COSINE and names & asked and beyond.isdisjoint(terms(found.text))
         if same and not close:

@@ -24,7 +24,6 @@ from b12qa.lexical import LexicalIndex, Scores
 KERNEL_WIDTH = 1.0
 RIDGE = 0.05
 MAX_ANCHORS = 12_000
-TERMS_OF_A_BLOCK = 4096
 # Share of bank questions whose nearest neighbour may be further away than "far off" begins.
 FAR_OFF_PERCENTILE = 0.2
 FAR_OFF_SHARPNESS = 0.03
@@ -94,15 +93,12 @@ class BankModel:
 def _product(values: FloatMatrix, coefficients: FloatMatrix) -> FloatMatrix:
     """``values @ coefficients.T``, added up in one order whatever the number of cores.
 
-    BLAS shares a matrix product, and a product of two very long rows, out to as many threads as there are
-    cores, which wait for one another longer than it takes, and the order in which it adds depends on their
-    number. Row by row and in blocks it does neither. Thousands of terms cancel out here: the many short sums
-    that BLAS keeps for a row are closer to the exact one than one long sum.
+    BLAS shares a matrix product out to as many threads as there are cores, which wait for one another longer
+    than it takes, and the order in which it adds depends on their number. Row by row it does neither, and the
+    many short sums that it keeps of a row come closer to the exact one, in which thousands of terms cancel
+    out, than one long sum.
     """
-    product = np.zeros((len(values), len(coefficients)), dtype=np.float32)
-    for start in range(0, coefficients.shape[1], TERMS_OF_A_BLOCK):
-        block = slice(start, start + TERMS_OF_A_BLOCK)
-        product += np.vecdot(values[:, np.newaxis, block], coefficients[:, block])
+    product: FloatMatrix = np.vecdot(values[:, np.newaxis], coefficients)
     return product
 
 

@@ -231,6 +231,11 @@ class Vocabulary:
         """The stems of the words of documents and of the questions that they answer."""
         return frozenset(_STEMMER.stemWords(sorted(self.document_words | self.answered_words)))
 
+    @cached_property
+    def document_stems(self) -> frozenset[str]:
+        """The stems of the words of documents alone."""
+        return frozenset(_STEMMER.stemWords(sorted(self.document_words)))
+
     def _replace_synonyms(self, question: str) -> str:
         if not self._any_other_name or not re.search(self._any_other_name, question, re.IGNORECASE):
             return question  # as most do, and looking for every name takes longer

@@ -63,12 +63,13 @@ _OF_SOMEBODY = frozenset({"amount", "decision", "change"})
 _STEMMER = Stemmer.Stemmer("english", 0)
 # "b 12", "B-12": one word.
 _APART = re.compile(r"\b([bdk])[ -](\d{1,2})\b")
-# "im" is a hasty "I'm", and into the muscle only beside an injection or an amount; "IM" is what it says.
+# "im" is a hasty "I'm" where a clause begins and neither an injection nor an amount follows. Elsewhere it
+# stays both: a person, and a way into the muscle.
 _I_AM = re.compile(
-    r"\b(?<!mcg )(?<!mg )(?<!ug )(?<!b12 )(?<!given )(?<!or )(?<!vs )[Ii]m\b"
-    r"(?! (?:injections?|shots?|jabs?|dos(?:e|es|ing)|route|b12|cobalamin|or|vs|and)\b)"
+    r"(^|[.,;:!?(\n]\s*|\b(?:and|as|because|but|cos|cuz|if|since|so|that|think|when|while)\s+)im(?=\s+[a-z0-9])"
+    r"(?!\s+(?:injections?|shots?|jabs?|dos(?:es?|age|ing)|route|b12|\w*cobalamin|or|vs|versus|and|than"
+    r"|\d[\d.,]*\s?(?:mcg|mg|µg|ug|iu|ml|units?))\b)"
 )
-_IN_THE_MUSCLE = re.compile(r"\bim\b", re.IGNORECASE)
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[a-zµ]+(?:'[a-z]+)*\d*|[.!?;\n]+")
 _NUMBER_WORDS = frozenset(
     {
@@ -384,7 +385,7 @@ def _read(text: str, rules: Rules) -> _Words:
     sentences: list[int] = []
     sentence = position = 0
     known: dict[str, frozenset[str]] = {}
-    for match in _TOKEN.finditer(_APART.sub(r"\1\2", normalized(_im_told_apart(text)))):
+    for match in _TOKEN.finditer(_APART.sub(r"\1\2", _I_AM.sub(r"\1i am", normalized(text)))):
         token = match[0]
         if token[0] in ".!?;\n":
             if sentences and sentences[-1] == sentence:
@@ -399,10 +400,6 @@ def _read(text: str, rules: Rules) -> _Words:
             sentences.append(sentence)
             position += 1
     return _Words(positions, sentences, _hits(keys, rules))
-
-
-def _im_told_apart(text: str) -> str:
-    return _IN_THE_MUSCLE.sub("intramuscular", _I_AM.sub("i am", text.lower() if text.isupper() else text))
 
 
 def _plain_words(token: str) -> Sequence[str]:
