@@ -122,7 +122,7 @@ def generation(index: Path) -> Path:
 def files(index: Path) -> list[Path]:
     """Every file of the current generation, and CURRENT."""
     found = sorted(path for path in generation(index).rglob("*") if path.is_file())
-    assert {path.suffix for path in found} >= {".faiss", ".json", ".md", ".npy", ".sha256"}
+    assert {path.suffix for path in found} >= {".faiss", ".json", ".txt", ".npy", ".sha256"}
     return [*found, index / "CURRENT"]
 
 
@@ -315,7 +315,7 @@ def test_the_files_are_as_the_format_says(index: Path) -> None:
         data = (folder / file).read_bytes()
         assert facts == {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
-    text = (folder / "document-0.md").read_bytes().decode("utf-8")
+    text = (folder / "documents.txt").read_bytes().decode("utf-8")
     assert text == SMALL_TEXT
     texts = {
         "sentences.faiss": [text[s["start"] : s["end"]].replace("**", "") for s in rows["sentences"]],
@@ -524,7 +524,7 @@ def test_a_disk_that_takes_no_more_leaves_the_old_generation_current(index: Path
     before = contents(index)
     edit(small_corpus)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    sizes = sorted({len(data) for name, data in before.items() if name.endswith((".faiss", ".md", ".npy"))})
+    sizes = sorted({len(data) for name, data in before.items() if name.endswith((".faiss", ".txt", ".npy"))})
     for size in [10, *(size - 1 for size in sizes)]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
         try:
@@ -893,11 +893,23 @@ def test_what_a_bank_taught_lies_behind_a_valid_manifest_and_is_refused(index: P
 
 
 def test_another_text_behind_a_valid_manifest_is_refused(index: Path) -> None:
-    folder = generation(index)
-    for path in folder.glob("*.md"):
-        path.write_bytes(OTHER_TEXT.encode())
-    reseal(folder)
+    path = generation(index) / "documents.txt"
+    path.write_bytes(path.read_bytes().swapcase())
+    reseal(path.parent)
     with pytest.raises(DamagedIndexError, match=r"mixes the files of two builds\. Run: b12qa build"):
+        open_index(index)
+
+
+@pytest.mark.parametrize("change", [lambda text: text + b"more", lambda text: text[:-1]])
+def test_texts_that_are_not_the_documents_and_nothing_else_are_refused(
+    index: Path, change: Callable[[bytes], bytes]
+) -> None:
+    path = generation(index) / "documents.txt"
+    path.write_bytes(change(path.read_bytes()))
+    reseal(path.parent)
+    with pytest.raises(
+        DamagedIndexError, match=r"bytes of text, of which the documents are .* Run: b12qa build"
+    ):
         open_index(index)
 
 

@@ -33,6 +33,7 @@ from b12qa.index import (
     NOTES_FILE,
     PREVIOUS,
     ROLLED_BACK,
+    TEXTS_FILE,
     VECTOR_FILES,
     Index,
     array_header,
@@ -47,7 +48,6 @@ from b12qa.index import (
     named_in,
     postings_bytes,
     read_generation,
-    text_file,
 )
 from b12qa.lexical import LexicalIndex, Vocabulary, Words
 from b12qa.markdown import plain_text
@@ -400,7 +400,8 @@ def _new_generation(
             if has_notes(corpus.beside, documents)
             else {}
         ),
-        **{text_file(number): d.text.encode("utf-8") for number, d in enumerate(documents)},
+        # One file for all: thousands take longer to write, to check and to remove than all else in a build.
+        TEXTS_FILE: (document.text.encode("utf-8") for document in documents),
     }
     manifest = {
         "generation": generation_name(inputs),
@@ -577,7 +578,7 @@ def _rows_to_json(
     # `dataclasses.asdict` says the same, and takes most of the time of a build.
     described = [{**_fields(document), "markup": _fields(document.markup)} for document in documents]
     for record, document in zip(described, documents, strict=True):
-        del record["text"]  # it has a file of its own
+        record["bytes"] = len(record.pop("text").encode("utf-8"))  # they lie in a file of their own
         record["sections"] = [_fields(section) for section in document.sections]
         record["blocks"] = [_fields(block) for block in document.blocks]
         record["about"] = _fields(document.about)

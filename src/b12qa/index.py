@@ -16,7 +16,7 @@ import mmap
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -74,6 +74,7 @@ IntMatrix = npt.NDArray[np.int64]
 FileContent = bytes | mmap.mmap
 
 FORMAT_VERSION = 5
+TEXTS_FILE = "documents.txt"
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 ROLLED_BACK = "ROLLED-BACK"
@@ -406,14 +407,24 @@ def json_bytes(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
 
 
-def text_file(number: int) -> str:
-    """Name of the file with a document's text."""
-    return f"document-{number}.md"
-
-
 def bank_file(number: int) -> str:
     """Name of the file with what a document's bank taught."""
     return f"bank-{number}.npy"
+
+
+def _documents(records: Sequence[Mapping[str, Any]], texts: FileContent) -> Iterator[Document]:
+    """The documents, whose texts lie one after the other.
+
+    Raises:
+        ValueError: they are not all of the texts.
+    """
+    start = 0
+    for record in records:
+        end = start + record["bytes"]
+        yield _document_from_json(record, texts[start:end].decode("utf-8"))
+        start = end
+    if start != len(texts):
+        raise ValueError(f"{len(texts)} bytes of text, of which the documents are {start}")
 
 
 def _document_from_json(record: Mapping[str, Any], text: str) -> Document:
@@ -557,10 +568,7 @@ def read_generation(
     try:
         inputs, counts = manifest["inputs"], manifest["counts"]
         rows = json.loads(data["rows.json"])
-        documents = tuple(
-            _document_from_json(record, data[text_file(number)].decode("utf-8"))
-            for number, record in enumerate(rows["documents"])
-        )
+        documents = tuple(_documents(rows["documents"], data[TEXTS_FILE]))
         chunks = tuple(_chunk_from_json(record) for record in rows["chunks"])
         sentences = tuple(Sentence(**record) for record in rows["sentences"])
         questions = tuple(Question(**record) for record in rows["questions"])
