@@ -498,6 +498,7 @@ def test_watching_builds_after_every_save_and_outlives_a_broken_one(edited: Path
         document.write_text(text.replace("less than 2 mm", "less than 3 mm"), "utf-8")
         assert "1 changed" in until("changed")
         until("is current")
+        until("Watching")
     finally:
         watching.send_signal(signal.SIGINT)
         assert watching.wait(timeout=30) == 0

@@ -66,8 +66,9 @@ _APART = re.compile(r"\b([bdk])[ -](\d{1,2})\b")
 # "im" is a hasty "I'm" where a clause begins and neither an injection nor an amount follows. Elsewhere it
 # stays both: a person, and a way into the muscle.
 _I_AM = re.compile(
-    r"(^|[.,;:!?(\n]\s*|\b(?:and|as|because|but|cos|cuz|if|since|so|that|think|when|while)\s+)im(?=\s+[a-z0-9])"
-    r"(?!\s+(?:injections?|shots?|jabs?|dos(?:es?|age|ing)|route|b12|\w*cobalamin|or|vs|versus|and|than"
+    r"(^|[.,;:!?(\n]\s{0,3}|\b(?:and|as|because|but|cos|cuz|if|since|so|that|think|when|while)\s{1,3})im"
+    r"(?=\s{1,3}[a-z0-9])"
+    r"(?!\s{1,3}(?:injections?|shots?|jabs?|dos(?:es?|age|ing)|route|b12|\w*cobalamin|or|vs|versus|and|than"
     r"|\d[\d.,]*\s?(?:mcg|mg|µg|ug|iu|ml|units?))\b)"
 )
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[a-zµ]+(?:'[a-z]+)*\d*|[.!?;\n]+")
