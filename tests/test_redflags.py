@@ -113,6 +113,14 @@ def test_points_add_up_where_no_rule_fits() -> None:
     assert found == ["unclear", "unsure"]
 
 
+def test_a_card_that_is_not_urgent_is_not_shown_again_for_the_next_question() -> None:
+    vague = CONCEPTS["unsure"].match[0]
+    assert FLAGS.find("can children take it", [vague]) is None
+    told = FLAGS.find("what should I do", ["I have chest pain"])
+    assert told is not None
+    assert told.id == "chest-pain"
+
+
 @pytest.mark.parametrize(
     ("message", "expected"),
     [

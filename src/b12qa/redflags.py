@@ -184,10 +184,12 @@ class RedFlags:
             hangs = _hangs_on_the_one_before(later)
             if later.anywhere("over") or _taken_back(later) or not (hangs or later is last):
                 break
+            # What should be seen soon has been said, and is no reason to say it again.
+            lasting = (CareLevel.EMERGENCY, CareLevel.URGENT) if hangs else (CareLevel.EMERGENCY,)
             found |= {
                 number
                 for number in _flagged(earlier, self, later.anywhere("claimed"))
-                if hangs or self.concepts[number].level is CareLevel.EMERGENCY
+                if self.concepts[number].level in lasting
             }
         return (self.concepts[min(found)] if found else None), _asks_who(last, self)
 
