@@ -481,7 +481,14 @@ def test_watching_builds_after_every_save_and_outlives_a_broken_one(edited: Path
         "--index",
         str(edited / "index"),
     ]
-    watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    watching = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A shell lets what runs in its background ignore the interrupt.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         assert watching.stdout is not None
         told = iter(watching.stdout.readline, "")
