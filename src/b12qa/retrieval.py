@@ -376,7 +376,12 @@ class Retriever:
         )
 
     def _nearest_open(self, cosines: _Cosines) -> tuple[tuple[OpenQuestion, float], ...]:
-        rows = np.argsort(-cosines.open_questions, kind="stable")[:NEAREST_OPEN]
+        farness = -cosines.open_questions
+        count = min(NEAREST_OPEN, len(farness))
+        if not count:
+            return ()
+        rows = np.argpartition(farness, count - 1)[:count]
+        rows = rows[np.lexsort((rows, farness[rows]))]
         return tuple((self.index.open_questions[row], float(cosines.open_questions[row])) for row in rows)
 
     # What is the same for every query.
