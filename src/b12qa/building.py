@@ -6,12 +6,13 @@ wrote, and lets CURRENT name it by one rename. `index.py` describes what is writ
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -65,6 +66,8 @@ Digests = Sequence[Sequence[bytes]]  # of the texts of every kind of row, in the
 TEXTS_AT_ONCE = 256
 TEXTS_IN_MEMORY = 8192
 ROWS_AT_ONCE = 4096
+# So many objects are made before garbage is looked for, and again among those that have lived longer.
+SELDOM = (100_000, 20, 20)
 # Another version may compute other last bits, so its results are not mixed with those of this one.
 _LIBRARIES_THAT_COMPUTE = (
     "faiss-cpu",
@@ -130,7 +133,7 @@ def build_index(
         OSError: the folder cannot be written. In every case the old generation stays current.
     """
     started = time.perf_counter()
-    with locked(index_dir):
+    with locked(index_dir), _seldom_collecting():
         before, built, problems, embedded = _prepared(corpus, encoder, index_dir, on_progress, index_type)
         check_notes(read_notes(corpus, built.sentences))  # `prepare_index` may have built it before
         name = built.generation
@@ -168,7 +171,7 @@ def prepare_index(
     are left out here, so that an edit can be looked at before they are mended. Arguments and errors as in
     `build_index`.
     """
-    with locked(index_dir):
+    with locked(index_dir), _seldom_collecting():
         _, built, _, _ = _prepared(corpus, encoder, index_dir, on_progress)
     return built
 
@@ -221,6 +224,17 @@ def roll_back(index_dir: Path, publish: Publish = keep_in_folder) -> Index:
         # ROLLED-BACK says nothing unless CURRENT names the same, so one rename decides.
         _let_name(index_dir, {ROLLED_BACK: name, CURRENT: name})
     return earlier
+
+
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Millions of records are made and none is garbage; looking through them took a third of a build."""
+    usual = gc.get_threshold()
+    gc.set_threshold(*SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 # What is taken from earlier generations.
