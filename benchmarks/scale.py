@@ -1,9 +1,10 @@
 """Measure what a question and a build cost as the number of passages grows.
 
-    python benchmarks/scale.py [--passages 1000 10000 ...] [--runs N] [--json FILE]
+    python benchmarks/scale.py [--passages 1000 10000 ...] [--runs N] [--model] [--json FILE]
 
 Texts and vectors are generated (`generated.py`), so nothing here says what the embedding model costs: a
 question takes one embedding more, a build one for every passage and every sentence, whatever the size.
+With --model the real one embeds the generated texts, and its time is counted: for what an edit saves.
 Questions are asked of all sizes in turns, so that a busy moment meets all of them; times are processor time
 of the process, medians over the questions. Recall is against an exhaustive search of the same rows.
 """
@@ -30,6 +31,7 @@ from generated import PASSAGES_A_DOCUMENT, Language, WordsEncoder, write_corpus
 
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
+from b12qa.embedding import Encoder, load_encoder
 from b12qa.index import open_index
 from b12qa.retrieval import Reading, Retriever
 
@@ -46,14 +48,17 @@ from pathlib import Path
 from generated import WordsEncoder
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
-encoder, own = WordsEncoder(), [0.0]
+from b12qa.embedding import load_encoder
+real = sys.argv[5] == "True"
+encoder, own = load_encoder() if real else WordsEncoder(), [0.0]
 encode = encoder.encode
 def timed(texts):
     started = time.process_time()
     vectors = encode(texts)
     own[0] += time.process_time() - started
     return vectors
-encoder.encode = timed
+if not real:
+    encoder.encode = timed
 started = time.process_time()
 report = build_index(read_corpus(Path(sys.argv[2])), encoder, Path(sys.argv[3]), index_type=sys.argv[4])
 print(json.dumps({
@@ -64,9 +69,9 @@ print(json.dumps({
 """
 
 
-def built(corpus: Path, index: Path, index_type: str = "auto") -> dict[str, Any]:
-    """Build in a process of its own, and say what it cost without the stand-in for the model."""
-    command = [sys.executable, "-c", BUILDING, str(Path(__file__).parent), corpus, index, index_type]
+def built(corpus: Path, index: Path, model: bool, index_type: str = "auto") -> dict[str, Any]:
+    """Build in a process of its own, and say what it cost, without what a stand-in for the model takes."""
+    command = [sys.executable, "-c", BUILDING, str(Path(__file__).parent), corpus, index, index_type, model]
     ran = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     if ran.returncode:
         sys.exit(ran.stderr)
@@ -92,17 +97,18 @@ def found_by(retriever: Retriever, question: str) -> set[tuple[str, int]]:
     return {(passage.document, passage.start) for passage in retriever.search(question, TOP_K)}
 
 
-def measure(sizes: list[int], runs: int, folder: Path) -> list[dict[str, Any]]:
+def measure(sizes: list[int], runs: int, model: bool, folder: Path) -> list[dict[str, Any]]:
     """One row for each size."""
-    encoder, rows, retrievers, questions = WordsEncoder(), [], [], []
+    encoder: Encoder = load_encoder() if model else WordsEncoder()
+    rows, retrievers, questions = [], [], []
     for size in sizes:
         print(f"building {size:,} passages …", file=sys.stderr)
         corpus, index = folder / str(size) / "corpus", folder / str(size) / "index"
         if not corpus.exists():
             write_corpus(corpus, size)
-        full = built(corpus, index)
+        full = built(corpus, index, model)
         edit(corpus)
-        after_edit = built(corpus, index)
+        after_edit = built(corpus, index, model)
         started = time.process_time()
         retriever = Retriever(open_index(index), encoder)
         opened = time.process_time() - started
@@ -169,11 +175,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--passages", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--model", action="store_true", help="let the real model embed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the measures there as well")
     parser.add_argument("--folder", type=Path, help="keep the corpora and indexes there, and use those")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        rows = measure(options.passages, options.runs, options.folder or Path(temporary))
+        rows = measure(options.passages, options.runs, options.model, options.folder or Path(temporary))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
