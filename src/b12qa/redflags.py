@@ -28,7 +28,7 @@ import Stemmer
 from b12qa import compiled
 from b12qa.errors import YamlError
 from b12qa.lexical import WrittenWords, english_ranks
-from b12qa.matching import Match, Phrases, PhrasesByKey, by_rarest_list, in_order, near, written_phrases
+from b12qa.matching import Hit, Match, Phrases, PhrasesByKey, by_rarest_list, in_order, near, written_phrases
 from b12qa.misspelt import Speller
 from b12qa.records import CareLevel
 from b12qa.strict_yaml import Line, compose, entries, fields, is_mapping, items, line_of, text_of
@@ -154,6 +154,8 @@ class RedFlags:
     speller: Speller = field(repr=False)
     by_list: Mapping[str, Sequence[RuleOf]] = field(repr=False)  # each rule under the rarest of its lists
     by_points: Sequence[tuple[int, int]]  # concepts by position, and the points that find them
+    # Words met before; only those of the rules and common English ones, so that no question is kept.
+    known: dict[str, tuple[_Word, ...]] = field(repr=False, default_factory=dict)
 
     def find(self, message: str, history: Sequence[str] = ()) -> Concept | None:
         """The most severe red flag of a message, or none. Arguments as in `meet`."""
@@ -529,16 +531,42 @@ def _made_latin(text: str) -> str:
     return text.casefold().translate(_LOOK_ALIKES).translate(_APOSTROPHES)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Meaning:
+    """What the rules know of a word, or of all that it may stand for."""
+
+    keys: tuple[str, ...]
+    lists: tuple[str, ...]
+    exact: tuple[str, ...]  # lists that hold it only as written
+    longer: tuple[Phrases, ...]  # phrases that begin with it
+    further: frozenset[str]  # the keys that come next in those
+
+    @classmethod
+    def of(cls, keys: tuple[str, ...], flags: RedFlags) -> _Meaning:
+        nodes = [flags.phrases[key] for key in keys]
+        return cls(
+            keys,
+            tuple(dict.fromkeys(name for node in nodes for name in node.lists)),
+            tuple(dict.fromkeys(name for node in nodes for name in node.exact)),
+            tuple(node for node in nodes if node.longer),
+            frozenset(key for node in nodes for key in node.longer),
+        )
+
+
+_NOTHING = _Meaning((), (), (), (), frozenset())
+_Word = tuple[str, _Meaning]  # as it is compared
+
+
 @dataclass(slots=True)
 class _Words:
     """The words of a message, where they stand, and which lists they belong to."""
 
     text: list[str] = field(default_factory=list)
-    keys: list[tuple[str, ...]] = field(default_factory=list)
+    meanings: list[_Meaning] = field(default_factory=list)
     sentence: list[int] = field(default_factory=list)
     position: list[int] = field(default_factory=list)  # with gaps between sentences
     after_comma: set[int] = field(default_factory=set)
-    hits: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # by list: first, one past last
+    hits: dict[str, list[Hit]] = field(default_factory=dict)  # by list, in order; shared, not to be changed
     # What is worked out only where a rule matches.
     members: dict[str, set[int]] = field(default_factory=dict)  # words of a list of frames
     places: dict[str, list[int]] = field(default_factory=dict)  # the same in order
@@ -550,7 +578,7 @@ class _Words:
         """Whether a word in ``[start, end)`` belongs to a list of frames."""
         places = self.places.get(name)
         if places is None:
-            places = self.places[name] = sorted(self._members(name))
+            places = self.places[name] = sorted(self.all_of(name))
         if not places:
             return False
         nearest = bisect_left(places, start)
@@ -558,12 +586,14 @@ class _Words:
 
     def at(self, name: str, i: int) -> bool:
         """Whether a word belongs to a list of frames."""
-        members = self.members.get(name)
-        return i in (self._members(name) if members is None else members)
+        return i in self.all_of(name)
 
-    def _members(self, name: str) -> set[int]:
-        members = {i for first, past in self.hits.get(name, ()) for i in range(first, past)}
-        self.members[name] = members
+    def all_of(self, name: str) -> set[int]:
+        """The words of a list of frames."""
+        members = self.members.get(name)
+        if members is None:
+            members = {i for first, past in self.hits.get(name, ()) for i in range(first, past)}
+            self.members[name] = members
         return members
 
     def anywhere(self, name: str) -> bool:
@@ -587,16 +617,19 @@ class _Words:
 
     def negated_by(self, i: int) -> int:
         """The word that negates a word, or -1."""
+        return self._negated_around(i).get(i, -1)
+
+    def _negated_around(self, i: int) -> dict[int, int]:
         number = self.sentence[i]
         negators = self.negators.get(number)
         if negators is None:
             negators = self.negators[number] = _negators(self, *self.sentence_around(i))
-        return negators.get(i, -1)
+        return negators
 
     def negated(self) -> set[int]:
         """All negated words."""
-        starts = {self.sentence_around(first)[0] for first, _ in self.hits.get("negator", ())}
-        return {i for start in starts for i in range(*self.sentence_around(start)) if self.negated_by(i) >= 0}
+        in_sentences = {self.sentence[first]: first for first, _ in self.hits.get("negator", ())}
+        return {i for first in in_sentences.values() for i in self._negated_around(first)}
 
 
 def _read(text: str, flags: RedFlags) -> _Words:
@@ -608,24 +641,28 @@ def _read(text: str, flags: RedFlags) -> _Words:
 
 def _split(text: str, words: _Words, flags: RedFlags) -> None:
     sentence = position = 0
-    known: dict[str, _Understood] = {}
-    texts, keys_at, sentences, positions = words.text, words.keys, words.sentence, words.position
+    known, here = flags.known, dict[str, tuple[_Word, ...]]()
+    texts, meanings, sentences, positions = words.text, words.meanings, words.sentence, words.position
     for token in _TOKEN.findall(_APART_T.sub(r"\1t", text) if " t " in text or text.endswith(" t") else text):
-        if token in _SENTENCE_ENDS:
-            if texts and sentences[-1] == sentence:  # "???" ends one sentence, not three
-                sentence += 1
-                position += _SENTENCE_GAP
-        elif token in _STOPS:
-            words.after_comma.add(len(texts))
-        else:
-            if token not in known:
-                known[token] = _understood(token, flags)
-            for word, word_keys in known[token]:
-                texts.append(word)
-                keys_at.append(word_keys)
-                sentences.append(sentence)
-                positions.append(position)
-                position += 1
+        understood = known.get(token) or here.get(token)
+        if understood is None:
+            if token in _SENTENCE_ENDS:
+                if texts and sentences[-1] == sentence:  # "???" ends one sentence, not three
+                    sentence += 1
+                    position += _SENTENCE_GAP
+                continue
+            if token in _STOPS:
+                words.after_comma.add(len(texts))
+                continue
+            understood = tuple(_understood(token, flags))
+            everybodys = token in flags.words or token in flags.common
+            (known if everybodys else here)[token] = understood
+        for word, meaning in understood:
+            texts.append(word)
+            meanings.append(meaning)
+            sentences.append(sentence)
+            positions.append(position)
+            position += 1
 
 
 def _plain_words(token: str) -> Iterable[str]:
@@ -644,40 +681,57 @@ def _plain_words(token: str) -> Iterable[str]:
 
 
 def _look_up(words: _Words, flags: RedFlags) -> None:
-    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    by_key: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    keys_at, texts, phrases, fills = [*words.keys, ()], [*words.text, ""], flags.phrases, flags.fills
-    for start, keys in enumerate(words.keys):
-        after, hit = keys_at[start + 1], (start, start + 1)
-        for key in keys:
-            by_key[key].append(hit)
-            node = phrases[key]
-            longer = node.longer
-            if longer and (texts[start + 1] in fills or not longer.keys().isdisjoint(after)):
-                _follow(node, start, words, flags, found)
-    for key, hits in by_key.items():
-        for name in (*phrases[key].lists, *phrases[key].exact):
-            found[name] += hits
-    masked = {i for start, end in found.get("harmless", ()) for i in range(start, end)}
-    for name, hits in found.items():
-        if masked and name not in _EXACT:
-            hits = [hit for hit in hits if masked.isdisjoint(range(*hit))]
+    places: dict[_Meaning, list[Hit]] = defaultdict(list)
+    for start, meaning in enumerate(words.meanings):
+        if meaning.keys:
+            places[meaning].append((start, start + 1))
+    of_phrases = _phrases_in(words, flags, places)
+    found: dict[str, list[list[Hit]]] = defaultdict(list)
+    for name, hits in of_phrases.items():
+        found[name].append(hits)
+    for meaning, hits in places.items():
+        for name in meaning.exact:
+            found[name].append(hits)
+    masked = {i for hits in found.get("harmless", ()) for start, end in hits for i in range(start, end)}
+    if masked:
+        for name in of_phrases.keys() - _EXACT:
+            found[name] = [[hit for hit in of_phrases[name] if masked.isdisjoint(range(*hit))]]
+        places = {of: [hit for hit in hits if hit[0] not in masked] for of, hits in places.items()}
+    for meaning, hits in places.items():
+        for name in meaning.lists:
+            found[name].append(hits)
+    for name, parts in found.items():
+        in_order_once = len(parts) == 1 and name not in of_phrases
+        hits = parts[0] if in_order_once else sorted({hit for part in parts for hit in part})
         if hits:
-            words.hits[name] = sorted(set(hits)) if len(hits) > 1 else hits
+            words.hits[name] = hits
 
 
-def _follow(
-    node: Phrases, start: int, words: _Words, flags: RedFlags, found: dict[str, list[tuple[int, int]]]
-) -> None:
+def _phrases_in(
+    words: _Words, flags: RedFlags, places: Mapping[_Meaning, Sequence[Hit]]
+) -> dict[str, list[Hit]]:
+    """Where phrases of two words and more stand, by list; in no order, and some of them twice."""
+    found: dict[str, list[Hit]] = defaultdict(list)
+    meanings, texts, fills = [*words.meanings, _NOTHING], [*words.text, ""], flags.fills
+    for meaning, hits in places.items():
+        if meaning.longer:
+            for start, end in hits:
+                if texts[end] in fills or not meaning.further.isdisjoint(meanings[end].keys):
+                    for node in meaning.longer:
+                        _follow(node, start, words, flags, found)
+    return found
+
+
+def _follow(node: Phrases, start: int, words: _Words, flags: RedFlags, found: dict[str, list[Hit]]) -> None:
     """Phrases of two words and more that begin at a word."""
-    keys_at, sentence, texts, fills = words.keys, words.sentence, words.text, flags.fills
-    end_of_text, here = len(keys_at), sentence[start]
+    meanings, sentence, texts, fills = words.meanings, words.sentence, words.text, flags.fills
+    end_of_text, here = len(meanings), sentence[start]
     ways = [(start + 1, node, 0, False)]
     while ways:
         end, node, filled, ever = ways.pop()
         if end == end_of_text or sentence[end] != here:
             continue
-        for key in keys_at[end]:
+        for key in meanings[end].keys:
             further = node.longer.get(key)
             if further is not None:
                 names = further.lists if ever else (*further.lists, *further.exact)
@@ -689,34 +743,30 @@ def _follow(
             ways.append((end + 1, node, filled + 1, True))
 
 
-_Understood = list[tuple[str, tuple[str, ...]]]  # words and their keys
-
-
-def _understood(token: str, flags: RedFlags) -> _Understood:
-    """What was typed as one or more words, with the keys of each or of what it is a misspelling of."""
-    words: _Understood = []
+def _understood(token: str, flags: RedFlags) -> Iterator[_Word]:
+    """What was typed as one or more words, with the meaning of each or of what it is a misspelling of."""
     for typed in _plain_words(token.strip("'*")):
-        words += _respelt(typed, flags)
-    return words
+        yield from _respelt(typed, flags)
 
 
-def _respelt(typed: str, flags: RedFlags) -> _Understood:
-    keys = _keys_of([typed], flags)
+def _respelt(typed: str, flags: RedFlags) -> list[_Word]:
+    meaning = _meaning([typed], flags)
     unclear = len(typed) >= MIN_LENGTH_TO_CORRECT and typed.isalpha()
-    if keys or not unclear or typed in flags.common:
-        return [(typed, keys)]
+    if meaning.keys or not unclear or typed in flags.common:
+        return [(typed, meaning)]
     shorter = _REPEATED.sub(r"\1", typed)
     if shorter != typed:
         return _respelt(shorter, flags)
     meant = flags.speller.nearest(typed)
     if meant:
-        return [(typed, _keys_of(meant, flags))]
-    return [(word, _keys_of([word], flags)) for word in _unglued(typed, flags)]
+        return [(typed, _meaning(meant, flags))]
+    return [(word, _meaning([word], flags)) for word in _unglued(typed, flags)]
 
 
-def _keys_of(words: Iterable[str], flags: RedFlags) -> tuple[str, ...]:
-    keys = (key for word in words for key in (_STEMMER.stemWord(word), f"={word}") if key in flags.keys)
-    return tuple(dict.fromkeys(keys))
+def _meaning(words: Iterable[str], flags: RedFlags) -> _Meaning:
+    found = (key for word in words for key in (_STEMMER.stemWord(word), f"={word}") if key in flags.keys)
+    keys = tuple(dict.fromkeys(found))
+    return _Meaning.of(keys, flags) if keys else _NOTHING
 
 
 def _unglued(typed: str, flags: RedFlags) -> list[str]:
@@ -746,15 +796,16 @@ def _may_be_glued(part: str) -> bool:
 
 def _clause_starts(words: _Words, start: int, end: int) -> list[int]:
     """Where the clauses of a sentence begin."""
-    at, has = words.at, words.has
+    clause_start, joins, opens_clause = map(words.all_of, ("clause_start", "joins", "opens_clause"))
+    asking, auxiliary, asked_of = map(words.all_of, ("asking", "auxiliary", "asked_of"))
     starts = [start]
     for i in range(start + 1, end):
         begins = (
-            at("clause_start", i)
-            or (at("joins", i) and at("opens_clause", i + 1))
-            or (i in words.after_comma and has("opens_clause", i, _listed_until(i, words)))
-            or (at("asking", i) and at("auxiliary", i + 1))
-            or (at("auxiliary", i) and at("asked_of", i + 1) and not at("asking", i - 1))
+            i in clause_start
+            or (i in joins and i + 1 in opens_clause)
+            or (i in words.after_comma and words.has("opens_clause", i, _listed_until(i, words)))
+            or (i in asking and i + 1 in auxiliary)
+            or (i in auxiliary and i + 1 in asked_of and i - 1 not in asking)
         )
         if begins:
             starts.append(i)
@@ -769,21 +820,22 @@ def _listed_until(start: int, words: _Words) -> int:
 
 def _negators(words: _Words, start: int, end: int) -> dict[int, int]:
     """The negated words of a sentence, and what negates each."""
-    at = words.at
     negated: dict[int, int] = {}
     if not words.has("negator", start, end):
         return negated
+    negators, not_negation, joins = map(words.all_of, ("negator", "not_negation", "joins"))
+    stops_negation, person = map(words.all_of, ("stops_negation", "person"))
     clause_starts = set(words.clauses.get(words.sentence[start]) or _clause_starts(words, start, end))
     negator, left = -1, 0
     for i in range(start, end):
-        if at("negator", i) and not at("not_negation", i):
+        if i in negators and i not in not_negation:
             negator, left = i, NEGATION_REACH
             continue
         if not left:
             continue
-        if i in words.after_comma or at("joins", i):
+        if i in words.after_comma or i in joins:
             left = 0 if i in words.after_comma and i == negator + 1 else NEGATION_REACH
-        if not left or i in clause_starts or at("stops_negation", i) or at("person", i):
+        if not left or i in clause_starts or i in stops_negation or i in person:
             left = 0
             continue
         negated[i] = negator
@@ -837,36 +889,35 @@ def _flagged_together(earlier: _Words, last: _Words, flags: RedFlags) -> set[int
     return found
 
 
-def _parts_listed(words: _Words, names: Container[str]) -> list[set[str]]:
-    """The lists whose words stand in each part of a message, without what is negated.
+def _listed(words: _Words, flags: RedFlags) -> list[dict[str, int]]:
+    """The lists whose words stand in each part of a message, with their points, without what is negated.
 
     A part is a sentence, or so many words of a long one.
     """
+    if words.listed is None:
+        words.listed = _listed_in_parts(words, flags.points)
+    return words.listed
+
+
+def _listed_in_parts(words: _Words, points: Mapping[str, int]) -> list[dict[str, int]]:
     part_of: list[int] = []
-    part, begun = -1, 0
+    part, begun, before = -1, 0, -1
     for i, sentence in enumerate(words.sentence):
-        if not i or sentence != words.sentence[i - 1] or i - begun == WORDS_OF_A_PART:
-            part, begun = part + 1, i
+        if sentence != before or i - begun == WORDS_OF_A_PART:
+            part, begun, before = part + 1, i, sentence
         part_of.append(part)
-    listed: list[set[str]] = [set() for _ in range(part + 1)]
-    if len(words.text) <= WORDS_OF_A_SHORT_MESSAGE and listed and SHORT in names:
-        listed[0].add(SHORT)
+    listed: list[dict[str, int]] = [{} for _ in range(part + 1)]
+    if len(words.text) <= WORDS_OF_A_SHORT_MESSAGE and listed and SHORT in points:
+        listed[0][SHORT] = points[SHORT]
     negated = words.negated()
     for name, hits in words.hits.items():
-        if name in names:
-            if negated and name not in _EXACT:
-                hits = [hit for hit in hits if hit[0] not in negated]
-            for part in {part_of[start] for start, _ in hits}:
-                listed[part].add(name)
+        worth = points.get(name)
+        if worth is not None:
+            counts_always = not negated or name in _EXACT
+            for start, _ in hits:
+                if counts_always or start not in negated:
+                    listed[part_of[start]][name] = worth
     return listed
-
-
-def _listed(words: _Words, flags: RedFlags) -> list[dict[str, int]]:
-    """The lists whose words stand in each part of a message, with their points."""
-    if words.listed is None:
-        parts = _parts_listed(words, flags.points)
-        words.listed = [{name: flags.points[name] for name in part} for part in parts]
-    return words.listed
 
 
 def _most_points(words: _Words, flags: RedFlags) -> int:
