@@ -67,7 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--index", type=Path, default=ROOT / "index")
     parser.add_argument("--engine", metavar="ADDRESS", help="compare with an engine instead of the model")
-    parser.add_argument("--index-type", choices=["ivf", "sq8"], help="of the folder behind the engine")
+    parser.add_argument("--index-type", choices=["ivf", "pq"], help="of the folder behind the engine")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         pair = (

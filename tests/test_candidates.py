@@ -17,8 +17,9 @@ from b12qa.corpus import read_corpus
 from b12qa.embedding import Encoder
 from b12qa.errors import DamagedIndexError, QueryError
 from b12qa.index import current_generation, open_index
+from b12qa.nearest import CANDIDATES
 from b12qa.retrieval import Reading, Retriever
-from b12qa.vectors import CANDIDATES, FlatVectors
+from b12qa.vectors import FlatVectors
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from generated import Language, WordsEncoder, write_corpus
@@ -50,7 +51,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Retriever, Retriever
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("index_type", ["ivf", "sq8"])
+@pytest.mark.parametrize("index_type", ["ivf", "pq"])
 def test_the_article_gets_the_same_answers(
     article_index: Path, tmp_path: Path, assistant: Assistant, index_type: str
 ) -> None:
@@ -125,7 +126,7 @@ def test_another_type_of_index_is_another_generation_of_the_same_vectors(tmp_pat
     encoder = HashingEncoder(max_tokens=256)
     reports = [
         build_index(read_corpus(tmp_path / "corpus"), encoder, tmp_path / "index", index_type=index_type)
-        for index_type in ("auto", "ivf", "sq8")
+        for index_type in ("auto", "ivf", "pq")
     ]
     assert len({report.generation for report in reports}) == 3
     assert [bool(report.embedded) for report in reports] == [True, False, False]

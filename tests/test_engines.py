@@ -39,9 +39,9 @@ from b12qa.errors import (
 )
 from b12qa.evaluation import read_questions
 from b12qa.index import STORED_FILES, Index, current_generation, named_in, open_index, open_previous
+from b12qa.nearest import CANDIDATES
 from b12qa.retrieval import Reading, Retriever
 from b12qa.shortcuts import Near
-from b12qa.vectors import CANDIDATES
 from b12qa.web.api import SECONDS_BETWEEN_PROBES, Health
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -193,7 +193,7 @@ def test_an_engine_that_lost_a_row_is_refused_and_mended(
 ) -> None:
     write_tea(tmp_path / "corpus", 40)
     encoder, index = HashingEncoder(), tmp_path / "index"
-    options: dict[str, Any] = {"index_type": "sq8", "publish": publisher(milvus, no_progress)}
+    options: dict[str, Any] = {"index_type": "pq", "publish": publisher(milvus, no_progress)}
     whole = built(tmp_path / "corpus", index, encoder, **options)
     milvus._client.delete(milvus.collection(whole.generation), filter=lost)
     words = f"holds {held[0]} passages and {held[1]} sentences as b12qa_.*, expected 4 and 6. Run: b12qa"
@@ -211,7 +211,7 @@ def test_a_build_is_served_whole_and_the_one_before_is_kept(milvus: Milvus, tmp_
     generations = []
     for milligrams in (40, 50, 60):
         write_tea(corpus, milligrams)
-        built(corpus, index, encoder, "sq8", publish=publisher(milvus, no_progress))
+        built(corpus, index, encoder, "pq", publish=publisher(milvus, no_progress))
         generations.append(current_generation(index))
         assert milvus.served() == generations[-1]
         assert milvus.generations() == sorted(generations[-2:])
@@ -262,7 +262,7 @@ def test_an_engine_that_finds_something_else_is_not_switched_to(
 ) -> None:
     corpus, index, encoder = tmp_path / "corpus", tmp_path / "index", HashingEncoder()
     write_tea(corpus, 40)
-    options: dict[str, Any] = {"index_type": "sq8", "publish": publisher(milvus, no_progress)}
+    options: dict[str, Any] = {"index_type": "pq", "publish": publisher(milvus, no_progress)}
     before = built(corpus, index, encoder, **options)
     write_tea(corpus, 50)
     if fault == "other bits":
@@ -424,7 +424,7 @@ def test_a_replica_says_when_its_engine_is_gone(
     write_tea(tmp_path / "corpus", 40)
     encoder = HashingEncoder()
     index = built(
-        tmp_path / "corpus", tmp_path / "index", encoder, "sq8", publish=publisher(store, no_progress)
+        tmp_path / "corpus", tmp_path / "index", encoder, "pq", publish=publisher(store, no_progress)
     )
     replica = Assistant(Retriever(open_index(tmp_path / "index", store), encoder))
     question = "How much caffeine?"

@@ -52,12 +52,13 @@ from b12qa.index import (
 )
 from b12qa.lexical import LexicalIndex, Vocabulary, Words
 from b12qa.markdown import plain_text
+from b12qa.nearest import AUTO, type_for
 from b12qa.notes import Notes, check_notes, read_notes, sentence_digest
 from b12qa.questions import QuestionBank, read_banks, read_synonyms
 from b12qa.records import Chunk, Document, OpenQuestion, Question, Sentence
 from b12qa.shortcuts import make_shortcuts
 from b12qa.storage import HashedFolder, locked, remove_folder, replace, sync_folder, unfinished_folder, write
-from b12qa.vectors import AUTO, Vectors, type_for
+from b12qa.vectors import Vectors
 
 Progress = Callable[[int, int], None]
 Publish = Callable[[Index], None]
@@ -120,7 +121,7 @@ def build_index(
 
     Args:
         on_progress: called with the number of texts embedded so far, and of all that must be.
-        index_type: how near rows are found, one of `vectors.INDEX_TYPES`; "auto" goes by their number.
+        index_type: how near rows are found, one of `nearest.INDEX_TYPES`; "auto" goes by their number.
         publish: called with the generation before it becomes current, which it does not if this fails.
 
     Raises:

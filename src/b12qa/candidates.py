@@ -13,8 +13,9 @@ import numpy as np
 
 from b12qa.embedding import FloatMatrix
 from b12qa.lexical import Hits, IntVector, Moments
+from b12qa.nearest import CANDIDATES
 from b12qa.shortcuts import Near, Shortcuts, Spreads
-from b12qa.vectors import CANDIDATES, cosine_moments
+from b12qa.vectors import cosine_moments
 
 
 class Scope(NamedTuple):

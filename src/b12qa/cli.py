@@ -119,7 +119,7 @@ def app() -> None:
 @option(
     "--index-type",
     default="auto",
-    help="How near rows are found: auto (by their number), flat (all are compared), sq8 or ivf.",
+    help="How near rows are found: auto (by their number), flat (all are compared), pq or ivf.",
 )
 @option(
     "--dask",

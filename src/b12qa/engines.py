@@ -34,10 +34,11 @@ from b12qa.errors import (
 from b12qa.index import Index, is_generation
 from b12qa.lexical import K1, B, IntVector, query_terms, terms
 from b12qa.markdown import plain_text
+from b12qa.nearest import CANDIDATES, LEAST_RECALL, NEAREST
 from b12qa.records import Chunk, Sentence
 from b12qa.retrieval import Reading, Retriever, as_embedded
 from b12qa.shortcuts import CHUNKS, SENTENCES, Near, StoredFacts, StoreState
-from b12qa.vectors import CANDIDATES, LEAST_RECALL, NEAREST, MappedVectors, Vectors, blocks
+from b12qa.vectors import MappedVectors, Vectors, blocks
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient

@@ -36,6 +36,7 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndex, Postings, Vocabulary, Words
+from b12qa.nearest import AUTO
 from b12qa.notes import notes_file, sentence_digest
 from b12qa.records import (
     About,
@@ -65,7 +66,7 @@ from b12qa.shortcuts import (
     open_shortcuts,
     open_spreads,
 )
-from b12qa.vectors import AUTO, FlatVectors, MappedVectors, Vectors, blocks, flat_cosines
+from b12qa.vectors import FlatVectors, MappedVectors, Vectors, blocks, flat_cosines
 
 if TYPE_CHECKING:
     from b12qa.corpus import Corpus
@@ -83,14 +84,14 @@ VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-ques
 STORED_FILES = frozenset(
     f"{rows}.{part}"
     for rows in (CHUNKS, SENTENCES)
-    for part in ("faiss", "lists", "middles.npy", "ranges.npy", "sizes.npy")
+    for part in ("faiss", "codes", "codebook.npy", "lists", "middles.npy", "ranges.npy", "sizes.npy")
 )
 LEXICAL_FILES = ("chunks.bm25", "sentences.bm25", "taught.bm25", "questions.bm25")
 NOTES_FILE = "notes.json"
 DIGEST_BYTES = 32
 # A larger file of numbers stays on the disk, and what is asked for is read when it is asked for.
 MAPPED_FROM_BYTES = 128_000_000
-_MAPPED_SUFFIXES = {".bm25", ".faiss", ".lists", ".npy"}
+_MAPPED_SUFFIXES = {".bm25", ".codes", ".faiss", ".lists", ".npy"}
 _GENERATION = re.compile(r"[0-9a-f]{16}")
 _LIBRARIES_THAT_CUT = ("markdown-it-py", "PyStemmer", "sentencex")
 _SHOWN_CHARACTERS = 40

@@ -129,10 +129,10 @@ class Hits(NamedTuple):
 
     def best(self, count: int) -> IntVector:
         """Rows of the texts that score best, at most so many, in no order; of equals, any."""
-        rows = np.unique(self.rows).astype(np.int64)
+        rows = np.flatnonzero(self.scores > 0)
         if len(rows) <= count:
             return rows
-        found: IntVector = rows[np.argpartition(-self.scores[rows], count)[:count]]
+        found: IntVector = rows[np.argpartition(self.scores[rows], -count)[-count:]]
         return found
 
     def moments(self, weights: npt.NDArray[np.float64] | None = None) -> Moments:

@@ -25,6 +25,7 @@ from b12qa.exported import exported_encoder
 from b12qa.index import Index, all_cosines, always_compared, check_model, open_index
 from b12qa.lexical import IntVector, Moments, Scores, Vocabulary, query_terms, terms
 from b12qa.markdown import plain_text
+from b12qa.nearest import CANDIDATES
 from b12qa.records import (
     Chunk,
     Document,
@@ -37,7 +38,7 @@ from b12qa.records import (
     Span,
 )
 from b12qa.shortcuts import Store
-from b12qa.vectors import CANDIDATES, cosines_of
+from b12qa.vectors import cosines_of
 
 Picked = slice | np.ndarray
 

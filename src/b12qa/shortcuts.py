@@ -17,19 +17,17 @@ import numpy.typing as npt
 
 from b12qa.embedding import FloatMatrix
 from b12qa.lexical import IntVector
-from b12qa.storage import HashedFolder
-from b12qa.vectors import (
+from b12qa.nearest import (
     FLAT,
     FLAT_FACTS,
     Nearest,
-    Vectors,
     make_nearest,
     open_nearest,
-    spread_of,
     type_for,
-    write_array,
     write_nearest,
 )
+from b12qa.storage import HashedFolder
+from b12qa.vectors import Vectors, spread_of, write_array
 
 CHUNKS, SENTENCES = "chunks", "sentences"
 
@@ -119,7 +117,7 @@ def make_shortcuts(
 
     Args:
         folder: of the generation.
-        wanted: type of index, one of `vectors.INDEX_TYPES`.
+        wanted: type of index, one of `nearest.INDEX_TYPES`.
         vectors: the exact ones, by kind of row.
         sentences_of_chunks: how many sentences each passage has.
         questions: embeddings of the bank's questions, to measure with.
@@ -170,6 +168,6 @@ def open_shortcuts(folder: Path, facts: Mapping[str, Any], counts: Mapping[str, 
     """
     opened = {rows: open_nearest(folder, rows, facts[rows]) for rows in (CHUNKS, SENTENCES)}
     for rows, nearest in opened.items():
-        if nearest.index.ntotal != counts[rows]:
-            raise ValueError(f"lists of {nearest.index.ntotal} {rows}")
+        if nearest.ntotal != counts[rows]:
+            raise ValueError(f"lists of {nearest.ntotal} {rows}")
     return Shortcuts(**opened)
