@@ -1,6 +1,7 @@
 """Ask every evaluation question in two ways, and compare what they show.
 
     python benchmarks/parity.py [--index DIR]                               the model itself, and its export
+    python benchmarks/parity.py --index-type pq                             every row, and candidates
     python benchmarks/parity.py --engine engine.db [--index-type ivf]       the folder, and an engine
 
 The engine is a file of Milvus Lite or the address of a Milvus; the index is sent there under the alias
@@ -47,19 +48,21 @@ def model_and_export(folder: Path) -> tuple[Assistant, Assistant]:
     return by_model, by_export
 
 
-def folder_and_engine(
-    folder: Path, address: str, index_type: str | None, temporary: Path
+def folder_and_other(
+    folder: Path, address: str | None, index_type: str | None, temporary: Path
 ) -> tuple[Assistant, Assistant]:
-    """The index as it is, and through an engine that holds it."""
+    """The index as it is, and with candidates, through an engine that holds it, or both."""
     index = open_index(folder)
     encoder = RememberingEncoder(open_exported(folder, index.model_fingerprint))
-    sent = folder
+    other = folder
     if index_type is not None:
-        sent = shutil.copytree(folder, temporary / "index")
-        build_index(read_corpus(ROOT / "corpus"), load_encoder(), sent, index_type=index_type)
-    store = Milvus(EngineSettings(address, name="b12qa_parity"))
-    publish(open_index(sent), store, no_progress)
-    return Assistant(Retriever(index, encoder)), Assistant(Retriever(open_index(sent, store), encoder))
+        other = shutil.copytree(folder, temporary / "index")
+        build_index(read_corpus(ROOT / "corpus"), load_encoder(), other, index_type=index_type)
+    store = None
+    if address is not None:
+        store = Milvus(EngineSettings(address, name="b12qa_parity"))
+        publish(open_index(other), store, no_progress)
+    return Assistant(Retriever(index, encoder)), Assistant(Retriever(open_index(other, store), encoder))
 
 
 def main() -> None:
@@ -67,12 +70,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--index", type=Path, default=ROOT / "index")
     parser.add_argument("--engine", metavar="ADDRESS", help="compare with an engine instead of the model")
-    parser.add_argument("--index-type", choices=["ivf", "pq"], help="of the folder behind the engine")
+    parser.add_argument("--index-type", choices=["ivf", "pq"], help="of the other folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         pair = (
-            folder_and_engine(options.index, options.engine, options.index_type, Path(temporary))
-            if options.engine
+            folder_and_other(options.index, options.engine, options.index_type, Path(temporary))
+            if options.engine or options.index_type
             else model_and_export(options.index)
         )
         compare(*pair)
