@@ -3,7 +3,7 @@
 python evals/safety_sets.py             # the rules alone; no model is needed
 python evals/safety_sets.py --answers   # and what the article in corpus/ is made to say
 
-Rows of ``red-flags-test.jsonl`` and ``red-flags-visitors.jsonl`` are labelled "urgent" or "harmless", those
+Rows of ``red-flags-*.jsonl`` are labelled "urgent" or "harmless", those
 of ``treatment-test.jsonl`` "treatment", "personal" or "neither"; `history` holds what the person said before.
 No rule was written or mended with these messages in view.
 """
@@ -24,7 +24,7 @@ from b12qa.redflags import load_red_flags
 from b12qa.treatment import load_rules
 
 HERE = Path(__file__).parent
-RED_FLAG_SETS = ("red-flags-test.jsonl", "red-flags-visitors.jsonl")
+RED_FLAG_SETS = ("red-flags-test.jsonl", "red-flags-visitors.jsonl", "red-flags-third.jsonl")
 
 
 class Message(NamedTuple):

@@ -13,8 +13,10 @@ from b12qa.errors import YamlError
 from b12qa.records import CareLevel
 from b12qa.redflags import (
     _FRAMES,
+    LEAST_OF_NOBODY,
     RULES_FILE,
     Concept,
+    _asks,
     _counts,
     _flagged,
     _made_latin,
@@ -91,10 +93,10 @@ def test_almost_no_red_flag_of_the_collection_is_missed() -> None:
     known = messages("red-flags")
     cards = {text: found(text) for text in known}
     missed = [text for text, concept in cards.items() if concept is None]
-    assert len(missed) * 200 <= len(known), missed
+    assert len(missed) * 300 <= len(known), missed
     # What few points alone tell gets a card above an answer (decision 0025).
     below = [text for text, concept in cards.items() if concept and concept.level is CareLevel.SOON]
-    assert (len(missed) + len(below)) * 140 <= len(known), below
+    assert (len(missed) + len(below)) * 180 <= len(known), below
     assert len(known) > 4000
 
 
@@ -269,8 +271,9 @@ def test_no_rule_is_passed_over_that_a_look_at_all_would_find(concept: Concept) 
     number = FLAGS.concepts.index(concept)
     for message in (*concept.match, *concept.no_match):
         words = _read(message, FLAGS)
+        of_nobody = _most_points(words, FLAGS) >= LEAST_OF_NOBODY or not _asks(words)
         by_rules = any(
-            _counts(match, rule.mention, words)
+            _counts(match, rule.mention, words, of_nobody=of_nobody)
             for rule in concept.rules
             for match in _matches(rule, rule.lists, words)
         )

@@ -70,6 +70,8 @@ TEACHING_REACH = 5
 EARLIER_MESSAGES = 2
 # What two messages say together is less sure than what one says.
 MORE_POINTS_TOGETHER = 6
+# In a message that asks, and has fewer points, a match counts only if it is said of somebody.
+LEAST_OF_NOBODY = -10
 # Beside what a rule has found by its name, points alone count only if there are so many more.
 MORE_POINTS_BESIDE_A_NAME = 6
 # A longer sentence is read in parts.
@@ -217,6 +219,8 @@ _FRAMES = (
     "teaches_before", "tells_me", "unheard_of", "whether",
 )  # fmt: skip
 _DOUBTS = ("fiction", "long_ago", "retold", "settled")
+# Where a message speaks of texts, what stands in quotation marks is theirs.
+_OF_TEXTS = ("cites", "fiction", "retold")
 # In their phrases nothing may stand between the words: "out of" is not "out of the".
 _EXACT = frozenset(_FRAMES)
 
@@ -487,12 +491,12 @@ _LOOK_ALIKES = str.maketrans(
         "ϳ": "j", "ı": "i", "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ɑ": "a", "ɡ": "g", "ɩ": "i", "ʀ": "r",
     }
 )  # fmt: skip
-_APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ´`′＇", "'"))
+_QUOTES = str.maketrans(dict.fromkeys("’‘ʼ´`′＇", "'") | dict.fromkeys("“”„‟«»＂", '"'))
 # Letters that look like nothing at all.
 _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
 _ASCII_OR_NOT = re.compile(r"[\x00-\x7f]+|[^\x00-\x7f]+")
 _UNSEEN = frozenset({"Mn", "Me", "Cf", "Cs"})
-_TOKEN = re.compile(r"[a-z0-9'*@$]+|[.!?;\n:,()\u2026\u2013\u2014]|(?<=\s)-(?=\s)")
+_TOKEN = re.compile(r"[a-z0-9'*@$]+|[.!?;\n:,()\u2026\u2013\u2014\"]|(?<=\s)-(?=\s)")
 _ENDINGS = {"m": "am", "re": "are", "ve": "have", "ll": "will", "d": "would"}
 _WITHOUT_APOSTROPHE = {
     "im": ("i", "am"), "ive": ("i", "have"), "iam": ("i", "am"), "hes": ("he", "is"), "shes": ("she", "is"),
@@ -517,18 +521,18 @@ _SENTENCE_GAP = 2
 def normalized(text: str) -> str:
     """A copy for matching: small letters, without what nobody sees, look-alikes made Latin letters."""
     if text.isascii():
-        return text.lower().translate(_APOSTROPHES)
+        return text.lower().translate(_QUOTES)
     # Few characters of an English text are others, and changing all one by one took as long as all the rest.
     parts = _ASCII_OR_NOT.findall(text)
     latin = {part: _made_latin(part) for part in set(parts) if not part.isascii()}
-    return "".join(latin[part] if part in latin else part.lower().translate(_APOSTROPHES) for part in parts)
+    return "".join(latin[part] if part in latin else part.lower().translate(_QUOTES) for part in parts)
 
 
 def _made_latin(text: str) -> str:
-    text = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
+    text = unicodedata.normalize("NFKD", text.translate(_QUOTES))
     unseen = {c for c in set(text) if unicodedata.category(c) in _UNSEEN} | _BLANK_LETTERS
     text = text.translate(dict.fromkeys(map(ord, unseen)))
-    return text.casefold().translate(_LOOK_ALIKES).translate(_APOSTROPHES)
+    return text.casefold().translate(_LOOK_ALIKES).translate(_QUOTES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -566,6 +570,7 @@ class _Words:
     sentence: list[int] = field(default_factory=list)
     position: list[int] = field(default_factory=list)  # with gaps between sentences
     after_comma: set[int] = field(default_factory=set)
+    quoted: set[int] = field(default_factory=set)  # between quotation marks
     hits: dict[str, list[Hit]] = field(default_factory=dict)  # by list, in order; shared, not to be changed
     # What is worked out only where a rule matches.
     members: dict[str, set[int]] = field(default_factory=dict)  # words of a list of frames
@@ -619,6 +624,10 @@ class _Words:
         """The word that negates a word, or -1."""
         return self._negated_around(i).get(i, -1)
 
+    def of_others(self) -> set[int]:
+        """The words that are those of other texts."""
+        return self.quoted if any(self.anywhere(name) for name in _OF_TEXTS) else set()
+
     def _negated_around(self, i: int) -> dict[int, int]:
         number = self.sentence[i]
         negators = self.negators.get(number)
@@ -641,6 +650,7 @@ def _read(text: str, flags: RedFlags) -> _Words:
 
 def _split(text: str, words: _Words, flags: RedFlags) -> None:
     sentence = position = 0
+    quote: int | None = None  # where a quotation began
     known, here = flags.known, dict[str, tuple[_Word, ...]]()
     texts, meanings, sentences, positions = words.text, words.meanings, words.sentence, words.position
     for token in _TOKEN.findall(_APART_T.sub(r"\1t", text) if " t " in text or text.endswith(" t") else text):
@@ -654,15 +664,31 @@ def _split(text: str, words: _Words, flags: RedFlags) -> None:
             if token in _STOPS:
                 words.after_comma.add(len(texts))
                 continue
+            if token == '"':  # noqa: S105 (a quotation mark)
+                quote = _quoted_up_to_here(words, quote)
+                continue
             understood = tuple(_understood(token, flags))
             everybodys = token in flags.words or token in flags.common
             (known if everybodys else here)[token] = understood
+        if token[0] == "'" and quote is None:
+            quote = len(texts)
         for word, meaning in understood:
             texts.append(word)
             meanings.append(meaning)
             sentences.append(sentence)
             positions.append(position)
             position += 1
+        if token[-1] == "'" and quote is not None:
+            quote = _quoted_up_to_here(words, quote)
+
+
+def _quoted_up_to_here(words: _Words, began: int | None) -> int | None:
+    """End the quotation that began at a word, or begin one; where it began."""
+    here = len(words.text)
+    if began is None:
+        return here
+    words.quoted.update(range(began, here))
+    return None
 
 
 def _plain_words(token: str) -> Iterable[str]:
@@ -858,6 +884,7 @@ def _flagged(words: _Words, flags: RedFlags, claimed: bool = False) -> set[int]:
     """
     names = set(words.hits)
     points = _most_points(words, flags)
+    of_nobody = points >= LEAST_OF_NOBODY or not _asks(words)
     likely = claimed or points >= flags.least or not any(words.anywhere(name) for name in _DOUBTS)
     found: set[int] = set()
     for name in names & flags.by_list.keys():
@@ -865,7 +892,7 @@ def _flagged(words: _Words, flags: RedFlags, claimed: bool = False) -> set[int]:
             counts = likely or rule.mention is Mention.ALWAYS
             if counts and number not in found and needs <= names:
                 matches = _matches(rule, rule.lists, words)
-                if any(_counts(match, rule.mention, words, claimed) for match in matches):
+                if any(_counts(match, rule.mention, words, claimed, of_nobody) for match in matches):
                     found.add(number)
     more = MORE_POINTS_BESIDE_A_NAME if found else 0
     return found | {number for number, least in flags.by_points if points >= least + more}
@@ -890,7 +917,8 @@ def _flagged_together(earlier: _Words, last: _Words, flags: RedFlags) -> set[int
 
 
 def _listed(words: _Words, flags: RedFlags) -> list[dict[str, int]]:
-    """The lists whose words stand in each part of a message, with their points, without what is negated.
+    """The lists whose words stand in each part of a message, with their points, without what is negated or of
+    other texts.
 
     A part is a sentence, or so many words of a long one.
     """
@@ -909,13 +937,13 @@ def _listed_in_parts(words: _Words, points: Mapping[str, int]) -> list[dict[str,
     listed: list[dict[str, int]] = [{} for _ in range(part + 1)]
     if len(words.text) <= WORDS_OF_A_SHORT_MESSAGE and listed and SHORT in points:
         listed[0][SHORT] = points[SHORT]
-    negated = words.negated()
+    left_out = words.negated() | words.of_others()
     for name, hits in words.hits.items():
         worth = points.get(name)
         if worth is not None:
-            counts_always = not negated or name in _EXACT
+            counts_always = not left_out or name in _EXACT
             for start, _ in hits:
-                if counts_always or start not in negated:
+                if counts_always or start not in left_out:
                     listed[part_of[start]][name] = worth
     return listed
 
@@ -977,7 +1005,15 @@ def _begins(name: str, start: int, end: int, words: _Words) -> bool:
     return bisect_left(hits, (start, 0)) < bisect_left(hits, (end, 0))
 
 
-def _counts(match: Match, mention: Mention, words: _Words, claimed: bool = False) -> bool:
+def _counts(
+    match: Match, mention: Mention, words: _Words, claimed: bool = False, of_nobody: bool = True
+) -> bool:
+    """Whether a match is a red flag, by how it is said.
+
+    Args:
+        claimed: a later message says that it happens to the user.
+        of_nobody: whether it may count if it is not said of anybody.
+    """
     own = {i for start, end in match for i in range(start, end)}
     first, last = min(own), max(own)
     negators = {words.negated_by(i) for i in own} - own - {-1}
@@ -985,6 +1021,8 @@ def _counts(match: Match, mention: Mention, words: _Words, claimed: bool = False
         return any(words.at("never", i) for i in negators) and _unheard_of(first, last, words)
     if mention is Mention.ALWAYS:
         return True
+    if own <= words.of_others() and not claimed:
+        return False
     context = _Context.of(first, last, words)
     made_up = words.has("fiction", context.sentence_start, context.sentence_end) or words.has(
         "exaggerated", last + 1, min(last + 1 + EXAGGERATED_REACH, context.sentence_end)
@@ -1000,11 +1038,12 @@ def _counts(match: Match, mention: Mention, words: _Words, claimed: bool = False
             return False
         if words.has("rated", last + 1, last + 2) or not _happens(context, words):
             return False
-        return personal or not (_teaches(context, words) or _asked_about(context, words))
+        told = of_nobody and not (_teaches(context, words) or _asked_about(context, words))
+        return personal or told
     if not claimed and any(_asked_apart(start, first, words) for start, _ in match):
         return False
-    if personal:
-        return True
+    if personal or not of_nobody:
+        return personal
     if words.has("cites", context.sentence_start, context.first):
         return False
     in_general = _asked_in_general(context, words)
@@ -1105,6 +1144,10 @@ def _asked_in_general(context: _Context, words: _Words) -> bool:
         start += 1
     asks = words.at("asking", start) or (words.at("auxiliary", start) and not words.at("not_asking", start))
     return asks or words.has("generic_person", context.clause_start, context.clause_end)
+
+
+def _asks(words: _Words) -> bool:
+    return words.anywhere("asking") or words.anywhere("auxiliary")
 
 
 def _asked_apart(i: int, first: int, words: _Words) -> bool:
