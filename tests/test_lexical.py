@@ -16,7 +16,16 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from b12qa.lexical import EVERYDAY_RANK, LexicalIndex, Speller, Vocabulary, english_ranks, terms, words
+from b12qa.lexical import (
+    EVERYDAY_RANK,
+    LexicalIndex,
+    Speller,
+    Vocabulary,
+    english_ranks,
+    query_terms,
+    terms,
+    words,
+)
 
 SOURCES = ROOT / "src" / "b12qa"
 
@@ -49,6 +58,32 @@ def test_words(text: str, expected: list[str]) -> None:
 )
 def test_terms_are_stems_of_words_that_are_no_stop_words(text: str, expected: list[str]) -> None:
     assert terms(text) == expected
+
+
+@pytest.mark.parametrize(
+    "wanted", ["b", "zebra", "zebra b", "zebra giraffe a b c", "a b c", "giraffe a", "nothing"]
+)
+def test_the_best_and_the_moments_are_those_of_all_scores(wanted: str) -> None:
+    """Common and rare words, so that some texts are passed over, and all are looked at."""
+    draw = random.Random(4)
+    texts = [" ".join(draw.choices(["bb", "cc", "dd", "ee"], k=draw.randint(1, 9))) for _ in range(4000)]
+    for place in range(0, 4000, 37):
+        texts[place] += " zebra"
+    texts[5] += " giraffe"
+    words_of = {"a": "bb", "b": "cc", "c": "dd"}
+    index = LexicalIndex(texts)
+    query = " ".join(words_of.get(word, word) for word in wanted.split())
+    hits, scores = index.hits(query_terms(query)), index.scores(query)
+    for count in (1, 20, 100, 3999):
+        best = hits.best(count)
+        assert len(set(best)) == len(best) == min(count, int((scores > 0).sum()))
+        np.testing.assert_array_equal(np.sort(scores[best]), np.sort(scores)[4000 - len(best) :])
+    mean, spread = hits.moments()
+    assert (mean, spread) == pytest.approx((scores.mean(), scores.std()), abs=1e-5)
+    weights = (np.arange(4000) % 5 + 1).astype(np.float64)
+    mean, spread = hits.moments(weights)
+    assert mean == pytest.approx(np.average(scores, weights=weights), abs=1e-5)
+    assert spread**2 == pytest.approx(np.average((scores - mean) ** 2, weights=weights), abs=1e-4)
 
 
 def bm25(

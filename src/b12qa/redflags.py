@@ -7,6 +7,7 @@ near each other. A message is read whole, in linear time. What a match means dep
 - taught, "can B12 deficiency cause chest pain?": counts only if it is said of somebody, "my chest pain";
 - long past, "I had a stroke ten years ago", or supposed, "what if I faint": counts for nothing;
 - exaggerated, "I nearly fainted at the price": counts for nothing;
+- of another text, "the leaflet says 'crushing pain in the chest'": counts for nothing;
 - an illness, "stroke": counts only if it is said to happen, "I think this is a stroke".
 """
 
