@@ -5,6 +5,9 @@
 Starts a server and asks it over the loopback interface, first one person, then many, each in a conversation
 of their own, by way of the page's queue and of POST /api/ask. Every answer must be the one that a person
 alone gets, and every conversation must hold its own questions and nobody else's.
+
+What the cores allow is cores ÷ processor time of one `ask` of the same questions, in a process of its own and
+alone. The asking side runs on the same cores; what it takes is told as well.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from typing import Any
 
 import psutil
 
+from b12qa.answering import Assistant
 from b12qa.index import open_index
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +39,7 @@ COMMAND = [sys.executable, "-c", "from b12qa.cli import app; app()", "chat", "--
 QUESTIONS_EACH = 6
 MAX_SECONDS = 120
 BASELINE_SECONDS = 20
+BASELINE_PEOPLE = 8
 TIMEOUT_SECONDS = 60
 
 
@@ -43,6 +48,8 @@ class Tally:
     """What happened while some people asked."""
 
     milliseconds: list[float] = field(default_factory=list)
+    seconds: float = 0.0  # until the last answer
+    own_seconds: float = 0.0  # processor time of the asking side
     errors: list[str] = field(default_factory=list)
     mixed: int = 0  # answers that are not the asker's own
 
@@ -76,6 +83,8 @@ def main() -> None:
     arguments = parser.parse_args()
     seconds = min(arguments.seconds, MAX_SECONDS)
     everybody = people(Path(arguments.index), arguments.people)
+    one_ask = processor_seconds(arguments.index, everybody[:BASELINE_PEOPLE])
+    print(f"one ask: {one_ask * 1000:.1f} ms of processor time", file=sys.stderr)
     rows = []
     with server(arguments.index) as (process, port):
         for way, talk in (("POST /api/ask", over_http), ("page queue", over_page)):
@@ -83,7 +92,8 @@ def main() -> None:
             memory = process.memory_info().rss
             many = asyncio.run(ask_all(talk, port, everybody, seconds, arguments.think))
             growth = process.memory_info().rss - memory
-            rows += [row(way, 1, alone, alone, 0), row(way, len(everybody), many, alone, growth)]
+            rows += [row(way, 1, alone, alone, one_ask, 0)]
+            rows += [row(way, len(everybody), many, alone, one_ask, growth)]
             print(f"{way}: measured", file=sys.stderr)
     print_table(rows)
     if arguments.json:
@@ -97,9 +107,21 @@ def people(index_dir: Path, count: int) -> list[Person]:
     texts = [question.text for question in open_index(index_dir).questions]
     draw = random.Random(7)  # noqa: S311 (the same questions each time)
     return [
-        Person(name, tuple(f"{text} ({name})" for text in draw.sample(texts, QUESTIONS_EACH)))
+        Person(name, tuple(f"({name}) {text}" for text in draw.sample(texts, QUESTIONS_EACH)))
         for name in (f"qzxw{number:03}k" for number in range(count))
     ]
+
+
+def processor_seconds(index_dir: str, some: list[Person]) -> float:
+    """Mean processor time of one `ask`, in conversations as they are led below."""
+    assistant = Assistant.load(index_dir, corpus=ROOT / "corpus")
+    conversations = [(q, person.questions[:n]) for person in some for n, q in enumerate(person.questions)]
+    for question, history in conversations:  # what is loaded once
+        assistant.ask(question, history)
+    started = time.process_time()
+    for question, history in conversations:
+        assistant.ask(question, history)
+    return (time.process_time() - started) / len(conversations)
 
 
 @contextmanager
@@ -121,7 +143,8 @@ async def ask_all(
     talk: Conversation, port: int, everybody: list[Person], seconds: float, think: float
 ) -> Tally:
     """Let everybody talk until the time is over."""
-    tally, end = Tally(), time.monotonic() + seconds
+    tally, began, own = Tally(), time.monotonic(), time.process_time()
+    end = began + seconds
 
     async def life(person: Person) -> None:
         await asyncio.sleep(think * random.random())  # noqa: S311
@@ -132,6 +155,7 @@ async def ask_all(
                 tally.errors.append(f"{type(error).__name__}: {error}")
 
     await asyncio.gather(*(life(person) for person in everybody))
+    tally.seconds, tally.own_seconds = time.monotonic() - began, time.process_time() - own
     return tally
 
 
@@ -218,10 +242,11 @@ async def request(
         writer.close()
 
 
-def row(way: str, count: int, tally: Tally, alone: Tally, growth: int) -> dict[str, Any]:
+def row(way: str, count: int, tally: Tally, alone: Tally, one_ask: float, growth: int) -> dict[str, Any]:
     """One line of the table."""
     cores = os.cpu_count() or 1
     share = max(1.0, count / cores)
+    a_second = len(tally.milliseconds) / tally.seconds
     return {
         "way": way,
         "people": count,
@@ -229,11 +254,15 @@ def row(way: str, count: int, tally: Tally, alone: Tally, growth: int) -> dict[s
         "errors": len(tally.errors),
         "first error": tally.errors[0] if tally.errors else "",
         "mixed": tally.mixed,
+        "a second": round(a_second, 1),
+        "of what the cores allow": round(a_second * one_ask / cores, 2),
+        "cores that the asking side takes": round(tally.own_seconds / tally.seconds, 2),
         "p50 ms": round(statistics.median(tally.milliseconds or [0])),
         "p95 ms": round(tally.percentile(0.95)),
         "p95 over one person's, for each that shares a core": round(
             tally.percentile(0.95) / alone.percentile(0.95) / share, 2
         ),
+        "p95 over the mean that the cores allow": round(tally.percentile(0.95) / 1000 / (share * one_ask), 2),
         "memory growth MB": round(growth / 1e6, 1),
     }
 
