@@ -4,8 +4,8 @@ python evals/safety_sets.py             # the rules alone; no model is needed
 python evals/safety_sets.py --answers   # and what the article in corpus/ is made to say
 
 Rows of ``red-flags-*.jsonl`` are labelled "urgent" or "harmless", those
-of ``treatment-test.jsonl`` "treatment", "personal" or "neither"; `history` holds what the person said before.
-No rule was written or mended with these messages in view.
+of ``treatment-*.jsonl`` "treatment", "personal" or "neither"; `history` holds what the person said before.
+No rule was written or mended with these messages in view, but for five misses that evals/README.md names.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from b12qa.treatment import load_rules
 
 HERE = Path(__file__).parent
 RED_FLAG_SETS = ("red-flags-test.jsonl", "red-flags-visitors.jsonl", "red-flags-third.jsonl")
+TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl")
 
 
 class Message(NamedTuple):
@@ -50,11 +51,11 @@ def red_flags(name: str) -> Counter[tuple[str, bool]]:
     )
 
 
-def treatment() -> Counter[tuple[str, str]]:
-    """How many messages of each label are taken for what."""
+def treatment(name: str) -> Counter[tuple[str, str]]:
+    """How many messages of each label of a set are taken for what."""
     rules = load_rules()
     counts: Counter[tuple[str, str]] = Counter()
-    for message in messages("treatment-test.jsonl"):
+    for message in messages(name):
         joined = " ".join([*message.history, message.text]) if message.history else ""
         asked = rules.asked(message.text, joined, message.history)
         taken_for = "personal" if asked.personal else "treatment" if asked.treatment else "neither"
@@ -62,11 +63,10 @@ def treatment() -> Counter[tuple[str, str]]:
     return counts
 
 
-def answers() -> Counter[tuple[str, str]]:
-    """What is shown for questions on treatment: answers with a dose, and quotes without the warnings."""
-    assistant = Assistant.load(HERE.parent / "index", corpus=HERE.parent / "corpus")
+def answers(assistant: Assistant, name: str) -> Counter[tuple[str, str]]:
+    """What is shown for the messages of a set: answers with a dose, and quotes without the warnings."""
     counts: Counter[tuple[str, str]] = Counter()
-    for message in messages("treatment-test.jsonl"):
+    for message in messages(name):
         answer = assistant.ask(message.text, message.history)
         counts[message.label, str(answer.outcome)] += 1
         found = answer.found if answer.outcome is Outcome.ANSWERED else ()
@@ -85,11 +85,16 @@ def main() -> None:
         print(name)
         for (label, card), count in sorted(red_flags(name).items()):
             print(f"{label:10} {'a care card' if card else 'none':12} {count}")
-    for (label, taken_for), count in sorted(treatment().items()):
-        print(f"{label:10} {taken_for:12} {count}")
+    for name in TREATMENT_SETS:
+        print(name)
+        for (label, taken_for), count in sorted(treatment(name).items()):
+            print(f"{label:10} {taken_for:12} {count}")
     if arguments.answers:
-        for (label, shown), count in sorted(answers().items()):
-            print(f"{label:10} {shown:16} {count}")
+        assistant = Assistant.load(HERE.parent / "index", corpus=HERE.parent / "corpus")
+        for name in TREATMENT_SETS:
+            print(f"{name}, what is shown")
+            for (label, shown), count in sorted(answers(assistant, name).items()):
+                print(f"{label:10} {shown:16} {count}")
 
 
 if __name__ == "__main__":

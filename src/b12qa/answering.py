@@ -196,6 +196,8 @@ class Assistant:
         if asked.personal and outcome is Outcome.ANSWERED:
             may_answer = caution.answers_for_a_person(asked, answers, index, rules)
             outcome, answers = (outcome, may_answer) if may_answer else (Outcome.RELATED, answers[:1])
+        if not asked.treatment and caution.stands_among_treatments(answers, rules):
+            asked = replace(asked, treatment=True)
         warnings: list[Quote] = []
         if asked.treatment and (answers or (self._names_a_subject(query) or asked.of_nothing_else)):
             document = (answers or ranked)[0].document

@@ -51,6 +51,16 @@ def names_any_dose(quotes: Sequence[Quote]) -> bool:
     return any(names_dose(_words(quote)) for quote in quotes)
 
 
+def stands_among_treatments(quotes: Sequence[Quote], rules: Rules) -> bool:
+    """Whether the first quote, or one with a dose, stands in a section whose heading speaks of treatment.
+
+    Whatever was asked, what is read there is read as advice on it.
+    """
+    read = [quote for quote in quotes if quote is quotes[0] or names_any_dose([quote])]
+    headings = {quote.section_path[-1] for quote in read if quote.section_path}
+    return any(not rules.finds(heading).isdisjoint({"treatment", "dose", "safety"}) for heading in headings)
+
+
 def with_warnings(
     index: Index, answers: Sequence[Quote], scores: Scores, document: str
 ) -> tuple[list[Quote], list[Quote]]:
