@@ -15,7 +15,7 @@ from b12qa.corpus import Corpus, parse_document
 from b12qa.index import open_index
 from b12qa.records import Answer, NoticeKind, Outcome, QuoteRole
 from b12qa.retrieval import Retriever
-from b12qa.treatment import names_dose
+from b12qa.treatment import load_rules, names_dose
 
 FIXTURES = Path(__file__).parent / "fixtures"
 WARNINGS = "Contraindications and warnings"
@@ -83,6 +83,16 @@ def test_other_questions_bring_none(tonic: Assistant) -> None:
     answer = tonic.ask("The tonic tastes of plums")
     assert answer.outcome is Outcome.ANSWERED
     assert QuoteRole.WARNING not in roles(answer)
+
+
+@pytest.mark.parametrize("question", ["small and round", "it keeps many awake"])
+def test_what_stands_under_a_heading_on_treatment_brings_them_whatever_was_asked(
+    question: str, tonic: Assistant
+) -> None:
+    assert not load_rules().asked(question).treatment
+    answer = tonic.ask(question)
+    assert answer.found[0].section_path[-1] in ("Doses", "Warnings")
+    assert QuoteRole.WARNING in roles(answer)
 
 
 def test_a_warning_that_answers_is_marked_and_counts_as_found(tonic: Assistant) -> None:
