@@ -352,5 +352,6 @@ def test_cutting_takes_time_in_proportion_to_the_text(text: str) -> None:
     def cut(document: Document) -> Chunks:
         return chunk_documents([document], lambda words: len(words) // 4 + 2, 256)
 
-    # A machine whose speed doubles from one run to the next needs several to show its best.
-    assert seconds(lambda: cut(long), runs=6) < 9 * seconds(lambda: cut(short), runs=6)
+    # Four times the text takes four times as long, or sixteen times if anything is quadratic. A machine whose
+    # speed doubles from one run to the next needs several to show its best, and sometimes another try.
+    assert any(seconds(lambda: cut(long), runs=4) < 9 * seconds(lambda: cut(short), runs=4) for _ in range(3))
