@@ -279,7 +279,10 @@ def test_marks_nested_deeper_than_anybody_reads_lose_no_words(mark: str) -> None
 def test_parsing_takes_time_in_proportion_to_the_text(text: str) -> None:
     """Four times the text takes about four times as long, where a quadratic step would take sixteen."""
     parse(text)
-    assert seconds(lambda: parse(text * 6000)) < 9 * seconds(lambda: parse(text * 1500))
+    # Noise only adds; what is quadratic takes sixteen times as long at every try.
+    assert any(
+        seconds(lambda: parse(text * 6000)) < 9 * seconds(lambda: parse(text * 1500)) for _ in range(3)
+    )
 
 
 def test_many_comments_on_a_line_are_read_in_a_moment() -> None:
