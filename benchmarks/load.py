@@ -6,8 +6,8 @@ Starts a server and asks it over the loopback interface, first one person, then 
 of their own, by way of the page's queue and of POST /api/ask. Every answer must be the one that a person
 alone gets, and every conversation must hold its own questions and nobody else's.
 
-What the cores allow is cores ÷ processor time of one `ask` of the same questions, in a process of its own and
-alone. The asking side runs on the same cores; what it takes is told as well.
+What the cores allow is cores ÷ processor time of one `ask` of the same questions, without a server and before
+it starts. The asking side runs on the same cores; what it takes is told as well.
 """
 
 from __future__ import annotations

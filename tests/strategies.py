@@ -64,6 +64,17 @@ def seconds(work: Callable[[], object], runs: int = 2) -> float:
     return min(times)
 
 
+def in_proportion(work: Callable[[int], object], times: int = 1500, runs: int = 2) -> bool:
+    """Whether four times as much takes less than nine times as long; a quadratic step would take sixteen.
+
+    Noise only adds, and a machine's speed may double from one run to the next: so the best of some runs
+    counts, and there are three tries, at each of which a quadratic step fails.
+    """
+    return any(
+        seconds(lambda: work(4 * times), runs) < 9 * seconds(lambda: work(times), runs) for _ in range(3)
+    )
+
+
 def without_front_matter(text: str) -> str:
     """The text with blank lines in place of front matter: an oracle that goes line by line."""
     lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n|\Z)", text)

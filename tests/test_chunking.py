@@ -11,7 +11,7 @@ from conftest import ROOT, HashingEncoder
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from strategies import PROPERTY, cases, markdown_texts, seconds, shown, without_front_matter
+from strategies import PROPERTY, cases, in_proportion, markdown_texts, shown, without_front_matter
 
 from b12qa.chunking import (
     MAX_CONTEXT_CHARACTERS,
@@ -347,11 +347,9 @@ def test_the_real_model_reads_a_long_text_in_pieces(
 )
 def test_cutting_takes_time_in_proportion_to_the_text(text: str) -> None:
     lead_in = "A sentence of the lead-in. " * 20 + "\n\n"
-    short, long = (parse_document("test", lead_in + text * times) for times in (1500, 6000))
+    documents = {times: parse_document("test", lead_in + text * times) for times in (1500, 6000)}
 
-    def cut(document: Document) -> Chunks:
-        return chunk_documents([document], lambda words: len(words) // 4 + 2, 256)
+    def cut(times: int) -> Chunks:
+        return chunk_documents([documents[times]], lambda words: len(words) // 4 + 2, 256)
 
-    # Four times the text takes four times as long, or sixteen times if anything is quadratic. A machine whose
-    # speed doubles from one run to the next needs several to show its best, and sometimes another try.
-    assert any(seconds(lambda: cut(long), runs=4) < 9 * seconds(lambda: cut(short), runs=4) for _ in range(3))
+    assert in_proportion(cut, runs=6)

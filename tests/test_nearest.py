@@ -91,6 +91,9 @@ def test_what_was_written_finds_the_same(tmp_path: Path, kind: str) -> None:
     assert folder.files[large]["bytes"] == (tmp_path / large).stat().st_size
     opened = open_nearest(tmp_path, "rows", nearest.facts.to_dict())
     assert opened.facts == nearest.facts
+    if kind == "pq":
+        with pytest.raises(TypeError, match="from make_nearest"):
+            write_nearest(HashedFolder(tmp_path), "again", opened)
     np.testing.assert_array_equal(opened.rows(queries), nearest.rows(queries))
 
 

@@ -188,11 +188,17 @@ def _lists(vectors: Vectors) -> Iterator[Lists]:
 
 
 def write_nearest(folder: HashedFolder, name: str, nearest: Nearest) -> None:
-    """Write what `open_nearest` reads: plain arrays, none in a format of FAISS."""
-    if isinstance(nearest, Codes) and nearest.by_row is not None:
-        _write_codes(folder, name, nearest.by_row)
-    elif isinstance(nearest, Lists):
+    """Write what `open_nearest` reads: plain arrays, none in a format of FAISS.
+
+    Raises:
+        TypeError: it is not what `make_nearest` made; codes that were opened are packed already.
+    """
+    if isinstance(nearest, Lists):
         _write_lists(folder, name, nearest)
+    elif isinstance(nearest, Codes) and nearest.by_row is not None:
+        _write_codes(folder, name, nearest.by_row)
+    else:
+        raise TypeError(f"Expected codes or lists from make_nearest, got opened {nearest.facts.type!r}.")
 
 
 def open_nearest(folder: Path, name: str, facts: Mapping[str, Any]) -> Nearest:
