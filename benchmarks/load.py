@@ -39,7 +39,6 @@ COMMAND = [sys.executable, "-c", "from b12qa.cli import app; app()", "chat", "--
 QUESTIONS_EACH = 6
 MAX_SECONDS = 120
 BASELINE_SECONDS = 20
-BASELINE_PEOPLE = 8
 TIMEOUT_SECONDS = 60
 
 
@@ -83,7 +82,7 @@ def main() -> None:
     arguments = parser.parse_args()
     seconds = min(arguments.seconds, MAX_SECONDS)
     everybody = people(Path(arguments.index), arguments.people)
-    one_ask = processor_seconds(arguments.index, everybody[:BASELINE_PEOPLE])
+    one_ask = processor_seconds(arguments.index, everybody)
     print(f"one ask: {one_ask * 1000:.1f} ms of processor time", file=sys.stderr)
     rows = []
     with server(arguments.index) as (process, port):

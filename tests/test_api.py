@@ -27,7 +27,7 @@ from starlette.testclient import TestClient
 
 from b12qa import safety
 from b12qa.answering import Assistant
-from b12qa.records import Answer, Outcome
+from b12qa.records import Answer, Outcome, Quote
 from b12qa.web import description, programs
 from b12qa.web.api import SECONDS_BETWEEN_PROBES, Health
 from b12qa.web.desk import Desk
@@ -269,9 +269,7 @@ def test_more_passages_than_there_are_are_not_missed(client: TestClient) -> None
 class Broken(Assistant):
     """An assistant that fails, with the question in the message."""
 
-    def ask(
-        self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
-    ) -> Answer:
+    def ask_with_more(self, question: str, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
         raise RuntimeError(f"cannot answer {question}")
 
 
@@ -286,7 +284,7 @@ def test_fault_is_a_problem_with_the_card_and_without_a_trace(
     assert body["detail"] == FAULT_WORDS
     assert body["care_card"]["level"] == "emergency"
     assert "RuntimeError" not in response.text
-    assert "RuntimeError in ask" in caplog.text
+    assert "RuntimeError in ask_with_more" in caplog.text
     assert "private" not in caplog.text + response.text
     assert over_mcp.is_error
     assert "emergency" in words_of(over_mcp).lower()
@@ -298,12 +296,10 @@ def test_full_queue_says_busy_and_when_to_come_back(tea: Assistant) -> None:
 
     @dataclass(frozen=True)
     class Slow(Assistant):
-        def ask(
-            self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
-        ) -> Answer:
+        def ask_with_more(self, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
             started.set()
             assert go_on.wait(60)
-            return tea.ask(question, history, max_quotes)
+            return tea.ask_with_more(*args, **named)
 
     app = programs_app(Slow(tea.retriever), Settings(workers=1, max_waiting=1))
     answers: list[int] = []

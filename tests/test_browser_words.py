@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import HashingEncoder
@@ -31,6 +32,7 @@ from b12qa.records import (
     Excerpt,
     NoteKind,
     Passage,
+    Quote,
 )
 from b12qa.retrieval import Retriever
 
@@ -94,17 +96,15 @@ def test_article_panel_shows_every_passage_exactly(chat: Visit, assistant: Assis
 class NotedAssistant(Assistant):
     """Has an editor's note on every quote, in the words of the question."""
 
-    def ask(
-        self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
-    ) -> Answer:
-        answer = Assistant.ask(self, question, history, max_quotes, literal=literal)
+    def ask_with_more(self, question: str, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
+        answer, more = Assistant.ask_with_more(self, question, *args, **named)
         quotes = tuple(
             replace(
                 quote, notes=(EditorNote(kind, question, question, question, "", quote.start, quote.end),)
             )
             for quote, kind in zip(answer.quotes, (*NoteKind, *NoteKind), strict=False)
         )
-        return replace(answer, quotes=quotes)
+        return replace(answer, quotes=quotes), more
 
 
 # Text that a page might change.

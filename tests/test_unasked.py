@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from chromium import CHROMIUM, listening
@@ -13,7 +14,7 @@ from conftest import SMALL_TEXT, assistant_for, serving
 from playwright.sync_api import Browser, Page, expect
 
 from b12qa.answering import Assistant
-from b12qa.records import Answer
+from b12qa.records import Answer, Quote
 from b12qa.web import page as chat_page
 from b12qa.web.clients import RateLimit
 from b12qa.web.page import build_app
@@ -39,11 +40,9 @@ class PatientAssistant(Assistant):
 
     may_answer: threading.Event = field(default_factory=threading.Event)
 
-    def ask(
-        self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
-    ) -> Answer:
+    def ask_with_more(self, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
         self.may_answer.wait(60)
-        return Assistant.ask(self, question, history, max_quotes, literal=literal)
+        return Assistant.ask_with_more(self, *args, **named)
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,12 @@ import socket
 import subprocess
 import sys
 import webbrowser
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,7 +27,7 @@ from starlette.websockets import WebSocketDisconnect
 from b12qa import rendering
 from b12qa.answering import Assistant
 from b12qa.errors import B12qaError
-from b12qa.records import Answer, Document, Excerpt, Outcome, Span
+from b12qa.records import Answer, Document, Excerpt, Outcome, Quote, Span
 from b12qa.safety import DISCLAIMER
 from b12qa.web import page, replies, server
 from b12qa.web.guard import MAX_BODY_BYTES
@@ -342,9 +343,7 @@ def test_question_is_shown_as_typed() -> None:
 class BrokenAssistant(Assistant):
     """An assistant that fails, with the question in the message."""
 
-    def ask(
-        self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
-    ) -> Answer:
+    def ask_with_more(self, question: str, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
         raise RuntimeError(f"cannot answer {question}")
 
 
@@ -357,7 +356,7 @@ def test_fault_is_one_plain_sentence_with_the_disclaimer_and_no_question_in_the_
     assert replies.FAULT_WORDS in html
     assert DISCLAIMER in html
     assert "RuntimeError" not in html
-    assert "RuntimeError in ask" in caplog.text
+    assert "RuntimeError in ask_with_more" in caplog.text
     assert "private" not in html + caplog.text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from b12qa.records import (
     Notice,
     NoticeKind,
     Outcome,
+    Quote,
     Sentence,
 )
 from b12qa.safety import disclaimer
@@ -118,19 +120,26 @@ class ScriptedAssistant(Assistant):
 
     calls: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
-    def ask(
-        self, question: str, history: Sequence[str] = (), max_quotes: int = 3, *, literal: bool = False
-    ) -> Answer:
-        if max_quotes == MAX_QUOTES:  # asked by a person, and not to see what may be suggested
+    def ask_with_more(
+        self,
+        question: str,
+        history: Sequence[str] = (),
+        max_quotes: int = MAX_QUOTES,
+        further: int = 0,
+        *,
+        literal: bool = False,
+    ) -> tuple[Answer, tuple[Quote, ...]]:
+        if further:  # asked by a person, and not to see what may be suggested
             self.calls.append((question, tuple(history)))
         if question == "fail":
             raise RuntimeError("a secret detail")
+        asked = partial(Assistant.ask_with_more, self)
         try:
             outcome = Outcome(question)
         except ValueError:
-            return Assistant.ask(self, question, history, max_quotes, literal=literal)
-        quotes = Assistant.ask(self, "how much b12 in clams").quotes
+            return asked(question, history, max_quotes, further, literal=literal)
+        quotes = asked("how much b12 in clams")[0].quotes
         if outcome in (Outcome.NOT_COVERED, Outcome.URGENT):
             quotes = ()
         notices = (Notice(NoticeKind.OUTCOME, f"What there is to say: {outcome}."), disclaimer())
-        return Answer(question, question, outcome, 0.5, quotes, notices)
+        return Answer(question, question, outcome, 0.5, quotes, notices), ()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from b12qa.index import check_servable, open_index
 from b12qa.lexical import terms, words
 from b12qa.records import (
     Answer,
+    CareCard,
     Document,
     Notice,
     NoticeKind,
@@ -166,6 +167,21 @@ class Assistant:
             QueryError: max_quotes is below 1.
             DamagedIndexError: a passage is no longer a slice of its document.
         """
+        return self.ask_with_more(question, history, max_quotes, literal=literal)[0]
+
+    def ask_with_more(
+        self,
+        question: str,
+        history: Sequence[str] = (),
+        max_quotes: int = MAX_QUOTES,
+        further: int = 0,
+        *,
+        literal: bool = False,
+    ) -> tuple[Answer, tuple[Quote, ...]]:
+        """An answer, and what else answers: the quotes that `further` more would add to it.
+
+        There are none unless the answer has as many as it may. Arguments and errors as in `ask`.
+        """
         if max_quotes < 1:
             raise QueryError(f"Expected at least 1 for max_quotes, got {max_quotes}.")
         # A terminal passes bytes that are no UTF-8 on as half characters, which nothing can write out.
@@ -173,24 +189,41 @@ class Assistant:
         card, about = safety.care_card_and_about(question, history)
         care = [] if card is None else [safety.care_notice(card)]
         if card is not None and card.level in safety.BEFORE_ANY_QUOTE:
-            return Answer(question, "", Outcome.URGENT, 0.0, (), (*care, safety.disclaimer()), card)
+            return Answer(question, "", Outcome.URGENT, 0.0, (), (*care, safety.disclaimer()), card), ()
         if about is not None:
             notices = [*care, about, safety.disclaimer()]
-            return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card)
+            return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()
         query = self._query(question, () if literal else history)
         if not any(character.isalnum() for character in question):
             asked_for = Notice(NoticeKind.OUTCOME, "Please type a question in words.")
             notices = [*care, asked_for, safety.disclaimer()]
-            return Answer(question, query.text, Outcome.NOT_COVERED, 0.0, (), tuple(notices), card)
-        searched = query.text if literal else self.retriever.vocabulary.bring_to(query.text)
+            return Answer(question, query.text, Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()
         ranking, parts = self._rank(query, as_typed=literal)
-        index = self.retriever.index
+        found = _Found(
+            question=question,
+            query=query,
+            searched=query.text if literal else self.retriever.vocabulary.bring_to(query.text),
+            literal=literal,
+            card=card,
+            asked=load_rules().asked(question, query.text if query.reason else "", history),
+            ranking=ranking,
+            parts=parts,
+        )
+        answer = self._answered(found, max_quotes)
+        if not further or answer.outcome is not Outcome.ANSWERED or len(answer.found) < max_quotes:
+            return answer, ()
+        shown = {(quote.document, quote.start, quote.end) for quote in answer.quotes}
+        wider = self._answered(found, max_quotes + further).quotes
+        return answer, tuple(q for q in wider if (q.document, q.start, q.end) not in shown)
+
+    def _answered(self, found: _Found, max_quotes: int) -> Answer:
+        """What is shown of what was found."""
+        index, rules = self.retriever.index, load_rules()
+        query, ranking, asked = found.query, found.ranking, found.asked
         wanted = min(max(MAX_QUOTES, max_quotes), len(index.chunks))
         ranked = self.retriever.results(ranking, wanted)
         outcome = _outcome(ranking.confidence)
         answers = self._answers(outcome, ranked, max_quotes)
-        rules = load_rules()
-        asked = rules.asked(question, query.text if query.reason else "", history)
         if asked.treatment and asked.of_somebody and caution.names_any_dose(answers):
             asked = replace(asked, personal=True, amount=True)
         if asked.personal and outcome is Outcome.ANSWERED:
@@ -212,21 +245,21 @@ class Assistant:
         elif shown.quotes and outcome is Outcome.NOT_COVERED:
             outcome = Outcome.RELATED  # with its warnings only
         return Answer(
-            question=question,
-            query=searched,
+            question=found.question,
+            query=found.searched,
             outcome=outcome,
             confidence=ranking.confidence,
             quotes=shown.quotes,
             notices=(
-                *care,
+                *([] if found.card is None else [safety.care_notice(found.card)]),
                 *caution.cautions(asked, outcome),
                 *notices,
-                *_absent_parts(outcome, query, parts),
-                *_searched_for(query, searched, literal),
+                *_absent_parts(outcome, query, found.parts),
+                *_searched_for(query, found.searched, found.literal),
                 *([] if asked.personal else self._nearest_sections(outcome, ranking)),
                 safety.disclaimer(),
             ),
-            care_card=card,
+            care_card=found.card,
         )
 
     def embedding_ahead(self, questions: Iterable[tuple[str, Sequence[str]]]) -> Assistant:
@@ -339,6 +372,19 @@ class Assistant:
 
 
 load = Assistant.load
+
+
+class _Found(NamedTuple):
+    """What was asked, and what a search found."""
+
+    question: str
+    query: Query
+    searched: str  # as it was searched
+    literal: bool
+    card: CareCard | None
+    asked: Asked
+    ranking: Ranking
+    parts: Sequence[Ranking]  # of the questions in a message, if there are several
 
 
 def corpus_folder(index_dir: str | Path, corpus: str | Path | None = None) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from b12qa.answering import Assistant
-from b12qa.records import Answer, SearchResults
+from b12qa.records import Answer, Quote, SearchResults
 
 SURFACES = ("page", "http", "mcp")
 FAULT = "fault"
@@ -87,13 +87,13 @@ class ServedAssistant(Assistant):
     surface: str  # one of `SURFACES`
     cores: BoundedSemaphore
 
-    # Whatever arguments the assistant takes, it gets.
+    # Whatever arguments the assistant takes, it gets. `ask` is the first half of `ask_with_more`.
 
-    def ask(self, *args: Any, **named: Any) -> Answer:
+    def ask_with_more(self, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
         with self.metrics.timed(self.surface) as outcome, self.cores:
-            answer = self.inner.ask(*args, **named)
+            answer, more = self.inner.ask_with_more(*args, **named)
             outcome.append(answer.outcome.value)
-        return answer
+        return answer, more
 
     def search(self, *args: Any, **named: Any) -> SearchResults:
         self.metrics.searched(self.surface)

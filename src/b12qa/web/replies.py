@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from b12qa import rendering, safety
 from b12qa.answering import MAX_QUOTES, Assistant
-from b12qa.records import CareCard, Document, Notice, NoticeKind, Outcome, Quote, Span
+from b12qa.records import CareCard, Document, Notice, NoticeKind, Outcome, Span
 from b12qa.rendering import Surroundings
 from b12qa.web.suggestions import Suggestions
 from b12qa.web.texts import Texts, texts_for
@@ -80,13 +80,9 @@ def turn_for(
     """
     texts = texts or texts_for(None, None)
     try:
-        answer = assistant.ask(question, history, MAX_QUOTES, literal=literal)
-        more: list[Quote] = []
-        if answer.outcome is Outcome.ANSWERED and len(answer.found) == MAX_QUOTES:
-            beside = suggestions.assistant if suggestions else assistant  # one question is counted once
-            wider = beside.ask(question, history, MAX_QUOTES + MAX_FURTHER_QUOTES, literal=literal)
-            shown = {(quote.document, quote.start, quote.end) for quote in answer.quotes}
-            more = [q for q in wider.quotes if (q.document, q.start, q.end) not in shown]
+        answer, more = assistant.ask_with_more(
+            question, history, MAX_QUOTES, MAX_FURTHER_QUOTES, literal=literal
+        )
         page = Surroundings(
             documents={document.name: document for document in assistant.documents},
             say=texts,
