@@ -13,15 +13,14 @@ from b12qa.errors import YamlError
 from b12qa.records import CareLevel
 from b12qa.redflags import (
     _FRAMES,
-    LEAST_OF_NOBODY,
     RULES_FILE,
     Concept,
-    _asks,
+    Mention,
+    _all_points,
     _counts,
     _flagged,
     _made_latin,
     _matches,
-    _most_points,
     _read,
     load_red_flags,
     normalized,
@@ -271,14 +270,18 @@ def test_no_rule_is_passed_over_that_a_look_at_all_would_find(concept: Concept) 
     number = FLAGS.concepts.index(concept)
     for message in (*concept.match, *concept.no_match):
         words = _read(message, FLAGS)
-        of_nobody = _most_points(words, FLAGS) >= LEAST_OF_NOBODY or not _asks(words)
+        points = _all_points(words, FLAGS)
         by_rules = any(
-            _counts(match, rule.mention, words, of_nobody=of_nobody)
+            _counts(match, rule.mention, words)
             for rule in concept.rules
             for match in _matches(rule, rule.lists, words)
+            if points.for_a_match >= FLAGS.least
+            or words.anywhere("claimed")
+            or concept.level is CareLevel.SOON
+            or rule.mention is Mention.ALWAYS
         )
         least = min((rule.points for rule in concept.rules if rule.points is not None), default=10**6)
-        assert (number in _flagged(words, FLAGS)) is (by_rules or _most_points(words, FLAGS) >= least)
+        assert (number in _flagged(words, FLAGS)) is (by_rules or points.alone >= least)
 
 
 def test_who_is_asked_is_met_together_with_the_red_flag() -> None:

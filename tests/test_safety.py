@@ -307,7 +307,7 @@ def test_a_fault_hides_no_card(tea: Assistant, monkeypatch: pytest.MonkeyPatch) 
     def fail(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(Assistant, "ask", fail)
+    monkeypatch.setattr(Assistant, "ask_with_more", fail)
     html = replies.turn_for(tea, CHEST, []).reply
     assert html.index('class="care emergency"') < html.index(replies.FAULT_WORDS)
     assert "care" not in replies.turn_for(tea, "Wait 3 minutes.", []).reply

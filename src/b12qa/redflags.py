@@ -33,6 +33,7 @@ from b12qa.matching import Hit, Match, Phrases, PhrasesByKey, by_rarest_list, in
 from b12qa.misspelt import Speller
 from b12qa.records import CareLevel
 from b12qa.strict_yaml import Line, compose, entries, fields, is_mapping, items, line_of, text_of
+from b12qa.wording import load_wording, points_of
 
 if TYPE_CHECKING:
     import yaml
@@ -70,9 +71,9 @@ TEACHING_REACH = 5
 # Earlier messages that are read together with the last one.
 EARLIER_MESSAGES = 2
 # What two messages say together is less sure than what one says.
-MORE_POINTS_TOGETHER = 6
-# In a message that asks, and has fewer points, a match counts only if it is said of somebody.
-LEAST_OF_NOBODY = -10
+MORE_POINTS_TOGETHER = 12
+# A part of a message is less sure than the whole where no rule has found anything.
+FEWER_POINTS_IN_PART = 22
 # Beside what a rule has found by its name, points alone count only if there are so many more.
 MORE_POINTS_BESIDE_A_NAME = 6
 # A longer sentence is read in parts.
@@ -148,7 +149,8 @@ class RedFlags:
     start: int  # points that every part of a message begins with
     points: Mapping[str, int]  # and what a word of a list adds to them
     anywhere: Mapping[str, int]  # what it adds wherever in the message it stands
-    least: int  # points that a match needs in a message that speaks of what is old, settled or made up
+    least: int  # points that a message needs for a match to count
+    wording: Mapping[str, int]  # points of words and pairs of words, for a message as a whole
     phrases: PhrasesByKey  # of all lists
     words: frozenset[str]  # as written in the file, one by one
     keys: frozenset[str]
@@ -219,7 +221,6 @@ _FRAMES = (
     "settled", "showing", "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after",
     "teaches_before", "tells_me", "unheard_of", "whether",
 )  # fmt: skip
-_DOUBTS = ("fiction", "long_ago", "retold", "settled")
 # Where a message speaks of texts, what stands in quotation marks is theirs.
 _OF_TEXTS = ("cites", "fiction", "retold")
 # In their phrases nothing may stand between the words: "out of" is not "out of the".
@@ -229,7 +230,7 @@ _EXACT = frozenset(_FRAMES)
 @cache
 def load_red_flags() -> RedFlags:
     """The rules that come with the package."""
-    return _from_plain(compiled.rules(RULES_FILE, _plain))
+    return _from_plain(compiled.rules(RULES_FILE, _plain), load_wording())
 
 
 def read_red_flags(data: bytes, file: str) -> RedFlags:
@@ -241,7 +242,7 @@ def read_red_flags(data: bytes, file: str) -> RedFlags:
     Raises:
         YamlError: the file is not of the form that its head explains.
     """
-    return _from_plain(_plain(data, file))
+    return _from_plain(_plain(data, file), load_wording())
 
 
 def _plain(data: bytes, file: str) -> dict[str, Any]:
@@ -285,7 +286,7 @@ def _plain(data: bytes, file: str) -> dict[str, Any]:
     }
 
 
-def _from_plain(plain: Mapping[str, Any]) -> RedFlags:
+def _from_plain(plain: Mapping[str, Any], wording: Mapping[str, int]) -> RedFlags:
     concepts = tuple(_concept_from(record) for record in plain["concepts"])
     about = plain["about"]
     points = dict(plain["points"])
@@ -301,6 +302,7 @@ def _from_plain(plain: Mapping[str, Any]) -> RedFlags:
         points,
         dict(plain["anywhere"]),
         points.pop(LEAST),
+        wording,
         PhrasesByKey(plain["phrases"]),
         frozenset(plain["words"]),
         frozenset(plain["keys"]),
@@ -571,6 +573,7 @@ class _Words:
     sentence: list[int] = field(default_factory=list)
     position: list[int] = field(default_factory=list)  # with gaps between sentences
     after_comma: set[int] = field(default_factory=set)
+    question_mark: bool = False
     quoted: set[int] = field(default_factory=set)  # between quotation marks
     hits: dict[str, list[Hit]] = field(default_factory=dict)  # by list, in order; shared, not to be changed
     # What is worked out only where a rule matches.
@@ -658,6 +661,7 @@ def _split(text: str, words: _Words, flags: RedFlags) -> None:
         understood = known.get(token) or here.get(token)
         if understood is None:
             if token in _SENTENCE_ENDS:
+                words.question_mark |= token == "?"  # noqa: S105 (the mark)
                 if texts and sentences[-1] == sentence:  # "???" ends one sentence, not three
                     sentence += 1
                     position += _SENTENCE_GAP
@@ -786,7 +790,7 @@ def _respelt(typed: str, flags: RedFlags) -> list[_Word]:
         return _respelt(shorter, flags)
     meant = flags.speller.nearest(typed)
     if meant:
-        return [(typed, _meaning(meant, flags))]
+        return [(meant[0], _meaning(meant, flags))]
     return [(word, _meaning([word], flags)) for word in _unglued(typed, flags)]
 
 
@@ -884,19 +888,19 @@ def _flagged(words: _Words, flags: RedFlags, claimed: bool = False) -> set[int]:
         claimed: a later message says that it happens to the user: "that just happened to me".
     """
     names = set(words.hits)
-    points = _most_points(words, flags)
-    of_nobody = points >= LEAST_OF_NOBODY or not _asks(words)
-    likely = claimed or points >= flags.least or not any(words.anywhere(name) for name in _DOUBTS)
+    points = _all_points(words, flags)
+    likely = claimed or words.anywhere("claimed") or points.for_a_match >= flags.least
     found: set[int] = set()
     for name in names & flags.by_list.keys():
         for number, rule, needs in flags.by_list[name]:
-            counts = likely or rule.mention is Mention.ALWAYS
+            soon = flags.concepts[number].level is CareLevel.SOON
+            counts = likely or soon or rule.mention is Mention.ALWAYS
             if counts and number not in found and needs <= names:
                 matches = _matches(rule, rule.lists, words)
-                if any(_counts(match, rule.mention, words, claimed, of_nobody) for match in matches):
+                if any(_counts(match, rule.mention, words, claimed) for match in matches):
                     found.add(number)
     more = MORE_POINTS_BESIDE_A_NAME if found else 0
-    return found | {number for number, least in flags.by_points if points >= least + more}
+    return found | {number for number, least in flags.by_points if points.alone >= least + more}
 
 
 def _flagged_together(earlier: _Words, last: _Words, flags: RedFlags) -> set[int]:
@@ -915,6 +919,25 @@ def _flagged_together(earlier: _Words, last: _Words, flags: RedFlags) -> set[int
             ):
                 found.add(number)
     return found
+
+
+class _Points(NamedTuple):
+    """What a message adds up to."""
+
+    for_a_match: int  # that shows whether a match counts
+    alone: int  # that may be a red flag without a match
+
+
+def _all_points(words: _Words, flags: RedFlags) -> _Points:
+    """The points of a message: of its best part, and of how it is worded, as a whole or in part.
+
+    Whether a match counts, the wording tells better.
+    """
+    points, wording = _most_points(words, flags), points_of(words, flags.wording)
+    return _Points(
+        points // 2 + max(wording.whole, wording.part),
+        points + max(wording.whole, wording.part - FEWER_POINTS_IN_PART),
+    )
 
 
 def _listed(words: _Words, flags: RedFlags) -> list[dict[str, int]]:
@@ -1006,14 +1029,11 @@ def _begins(name: str, start: int, end: int, words: _Words) -> bool:
     return bisect_left(hits, (start, 0)) < bisect_left(hits, (end, 0))
 
 
-def _counts(
-    match: Match, mention: Mention, words: _Words, claimed: bool = False, of_nobody: bool = True
-) -> bool:
+def _counts(match: Match, mention: Mention, words: _Words, claimed: bool = False) -> bool:
     """Whether a match is a red flag, by how it is said.
 
     Args:
         claimed: a later message says that it happens to the user.
-        of_nobody: whether it may count if it is not said of anybody.
     """
     own = {i for start, end in match for i in range(start, end)}
     first, last = min(own), max(own)
@@ -1039,12 +1059,11 @@ def _counts(
             return False
         if words.has("rated", last + 1, last + 2) or not _happens(context, words):
             return False
-        told = of_nobody and not (_teaches(context, words) or _asked_about(context, words))
-        return personal or told
+        return personal or not (_teaches(context, words) or _asked_about(context, words))
     if not claimed and any(_asked_apart(start, first, words) for start, _ in match):
         return False
-    if personal or not of_nobody:
-        return personal
+    if personal:
+        return True
     if words.has("cites", context.sentence_start, context.first):
         return False
     in_general = _asked_in_general(context, words)
@@ -1145,10 +1164,6 @@ def _asked_in_general(context: _Context, words: _Words) -> bool:
         start += 1
     asks = words.at("asking", start) or (words.at("auxiliary", start) and not words.at("not_asking", start))
     return asks or words.has("generic_person", context.clause_start, context.clause_end)
-
-
-def _asks(words: _Words) -> bool:
-    return words.anywhere("asking") or words.anywhere("auxiliary")
 
 
 def _asked_apart(i: int, first: int, words: _Words) -> bool:

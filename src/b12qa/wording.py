@@ -1,0 +1,151 @@
+"""How a message is worded → points: what its words, and each two that follow one another, add up to.
+
+The rules of `redflags.py` look at some words near each other. "I fainted" is all that they see of "I fainted
+once, in assembly, sixty years ago"; this looks at all the rest. The sum is divided by the root of the length,
+so that a long message has no more points than a short one. It is made of the whole message, and of each of
+its sentences, alone and with the next: what somebody says in between must not be lost in what they say around
+it. The points are ``data/red-flag-wordings.yaml``, found by evals/fit_red_flags.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple, Protocol
+
+from b12qa import compiled
+from b12qa.errors import YamlError
+from b12qa.strict_yaml import compose, entries, is_mapping, items, text_of
+
+WORDING_FILE = "red-flag-wordings.yaml"
+# What is no word, as it stands in the file.
+BEGINS, ENDS, STOPS = "<begins>", "<ends>", "<stops>"
+NUMBER, ASKS = "<number>", "<asks>"
+# What any message has; it is not divided.
+ALWAYS = "<always>"
+# A shorter message is divided by the root of this: there is little to judge by.
+MIN_LENGTH = 5
+
+
+class Worded(Protocol):
+    """A message as words."""
+
+    text: list[str]  # one by one
+    sentence: list[int]  # the number of the sentence of each
+    question_mark: bool  # whether there is one anywhere
+
+
+def load_wording() -> Mapping[str, int]:
+    """The points that come with the package, by word or pair of words."""
+    points: dict[str, int] = compiled.rules(WORDING_FILE, read_wording)
+    return points
+
+
+def read_wording(data: bytes, file: str) -> dict[str, int]:
+    """Read points.
+
+    Args:
+        file: the name for messages.
+
+    Raises:
+        YamlError: the file is not of the form that its head explains.
+    """
+    points: dict[str, int] = {}
+    node = compose(data, file)
+    if not is_mapping(node):
+        raise YamlError(file, 1, "expected lists of wordings by points here")
+    for number, listed in entries(node, file).items():
+        if not number.text.removeprefix("-").isdecimal():
+            raise YamlError(file, number.line, f"expected a number as points, got {number.text!r}")
+        for wording in items(listed, file):
+            text = text_of(wording, file)
+            if text.text in points:
+                raise YamlError(file, text.line, f"{text.text!r} stands here twice", "Remove one of them.")
+            points[text.text] = int(number.text)
+    return points
+
+
+class WordingPoints(NamedTuple):
+    """What the wording of a message adds up to."""
+
+    whole: int
+    part: int  # of the sentence, or the two neighbouring ones, that have most, as if they were all
+
+
+def points_of(message: Worded, points: Mapping[str, int]) -> WordingPoints:
+    """The points of a message."""
+    sentences = [tokens for tokens in _sentences(message) if tokens] or [[]]
+    known = [_known(tokens, points) for tokens in sentences]
+    sums = [sum(found.values()) for found in known]
+    signs = _signs(message)
+
+    def as_a_message(start: int, end: int, total: int) -> int:
+        """The points of some sentences, of what their words add up to, if nothing stood around them."""
+        around = _known([BEGINS, *sentences[start][:1]], points) | _known(
+            [*sentences[end][-1:], *signs], points
+        )
+        inner = sentences[start][:1] + sentences[end][-1:]
+        total += sum(n for wording, n in around.items() if wording not in inner)
+        length = sum(len(tokens) + 1 for tokens in sentences[start : end + 1]) + len(signs)
+        return points.get(ALWAYS, 0) + round(total / math.sqrt(max(length, MIN_LENGTH)))
+
+    def between(first: int) -> dict[str, int]:
+        """What stands where one sentence ends and the next begins, without their words."""
+        return {
+            wording: points[wording]
+            for wording in (STOPS, f"{sentences[first][-1]} {STOPS}", f"{STOPS} {sentences[first + 1][0]}")
+            if wording in points
+        }
+
+    alone = [as_a_message(i, i, sums[i]) for i in range(len(sentences))]
+    if len(sentences) == 1:
+        return WordingPoints(alone[0], alone[0])
+    with_next = []
+    everything: dict[str, int] = {}
+    for i, (one, other) in enumerate(pairwise(known)):
+        stop = between(i)
+        everything |= one | stop
+        twice = sum(points[wording] for wording in one.keys() & other.keys())
+        total = sums[i] + sums[i + 1] - twice + sum(stop.values())
+        with_next.append(as_a_message(i, i + 1, total))
+    everything |= known[-1]
+    whole = as_a_message(0, len(sentences) - 1, sum(everything.values()))
+    return WordingPoints(whole, max(*alone, *with_next))
+
+
+def wordings_of(message: Worded) -> tuple[set[str], int]:
+    """The words of a message, and each two that follow one another with a blank between them; its length.
+
+    What is no word and matters too, such as the end of a sentence, counts as a word.
+    """
+    tokens = [BEGINS]
+    for number, sentence in enumerate(_sentences(message)):
+        tokens += [STOPS, *sentence] if number else sentence
+    tokens += _signs(message)
+    return {*tokens, *map(" ".join, pairwise(tokens))}, len(tokens)
+
+
+def _known(tokens: Sequence[str], points: Mapping[str, int]) -> dict[str, int]:
+    """The wordings that have points, each once."""
+    found = {token: points[token] for token in tokens if token in points}
+    for pair in map(" ".join, pairwise(tokens)):
+        if pair in points:
+            found[pair] = points[pair]
+    return found
+
+
+def _signs(message: Worded) -> list[str]:
+    return [ASKS, ENDS] if message.question_mark else [ENDS]
+
+
+def _sentences(message: Worded) -> Iterator[list[str]]:
+    """The words of each sentence; one without words, if there is none."""
+    tokens: list[str] = []
+    of = message.sentence[0] if message.sentence else 0
+    for word, number in zip(message.text, message.sentence, strict=True):
+        if number != of:
+            yield tokens
+            tokens, of = [], number
+        tokens.append(NUMBER if word.isdigit() else word)
+    yield tokens
