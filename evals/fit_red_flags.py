@@ -92,8 +92,12 @@ class _Every(dict[str, int]):
         return 1
 
 
-def messages() -> Iterator[Message]:
-    """All messages that are learnt from: of a conversation the last one alone, if it says enough."""
+def messages(*, soon: bool) -> Iterator[Message]:
+    """All messages that are learnt from: of a conversation the last one alone, if it says enough.
+
+    Args:
+        soon: with the examples of what should be seen soon, as harmless ones.
+    """
     for file, urgent, weight in (
         ("red-flags.txt", True, OWN),
         ("red-flags-others.txt", True, OF_OTHERS),
@@ -107,7 +111,8 @@ def messages() -> Iterator[Message]:
         # What should be seen soon is not harmless, but no emergency either.
         urgent = concept.level is not CareLevel.SOON
         weight = OF_THE_FILE if urgent else OF_OTHERS
-        yield from (Message(text, urgent, weight) for text in concept.match if TURN not in text)
+        if urgent or soon:
+            yield from (Message(text, urgent, weight) for text in concept.match if TURN not in text)
         yield from (Message(text.split(TURN)[-1], False, OF_THE_FILE_HARMLESS) for text in concept.no_match)
     for line in (ROOT / "evals" / "dev.jsonl").read_text("utf-8").splitlines():
         row = json.loads(line)
@@ -294,7 +299,7 @@ def main() -> None:
     parser.add_argument("what", choices=["parts", "wording"])
     parser.add_argument("--write", action="store_true", help="write the points into the file")
     arguments = parser.parse_args()
-    known = list(messages())
+    known = list(messages(soon=arguments.what == "parts"))
     if arguments.what == "wording":
         file, text = WORDING, "\n".join([WORDING_HEAD, *by_number(fit_wording(known)), ""])
     else:

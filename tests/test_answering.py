@@ -456,10 +456,7 @@ def test_a_question_mark_that_nobody_typed_changes_no_answer(assistant: Assistan
 
 
 def test_a_card_for_what_is_only_vague_stands_above_the_answer(assistant: Assistant) -> None:
-    vague = (
-        "My wife is 74 and starts her jabs on Monday. How are they usually spaced out over the first weeks?"
-    )
-    answer = assistant.ask(vague)
+    answer = assistant.ask("took two b12 tablets instead of one this morning, is that a problem")
     assert answer.care_card is not None
     assert answer.care_card.concept == "unsure"
     assert answer.outcome is not Outcome.URGENT

@@ -9,6 +9,8 @@ near each other. A message is read whole, in linear time. What a match means dep
 - exaggerated, "I nearly fainted at the price": counts for nothing;
 - of another text, "the leaflet says 'crushing pain in the chest'": counts for nothing;
 - an illness, "stroke": counts only if it is said to happen, "I think this is a stroke".
+
+How the whole message is worded (`wording.py`) must agree, and may be enough.
 """
 
 from __future__ import annotations
@@ -75,7 +77,7 @@ MORE_POINTS_TOGETHER = 12
 # A part of a message is less sure than the whole where no rule has found anything.
 FEWER_POINTS_IN_PART = 22
 # Beside what a rule has found by its name, points alone count only if there are so many more.
-MORE_POINTS_BESIDE_A_NAME = 6
+MORE_POINTS_BESIDE_A_NAME = 12
 # A longer sentence is read in parts.
 WORDS_OF_A_PART = 25
 # A whole message of so few words has points of its own: there is little to judge by.
