@@ -27,6 +27,8 @@ ALWAYS = "<always>"
 # A shorter message is divided by the root of this: there is little to judge by.
 MIN_LENGTH = 5
 
+SENTENCES_OF_A_LONG_MESSAGE = 5
+
 
 class Worded(Protocol):
     """A message as words."""
@@ -78,9 +80,11 @@ def points_of(message: Worded, points: Mapping[str, int]) -> WordingPoints:
     sentences = [tokens for tokens in _sentences(message) if tokens] or [[]]
     known = [_known(tokens, points) for tokens in sentences]
     sums = [sum(found.values()) for found in known]
-    signs = _signs(message)
+    own_signs = _signs(message)
+    # In a long message a question mark says little of one sentence.
+    any_signs = (own_signs, [ENDS]) if len(sentences) > SENTENCES_OF_A_LONG_MESSAGE else (own_signs,)
 
-    def as_a_message(start: int, end: int, total: int) -> int:
+    def as_a_message(start: int, end: int, total: int, signs: Sequence[str]) -> int:
         """The points of some sentences, of what their words add up to, if nothing stood around them."""
         around = _known([BEGINS, *sentences[start][:1]], points) | _known(
             [*sentences[end][-1:], *signs], points
@@ -98,7 +102,7 @@ def points_of(message: Worded, points: Mapping[str, int]) -> WordingPoints:
             if wording in points
         }
 
-    alone = [as_a_message(i, i, sums[i]) for i in range(len(sentences))]
+    alone = [as_a_message(i, i, sums[i], signs) for i in range(len(sentences)) for signs in any_signs]
     if len(sentences) == 1:
         return WordingPoints(alone[0], alone[0])
     with_next = []
@@ -108,9 +112,9 @@ def points_of(message: Worded, points: Mapping[str, int]) -> WordingPoints:
         everything |= one | stop
         twice = sum(points[wording] for wording in one.keys() & other.keys())
         total = sums[i] + sums[i + 1] - twice + sum(stop.values())
-        with_next.append(as_a_message(i, i + 1, total))
+        with_next += [as_a_message(i, i + 1, total, signs) for signs in any_signs]
     everything |= known[-1]
-    whole = as_a_message(0, len(sentences) - 1, sum(everything.values()))
+    whole = as_a_message(0, len(sentences) - 1, sum(everything.values()), own_signs)
     return WordingPoints(whole, max(*alone, *with_next))
 
 
