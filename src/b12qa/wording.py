@@ -77,45 +77,38 @@ class WordingPoints(NamedTuple):
 
 def points_of(message: Worded, points: Mapping[str, int]) -> WordingPoints:
     """The points of a message."""
-    sentences = [tokens for tokens in _sentences(message) if tokens] or [[]]
+    own_signs = [ASKS, ENDS] if message.question_mark else [ENDS]
+    sentences = [tokens for tokens in _sentences(message) if tokens]
+    if not sentences:
+        total = sum(_known([BEGINS, *own_signs], points).values())
+        empty = points.get(ALWAYS, 0) + round(total / math.sqrt(MIN_LENGTH))
+        return WordingPoints(empty, empty)
     known = [_known(tokens, points) for tokens in sentences]
     sums = [sum(found.values()) for found in known]
-    own_signs = _signs(message)
-    # In a long message a question mark says little of one sentence.
-    any_signs = (own_signs, [ENDS]) if len(sentences) > SENTENCES_OF_A_LONG_MESSAGE else (own_signs,)
+    begins = [points.get(BEGINS, 0) + points.get(f"{BEGINS} {tokens[0]}", 0) for tokens in sentences]
 
     def as_a_message(start: int, end: int, total: int, signs: Sequence[str]) -> int:
         """The points of some sentences, of what their words add up to, if nothing stood around them."""
-        around = _known([BEGINS, *sentences[start][:1]], points) | _known(
-            [*sentences[end][-1:], *signs], points
-        )
-        inner = sentences[start][:1] + sentences[end][-1:]
-        total += sum(n for wording, n in around.items() if wording not in inner)
-        length = sum(len(tokens) + 1 for tokens in sentences[start : end + 1]) + len(signs)
-        return points.get(ALWAYS, 0) + round(total / math.sqrt(max(length, MIN_LENGTH)))
+        ends = points.get(f"{sentences[end][-1]} {signs[0]}", 0) + points_of_signs[len(signs)]
+        length = sum(lengths[start : end + 1]) + len(signs)
+        root = math.sqrt(max(length, MIN_LENGTH))
+        return points.get(ALWAYS, 0) + round((begins[start] + total + ends) / root)
 
-    def between(first: int) -> dict[str, int]:
-        """What stands where one sentence ends and the next begins, without their words."""
-        return {
-            wording: points[wording]
-            for wording in (STOPS, f"{sentences[first][-1]} {STOPS}", f"{STOPS} {sentences[first + 1][0]}")
-            if wording in points
-        }
-
-    alone = [as_a_message(i, i, sums[i], signs) for i in range(len(sentences)) for signs in any_signs]
-    if len(sentences) == 1:
-        return WordingPoints(alone[0], alone[0])
-    with_next = []
+    lengths = [len(tokens) + 1 for tokens in sentences]
+    points_of_signs = {len(signs): sum(_known(signs, points).values()) for signs in (own_signs, [ENDS])}
+    # In a long message a question mark says little of one sentence.
+    any_signs = (own_signs, [ENDS]) if len(sentences) > SENTENCES_OF_A_LONG_MESSAGE else (own_signs,)
+    parts = [as_a_message(i, i, sums[i], signs) for i in range(len(sentences)) for signs in any_signs]
     everything: dict[str, int] = {}
     for i, (one, other) in enumerate(pairwise(known)):
-        stop = between(i)
+        stop = _known([sentences[i][-1], STOPS, sentences[i + 1][0]], points)
         everything |= one | stop
-        twice = sum(points[wording] for wording in one.keys() & other.keys())
-        total = sums[i] + sums[i + 1] - twice + sum(stop.values())
-        with_next += [as_a_message(i, i + 1, total, signs) for signs in any_signs]
+        # What both sentences have counts once, and so do the words on both sides of the stop.
+        new = sum(n for wording, n in stop.items() if wording not in one and wording not in other)
+        total = sums[i] + sums[i + 1] + new - sum(points[wording] for wording in one.keys() & other.keys())
+        parts += [as_a_message(i, i + 1, total, signs) for signs in any_signs]
     everything |= known[-1]
-    whole = as_a_message(0, len(sentences) - 1, sum(everything.values()), own_signs)
-    return WordingPoints(whole, max(*alone, *with_next))
+    return WordingPoints(as_a_message(0, len(sentences) - 1, sum(everything.values()), own_signs), max(parts))
 
 
 def wordings_of(message: Worded) -> tuple[set[str], int]:
@@ -126,7 +119,7 @@ def wordings_of(message: Worded) -> tuple[set[str], int]:
     tokens = [BEGINS]
     for number, sentence in enumerate(_sentences(message)):
         tokens += [STOPS, *sentence] if number else sentence
-    tokens += _signs(message)
+    tokens += [ASKS, ENDS] if message.question_mark else [ENDS]
     return {*tokens, *map(" ".join, pairwise(tokens))}, len(tokens)
 
 
@@ -137,10 +130,6 @@ def _known(tokens: Sequence[str], points: Mapping[str, int]) -> dict[str, int]:
         if pair in points:
             found[pair] = points[pair]
     return found
-
-
-def _signs(message: Worded) -> list[str]:
-    return [ASKS, ENDS] if message.question_mark else [ENDS]
 
 
 def _sentences(message: Worded) -> Iterator[list[str]]:
