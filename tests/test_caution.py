@@ -85,7 +85,7 @@ def test_other_questions_bring_none(tonic: Assistant) -> None:
     assert QuoteRole.WARNING not in roles(answer)
 
 
-@pytest.mark.parametrize("question", ["small and round", "it keeps many awake"])
+@pytest.mark.parametrize("question", ["the tonic is small and round", "it keeps many awake"])
 def test_what_stands_under_a_heading_on_treatment_brings_them_whatever_was_asked(
     question: str, tonic: Assistant
 ) -> None:
