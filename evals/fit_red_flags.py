@@ -59,10 +59,11 @@ STRENGTH = 0.3  # the inverse of the penalty on large points
 OF_THE_FILE, OF_OTHERS, OF_DEVELOPMENT, OF_THE_BANK = 10.0, 3.0, 2.0, 1.0
 OWN, OWN_HARMLESS, OF_THE_FILE_HARMLESS = 0.3, 4.0, 30.0
 RED_FLAG = 1.5  # times that, for one that must not be missed
-# Without a match of a rule so much is asked for. Where something is old, settled or made up, a match with
-# less than the second counts for nothing. First chosen by leaving out one hand after the other, then moved
-# with what is learnt from, so that as many of the unseen sets are missed as before (decision 0018).
-ENOUGH, LEAST_OF_ALL = -1.0, -3.25
+# Without a match of a rule so much is asked for of a part. First chosen by leaving out one hand after the
+# other, then moved with what is learnt from, so that as many of the unseen sets are missed as before (decision 0018).
+ENOUGH = -1.0
+# What a match needs, in points, those of the wording among them (decision 0028).
+LEAST_OF_A_MATCH = -14
 # Of a message as a whole. More and rarer wordings, and another penalty, changed next to nothing.
 WORDING_SEEN_AT_LEAST = 5
 WORDING_STRENGTH = 20.0
@@ -84,6 +85,9 @@ class Message(NamedTuple):
 
 class _Every(dict[str, int]):
     """All names of lists there are."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
 
     def __missing__(self, name: str) -> int:
         return 1
@@ -189,7 +193,7 @@ def fit(known: Sequence[Message], rules: RedFlags) -> dict[str, int]:
         chosen = ~urgent
         chosen[list(best.values())] = True
     points = {START: round(POINTS_PER_UNIT * float(model.intercept_[0] - ENOUGH))}
-    points |= {LEAST: round(POINTS_PER_UNIT * (LEAST_OF_ALL - ENOUGH)), SHORT: 0}
+    points |= {LEAST: LEAST_OF_A_MATCH, SHORT: 0}
     for name, weight in zip(names, model.coef_[0], strict=True):
         if rounded := round(POINTS_PER_UNIT * float(weight)):
             points[name] = rounded
@@ -259,7 +263,7 @@ def fit_wording(known: Sequence[Message]) -> dict[str, int]:
 
 
 def _is_words_and_signs(name: str) -> bool:
-    """Whether a wording is made of letters and figures, and of what tokens_of adds to them."""
+    """Whether a wording is made of letters and figures, and of what wordings_of adds to them."""
     return re.fullmatch(r"(?:[a-z0-9]+|<[a-z ]+>)(?: (?:[a-z0-9]+|<[a-z ]+>))?", name) is not None
 
 

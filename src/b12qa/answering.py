@@ -205,6 +205,7 @@ class Assistant:
             searched=query.text if literal else self.retriever.vocabulary.bring_to(query.text),
             literal=literal,
             card=card,
+            care=care,
             asked=load_rules().asked(question, query.text if query.reason else "", history),
             ranking=ranking,
             parts=parts,
@@ -251,7 +252,7 @@ class Assistant:
             confidence=ranking.confidence,
             quotes=shown.quotes,
             notices=(
-                *([] if found.card is None else [safety.care_notice(found.card)]),
+                *found.care,
                 *caution.cautions(asked, outcome),
                 *notices,
                 *_absent_parts(outcome, query, found.parts),
@@ -382,6 +383,7 @@ class _Found(NamedTuple):
     searched: str  # as it was searched
     literal: bool
     card: CareCard | None
+    care: Sequence[Notice]  # the card in words
     asked: Asked
     ranking: Ranking
     parts: Sequence[Ranking]  # of the questions in a message, if there are several

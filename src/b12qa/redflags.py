@@ -34,7 +34,7 @@ from b12qa.lexical import WrittenWords, english_ranks
 from b12qa.matching import Hit, Match, Phrases, PhrasesByKey, by_rarest_list, in_order, near, written_phrases
 from b12qa.misspelt import Speller
 from b12qa.records import CareLevel
-from b12qa.strict_yaml import Line, compose, entries, fields, is_mapping, items, line_of, text_of
+from b12qa.strict_yaml import Line, compose, entries, fields, is_mapping, items, line_of, number_of, text_of
 from b12qa.wording import load_wording, points_of
 
 if TYPE_CHECKING:
@@ -386,7 +386,7 @@ def _points(
     for name, value in entries(node, file).items():
         if name.text not in lists and name.text not in named:
             raise YamlError(file, name.line, f"no list of words is named {name.text!r}")
-        points[name.text] = _number(text_of(value, file), "points", file)
+        points[name.text] = number_of(text_of(value, file), "points", file)
     for needed in named:
         if needed not in points:
             raise YamlError(file, line_of(node), f"no points are named {needed!r}", "Add them.")
@@ -403,14 +403,8 @@ def _points_of_words(node: yaml.Node, file: str) -> dict[str, int]:
             if not text.text.isalpha() or text.text in points:
                 message = f"expected one word of letters that stands here once, got {text.text!r}"
                 raise YamlError(file, text.line, message)
-            points[text.text] = _number(number, "points", file)
+            points[text.text] = number_of(number, "points", file)
     return points
-
-
-def _number(text: Line, name: str, file: str) -> int:
-    if not text.text.removeprefix("-").isdecimal():
-        raise YamlError(file, text.line, f"expected a number as {name}, got {text.text!r}")
-    return int(text.text)
 
 
 def _concept(node: yaml.Node, file: str, lists: Mapping[str, object]) -> Concept:
@@ -476,7 +470,7 @@ def _rule(node: yaml.Node, file: str, lists: Mapping[str, object]) -> Rule:
         unless=names("unless"),
         unless_usual=names("unless usual"),
         mention=Mention(mention.text) if mention else Mention.COMPLAINT,
-        points=_number(text_of(parts["points"], file), "points", file) if "points" in parts else None,
+        points=number_of(text_of(parts["points"], file), "points", file) if "points" in parts else None,
     )
 
 

@@ -150,3 +150,17 @@ def _line_of_byte(data: bytes | str, position: int) -> int:
 
 def _listed(names: Set[str]) -> str:
     return " and ".join(sorted(names)) or "nothing"
+
+
+def number_of(text: Line, name: str, file: str) -> int:
+    """The whole number that a text is.
+
+    Args:
+        name: what the number is, for the message.
+
+    Raises:
+        YamlError: it is none.
+    """
+    if not text.text.removeprefix("-").isdecimal():
+        raise YamlError(file, text.line, f"expected a number as {name}, got {text.text!r}")
+    return int(text.text)

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from b12qa import compiled
 from b12qa.errors import YamlError
-from b12qa.strict_yaml import compose, entries, is_mapping, items, text_of
+from b12qa.strict_yaml import compose, entries, is_mapping, items, number_of, text_of
 
 WORDING_FILE = "red-flag-wordings.yaml"
 # What is no word, as it stands in the file.
@@ -26,7 +26,6 @@ NUMBER, ASKS = "<number>", "<asks>"
 ALWAYS = "<always>"
 # A shorter message is divided by the root of this: there is little to judge by.
 MIN_LENGTH = 5
-
 SENTENCES_OF_A_LONG_MESSAGE = 5
 
 
@@ -58,13 +57,12 @@ def read_wording(data: bytes, file: str) -> dict[str, int]:
     if not is_mapping(node):
         raise YamlError(file, 1, "expected lists of wordings by points here")
     for number, listed in entries(node, file).items():
-        if not number.text.removeprefix("-").isdecimal():
-            raise YamlError(file, number.line, f"expected a number as points, got {number.text!r}")
+        worth = number_of(number, "points", file)
         for wording in items(listed, file):
             text = text_of(wording, file)
             if text.text in points:
                 raise YamlError(file, text.line, f"{text.text!r} stands here twice", "Remove one of them.")
-            points[text.text] = int(number.text)
+            points[text.text] = worth
     return points
 
 
