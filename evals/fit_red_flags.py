@@ -60,7 +60,8 @@ OF_THE_FILE, OF_OTHERS, OF_DEVELOPMENT, OF_THE_BANK = 10.0, 3.0, 2.0, 1.0
 OWN, OWN_HARMLESS, OF_THE_FILE_HARMLESS = 0.3, 4.0, 30.0
 RED_FLAG = 1.5  # times that, for one that must not be missed
 # Without a match of a rule so much is asked for of a part. First chosen by leaving out one hand after the
-# other, then moved with what is learnt from, so that as many of the unseen sets are missed as before (decision 0018).
+# other, then moved with what is learnt from, so that as many of the unseen sets are missed as before
+# (decision 0018).
 ENOUGH = -1.0
 # What a match needs, in points, those of the wording among them (decision 0028).
 LEAST_OF_A_MATCH = -14

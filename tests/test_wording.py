@@ -60,6 +60,16 @@ def test_no_sentence_loses_its_points_by_what_stands_around_it(said: list[str], 
     assert points(". ".join([*around, sentence, *around]))[1] >= alone
 
 
+SENTENCES = st.lists(st.sampled_from(["I", "faint", "ago", "7"]), min_size=1, max_size=5).map(" ".join)
+
+
+@given(SENTENCES, SENTENCES)
+@PROPERTY
+def test_two_sentences_are_the_whole_of_a_message_of_two(one: str, other: str) -> None:
+    whole, part = points(f"{one}. {other}")
+    assert part == max(whole, points(one)[0], points(other)[0])
+
+
 def test_the_packaged_points_are_of_words_and_pairs() -> None:
     assert load_wording()[ALWAYS]
     assert load_wording()["tonight"] > 0 > load_wording()["years ago"]
