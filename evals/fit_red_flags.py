@@ -65,12 +65,15 @@ RED_FLAG = 1.5  # times that, for one that must not be missed
 ENOUGH = -1.0
 # What a match needs, in points, those of the wording among them (decision 0028).
 LEAST_OF_A_MATCH = -14
-# Of a message as a whole. More and rarer wordings, and another penalty, changed next to nothing.
-WORDING_SEEN_AT_LEAST = 5
+# Of a message as a whole. Rarer wordings, another penalty and stems for words changed next to nothing.
+WORDING_SEEN_AT_LEAST = 3
+WORDING_POINTS_AT_LEAST = 3  # fewer tell nothing: two in five wordings are left out without a difference
 WORDING_STRENGTH = 20.0
 # How much log-odds of a whole count beside those of its best part: chosen on the three sets in evals/.
 WORDING_POINTS_PER_UNIT = 8.0
-WORDING_WEIGHTS = {OF_THE_BANK: 0.5, OF_THE_FILE: 3.0, OF_THE_FILE_HARMLESS: 3.0}  # all others count once
+WORDING_WEIGHTS = {  # all others count once
+    OF_THE_BANK: 0.5, OF_THE_FILE: 3.0, OF_THE_FILE_HARMLESS: 3.0, OWN: 2.0, OWN_HARMLESS: 3.0
+}  # fmt: skip
 ANYWHERE = "anywhere "
 TURN = " /// "  # between the messages of a conversation
 SECTIONS = re.compile(r"\npoints:\n.*?\nconcepts:\n", re.DOTALL)
@@ -260,12 +263,16 @@ def fit_wording(known: Sequence[Message]) -> dict[str, int]:
     of_names = dict(zip(names, map(float, model.coef_[0]), strict=True))
     weights_of = {ALWAYS: float(model.intercept_[0])} | of_names
     points = {name: round(WORDING_POINTS_PER_UNIT * weight) for name, weight in weights_of.items()}
-    return {name: number for name, number in points.items() if number}
+    return {
+        name: number
+        for name, number in points.items()
+        if name == ALWAYS or abs(number) >= WORDING_POINTS_AT_LEAST
+    }
 
 
 def _is_words_and_signs(name: str) -> bool:
     """Whether a wording is made of letters and figures, and of what wordings_of adds to them."""
-    return re.fullmatch(r"(?:[a-z0-9]+|<[a-z ]+>)(?: (?:[a-z0-9]+|<[a-z ]+>))?", name) is not None
+    return re.fullmatch(r"~?(?:[a-z0-9]+|<[a-z]+>)(?: ~?(?:[a-z0-9]+|<[a-z]+>))?", name) is not None
 
 
 WORDING_HEAD = """\
@@ -277,6 +284,7 @@ WORDING_HEAD = """\
 #   <begins> <ends>    the beginning and the end of a message
 #   <stops>            between two sentences
 #   <number>           any number in figures
+#   ~pain              a word that is negated: "no pain"
 #   <asks>             stands before the end of a message with a question mark in it
 #   <always>           points that any message has
 """

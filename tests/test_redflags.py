@@ -92,11 +92,11 @@ def test_almost_no_red_flag_of_the_collection_is_missed() -> None:
     known = messages("red-flags")
     cards = {text: found(text) for text in known}
     missed = [text for text, concept in cards.items() if concept is None]
-    assert len(missed) * 500 <= len(known), missed
+    assert len(missed) * 450 <= len(known), missed
     # What few points alone tell gets a card above an answer (decision 0025).
     below = [text for text, concept in cards.items() if concept and concept.level is CareLevel.SOON]
     assert (len(missed) + len(below)) * 180 <= len(known), below
-    assert len(known) > 6000
+    assert len(known) > 11_000
 
 
 def test_few_harmless_messages_of_the_collection_get_an_urgent_card() -> None:
@@ -104,8 +104,8 @@ def test_few_harmless_messages_of_the_collection_get_an_urgent_card() -> None:
     alarms = {text: concept.id for text in known if (concept := found(text))}
     urgent = {text: i for text, i in alarms.items() if CONCEPTS[i].level is not CareLevel.SOON}
     # More than half of those by other hands were chosen to frighten.
-    assert len(urgent) * 20 <= len(known), urgent
-    assert len(known) > 7000
+    assert len(urgent) * 17 <= len(known), urgent
+    assert len(known) > 15_000
 
 
 def test_points_add_up_where_no_rule_fits() -> None:

@@ -72,12 +72,11 @@ EXAGGERATED_REACH = 7
 TEACHING_REACH = 5
 # Earlier messages that are read together with the last one.
 EARLIER_MESSAGES = 2
-# What two messages say together is less sure than what one says.
-MORE_POINTS_TOGETHER = 12
-# A part of a message is less sure than the whole where no rule has found anything.
-FEWER_POINTS_IN_PART = 22
+# How a part of a message is worded is less sure than the whole, most of all where no rule has found anything.
+FEWER_POINTS_BESIDE_A_MATCH = 8
+FEWER_POINTS_IN_PART = 34
 # Beside what a rule has found by its name, points alone count only if there are so many more.
-MORE_POINTS_BESIDE_A_NAME = 12
+MORE_POINTS_BESIDE_A_NAME = 20
 # A longer sentence is read in parts.
 WORDS_OF_A_PART = 25
 # A whole message of so few words has points of its own: there is little to judge by.
@@ -180,27 +179,33 @@ class RedFlags:
             message: as typed, of any length.
             history: the user's earlier messages, oldest first.
         """
-        texts = [_read(text, self) for text in (*history[-EARLIER_MESSAGES:], message)]
-        last = texts[-1]
-        goes_on = len(texts) > 1 and _goes_on_asking(texts[-2], last)
+        texts = (*history[-EARLIER_MESSAGES:], message)
+        read = [_read(text, self) for text in texts]
+        last = read[-1]
+        goes_on = len(read) > 1 and _goes_on_asking(read[-2], last)
         found = set() if goes_on else _flagged(last, self)
-        for earlier in texts[:-1]:
+        for text, earlier in zip(texts, read[:-1], strict=False):
             together = _flagged_together(earlier, last, self)
-            if together:  # what the earlier message said by itself was answered then
+            # What the earlier message said by itself was answered then.
+            if together and self._is_likely(text, message):
                 found |= together - _flagged(earlier, self)
-        for earlier, later in zip(reversed(texts[:-1]), reversed(texts), strict=False):
+        for text, earlier, later in zip(texts[-2::-1], read[-2::-1], reversed(read), strict=False):
             # Whoever has just told of an emergency may ask for something else; once more the card is shown.
             hangs = _hangs_on_the_one_before(later)
             if later.anywhere("over") or _taken_back(later) or not (hangs or later is last):
                 break
             # What should be seen soon has been said, and is no reason to say it again.
             lasting = (CareLevel.EMERGENCY, CareLevel.URGENT) if hangs else (CareLevel.EMERGENCY,)
-            found |= {
-                number
-                for number in _flagged(earlier, self, later.anywhere("claimed"))
-                if self.concepts[number].level in lasting
-            }
+            claimed = later.anywhere("claimed")
+            flagged = _flagged(earlier, self, claimed)
+            flagged = {number for number in flagged if self.concepts[number].level in lasting}
+            if flagged and (claimed or self._is_likely(text, message)):
+                found |= flagged
         return (self.concepts[min(found)] if found else None), _asks_who(last, self)
+
+    def _is_likely(self, earlier: str, last: str) -> bool:
+        """Whether an earlier message and the last one, read as one, are worded as red flags are."""
+        return _all_points(_read(f"{earlier}\n{last}", self), self).for_a_match >= self.least
 
     def asks_who(self, message: str) -> bool:
         """Whether a message asks who or what is answering."""
@@ -885,7 +890,9 @@ def _flagged(words: _Words, flags: RedFlags, claimed: bool = False) -> set[int]:
     """
     names = set(words.hits)
     points = _all_points(words, flags)
-    likely = claimed or words.anywhere("claimed") or points.for_a_match >= flags.least
+    # Where points alone are enough, a match only names what they have found.
+    enough = any(points.alone >= least for _, least in flags.by_points)
+    likely = enough or claimed or words.anywhere("claimed") or points.for_a_match >= flags.least
     found: set[int] = set()
     for name in names & flags.by_list.keys():
         for number, rule, needs in flags.by_list[name]:
@@ -902,8 +909,7 @@ def _flagged(words: _Words, flags: RedFlags, claimed: bool = False) -> set[int]:
 def _flagged_together(earlier: _Words, last: _Words, flags: RedFlags) -> set[int]:
     """The concepts of which the last message adds what an earlier one lacked."""
     names = earlier.hits.keys() | last.hits.keys()
-    points = _points_together(earlier, last, flags) - MORE_POINTS_TOGETHER
-    found = {number for number, least in flags.by_points if points >= least}
+    found: set[int] = set()
     for name in names & flags.by_list.keys():
         for number, rule, needs in flags.by_list[name]:
             if number in found or rule.mention is Mention.ILLNESS or not needs <= names:
@@ -925,14 +931,11 @@ class _Points(NamedTuple):
 
 
 def _all_points(words: _Words, flags: RedFlags) -> _Points:
-    """The points of a message: of its best part, and of how it is worded, as a whole or in part.
-
-    Whether a match counts, the wording tells better.
-    """
+    """The points of a message: of its best part, and of how it is worded, as a whole or in part."""
     points, wording = _most_points(words, flags), points_of(words, flags.wording)
     return _Points(
-        points // 2 + max(wording.whole, wording.part),
-        points + max(wording.whole, wording.part - FEWER_POINTS_IN_PART),
+        points // 2 + max(wording.whole, wording.part - FEWER_POINTS_BESIDE_A_MATCH),
+        points // 2 + max(wording.whole, wording.part - FEWER_POINTS_IN_PART),
     )
 
 
@@ -972,20 +975,9 @@ def _most_points(words: _Words, flags: RedFlags) -> int:
     """The points of the part of a message that has most, alone or with the next one."""
     parts = _listed(words, flags) or [{}]
     together = [first | second for first, second in pairwise(parts)]
-    return _points_to_start(words, flags) + max(sum(part.values()) for part in [*parts, *together])
-
-
-def _points_to_start(words: _Words, flags: RedFlags) -> int:
-    """The points that every part of a message has: those of any message, and of how this one speaks."""
-    return flags.start + sum(flags.anywhere[name] for name in words.hits if name in flags.anywhere)
-
-
-def _points_together(earlier: _Words, last: _Words, flags: RedFlags) -> int:
-    """The points of the end of a message and the beginning of the next."""
-    before, after = _listed(earlier, flags), _listed(last, flags)
-    if not before or not after:
-        return _points_to_start(last, flags)
-    return _points_to_start(last, flags) + sum((before[-1] | after[0]).values())
+    # What every part has: the points of any message, and of how this one speaks.
+    start = flags.start + sum(flags.anywhere[name] for name in words.hits if name in flags.anywhere)
+    return start + max(sum(part.values()) for part in [*parts, *together])
 
 
 def _parts(lists: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -22,6 +22,8 @@ WORDING_FILE = "red-flag-wordings.yaml"
 # What is no word, as it stands in the file.
 BEGINS, ENDS, STOPS = "<begins>", "<ends>", "<stops>"
 NUMBER, ASKS = "<number>", "<asks>"
+# Stands before a word that is negated, without a blank.
+NOT = "~"
 # What any message has; it is not divided.
 ALWAYS = "<always>"
 # A shorter message is divided by the root of this: there is little to judge by.
@@ -35,6 +37,9 @@ class Worded(Protocol):
     text: list[str]  # one by one
     sentence: list[int]  # the number of the sentence of each
     question_mark: bool  # whether there is one anywhere
+
+    def negated(self) -> set[int]:
+        """Which of the words are negated."""
 
 
 def load_wording() -> Mapping[str, int]:
@@ -134,9 +139,11 @@ def _sentences(message: Worded) -> Iterator[list[str]]:
     """The words of each sentence; one without words, if there is none."""
     tokens: list[str] = []
     of = message.sentence[0] if message.sentence else 0
-    for word, number in zip(message.text, message.sentence, strict=True):
+    negated = message.negated()
+    for i, (word, number) in enumerate(zip(message.text, message.sentence, strict=True)):
         if number != of:
             yield tokens
             tokens, of = [], number
-        tokens.append(NUMBER if word.isdigit() else word)
+        token = NUMBER if word.isdigit() else word
+        tokens.append(NOT + token if i in negated else token)
     yield tokens
