@@ -76,7 +76,7 @@ EARLIER_MESSAGES = 2
 FEWER_POINTS_BESIDE_A_MATCH = 8
 FEWER_POINTS_IN_PART = 34
 # Beside what a rule has found by its name, points alone count only if there are so many more.
-MORE_POINTS_BESIDE_A_NAME = 20
+MORE_POINTS_BESIDE_A_NAME = 30
 # A longer sentence is read in parts.
 WORDS_OF_A_PART = 25
 # A whole message of so few words has points of its own: there is little to judge by.
@@ -572,7 +572,6 @@ class _Words:
     text: list[str] = field(default_factory=list)
     meanings: list[_Meaning] = field(default_factory=list)
     sentence: list[int] = field(default_factory=list)
-    position: list[int] = field(default_factory=list)  # with gaps between sentences
     after_comma: set[int] = field(default_factory=set)
     question_mark: bool = False
     quoted: set[int] = field(default_factory=set)  # between quotation marks
@@ -654,43 +653,39 @@ def _read(text: str, flags: RedFlags) -> _Words:
 
 
 def _split(text: str, words: _Words, flags: RedFlags) -> None:
-    sentence = position = 0
+    read: list[_Word] = []
+    ends = [0]  # of sentences, in words
     quote: int | None = None  # where a quotation began
     known, here = flags.known, dict[str, tuple[_Word, ...]]()
-    texts, meanings, sentences, positions = words.text, words.meanings, words.sentence, words.position
     for token in _TOKEN.findall(_APART_T.sub(r"\1t", text) if " t " in text or text.endswith(" t") else text):
         understood = known.get(token) or here.get(token)
         if understood is None:
             if token in _SENTENCE_ENDS:
                 words.question_mark |= token == "?"  # noqa: S105 (the mark)
-                if texts and sentences[-1] == sentence:  # "???" ends one sentence, not three
-                    sentence += 1
-                    position += _SENTENCE_GAP
+                if len(read) > ends[-1]:  # "???" ends one sentence, not three
+                    ends.append(len(read))
                 continue
             if token in _STOPS:
-                words.after_comma.add(len(texts))
+                words.after_comma.add(len(read))
                 continue
             if token == '"':  # noqa: S105 (a quotation mark)
-                quote = _quoted_up_to_here(words, quote)
+                quote = _quoted_up_to(len(read), words, quote)
                 continue
             understood = tuple(_understood(token, flags))
             everybodys = token in flags.words or token in flags.common
             (known if everybodys else here)[token] = understood
         if token[0] == "'" and quote is None:
-            quote = len(texts)
-        for word, meaning in understood:
-            texts.append(word)
-            meanings.append(meaning)
-            sentences.append(sentence)
-            positions.append(position)
-            position += 1
+            quote = len(read)
+        read += understood
         if token[-1] == "'" and quote is not None:
-            quote = _quoted_up_to_here(words, quote)
+            quote = _quoted_up_to(len(read), words, quote)
+    words.text, words.meanings = [word for word, _ in read], [meaning for _, meaning in read]
+    for number, (start, end) in enumerate(pairwise([*ends, len(read)])):
+        words.sentence += [number] * (end - start)
 
 
-def _quoted_up_to_here(words: _Words, began: int | None) -> int | None:
+def _quoted_up_to(here: int, words: _Words, began: int | None) -> int | None:
     """End the quotation that began at a word, or begin one; where it began."""
-    here = len(words.text)
     if began is None:
         return here
     words.quoted.update(range(began, here))
@@ -996,7 +991,7 @@ def _matches(rule: Rule, lists: tuple[str, ...], words: _Words) -> Iterator[Matc
     for match in in_order(hits) if rule.ordered else near(hits, HITS_AROUND):
         first, last = min(start for start, _ in match), max(end for _, end in match) - 1
         own = sum(end - start for start, end in match)
-        between = words.position[last] - words.position[first] + 1 - own
+        between = last - first + 1 - own + _SENTENCE_GAP * (words.sentence[last] - words.sentence[first])
         if between <= rule.within and not _excepted(rule, first, last, words):
             yield match
 

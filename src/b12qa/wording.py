@@ -82,36 +82,48 @@ def points_of(message: Worded, points: Mapping[str, int]) -> WordingPoints:
     """The points of a message."""
     own_signs = [ASKS, ENDS] if message.question_mark else [ENDS]
     sentences = [tokens for tokens in _sentences(message) if tokens]
+    always = points.get(ALWAYS, 0)
     if not sentences:
         total = sum(_known([BEGINS, *own_signs], points).values())
-        empty = points.get(ALWAYS, 0) + round(total / math.sqrt(MIN_LENGTH))
+        empty = always + round(total / math.sqrt(MIN_LENGTH))
         return WordingPoints(empty, empty)
     known = [_known(tokens, points) for tokens in sentences]
     sums = [sum(found.values()) for found in known]
+    lengths = [len(tokens) + 1 for tokens in sentences]
     begins = [points.get(BEGINS, 0) + points.get(f"{BEGINS} {tokens[0]}", 0) for tokens in sentences]
 
-    def as_a_message(start: int, end: int, total: int, signs: Sequence[str]) -> int:
-        """The points of some sentences, of what their words add up to, if nothing stood around them."""
-        ends = points.get(f"{sentences[end][-1]} {signs[0]}", 0) + points_of_signs[len(signs)]
-        length = sum(lengths[start : end + 1]) + len(signs)
-        root = math.sqrt(max(length, MIN_LENGTH))
-        return points.get(ALWAYS, 0) + round((begins[start] + total + ends) / root)
-
-    lengths = [len(tokens) + 1 for tokens in sentences]
-    points_of_signs = {len(signs): sum(_known(signs, points).values()) for signs in (own_signs, [ENDS])}
-    # In a long message a question mark says little of one sentence.
-    any_signs = (own_signs, [ENDS]) if len(sentences) > SENTENCES_OF_A_LONG_MESSAGE else (own_signs,)
-    parts = [as_a_message(i, i, sums[i], signs) for i in range(len(sentences)) for signs in any_signs]
+    # What the whole has, and what each two neighbouring sentences add up to.
     everything: dict[str, int] = {}
+    of_two: list[int] = []
     for i, (one, other) in enumerate(pairwise(known)):
         stop = _known([sentences[i][-1], STOPS, sentences[i + 1][0]], points)
-        everything |= one | stop
+        everything |= one
+        everything |= stop
         # What both sentences have counts once, and so do the words on both sides of the stop.
         new = sum(n for wording, n in stop.items() if wording not in one and wording not in other)
-        total = sums[i] + sums[i + 1] + new - sum(points[wording] for wording in one.keys() & other.keys())
-        parts += [as_a_message(i, i + 1, total, signs) for signs in any_signs]
+        of_two.append(sums[i] + sums[i + 1] + new - sum(points[w] for w in one.keys() & other.keys()))
     everything |= known[-1]
-    return WordingPoints(as_a_message(0, len(sentences) - 1, sum(everything.values()), own_signs), max(parts))
+
+    def divided(total: int, length: int) -> float:
+        return total / math.sqrt(max(length, MIN_LENGTH))
+
+    def ends_with(signs: Sequence[str]) -> list[int]:
+        """What it adds to end with these signs, for each sentence."""
+        of_signs = sum(_known(signs, points).values())
+        return [of_signs + points.get(f"{tokens[-1]} {signs[0]}", 0) for tokens in sentences]
+
+    whole = begins[0] + sum(everything.values()) + ends_with(own_signs)[-1]
+    best = -math.inf
+    # In a long message a question mark says little of one sentence.
+    for signs in (own_signs, [ENDS]) if len(sentences) > SENTENCES_OF_A_LONG_MESSAGE else (own_signs,):
+        ends, more = ends_with(signs), len(signs)
+        for i, of_one in enumerate(sums):
+            best = max(best, divided(begins[i] + of_one + ends[i], lengths[i] + more))
+        for i, total in enumerate(of_two):
+            length = lengths[i] + lengths[i + 1] + more
+            best = max(best, divided(begins[i] + total + ends[i + 1], length))
+    of_whole = divided(whole, sum(lengths) + len(own_signs))
+    return WordingPoints(always + round(of_whole), always + round(best))
 
 
 def wordings_of(message: Worded) -> tuple[set[str], int]:
@@ -128,11 +140,8 @@ def wordings_of(message: Worded) -> tuple[set[str], int]:
 
 def _known(tokens: Sequence[str], points: Mapping[str, int]) -> dict[str, int]:
     """The wordings that have points, each once."""
-    found = {token: points[token] for token in tokens if token in points}
-    for pair in map(" ".join, pairwise(tokens)):
-        if pair in points:
-            found[pair] = points[pair]
-    return found
+    wordings = (*tokens, *map(" ".join, pairwise(tokens)))
+    return {wording: points[wording] for wording in wordings if wording in points}
 
 
 def _sentences(message: Worded) -> Iterator[list[str]]:
