@@ -24,7 +24,9 @@ from b12qa.redflags import load_red_flags
 from b12qa.treatment import load_rules
 
 HERE = Path(__file__).parent
-RED_FLAG_SETS = tuple(f"red-flags-{name}.jsonl" for name in ("test", "visitors", "third", "fourth", "fifth"))
+RED_FLAG_SETS = tuple(
+    f"red-flags-{name}.jsonl" for name in ("test", "visitors", "third", "fourth", "fifth", "sixth", "seventh")
+)
 TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl")
 
 

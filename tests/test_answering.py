@@ -278,7 +278,7 @@ def test_the_outcomes_differ_in_confidence_and_in_words(tea: Assistant) -> None:
     outcomes: dict[Outcome, Answer] = {}
     confidences = []
     for strangers in range(60):
-        answer = tea.ask("Wait 3 minutes. " + " ".join(f"marble{i}" for i in range(strangers)))
+        answer = tea.ask("Use water at 90 degrees. " + " ".join(f"marble{i}" for i in range(strangers)))
         assert_keeps_the_promises(tea, answer)
         outcomes.setdefault(answer.outcome, answer)
         confidences.append(answer.confidence)
@@ -456,7 +456,7 @@ def test_a_question_mark_that_nobody_typed_changes_no_answer(assistant: Assistan
 
 
 def test_a_card_for_what_is_only_vague_stands_above_the_answer(assistant: Assistant) -> None:
-    answer = assistant.ask("my arm is sore today, is that a problem")
+    answer = assistant.ask("my foot is sore today, is that a problem")
     assert answer.care_card is not None
     assert answer.care_card.concept == "unsure"
     assert answer.outcome is not Outcome.URGENT

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import time
 from importlib.resources import files
@@ -29,6 +30,7 @@ from b12qa.redflags import (
 
 FLAGS = load_red_flags()
 CONCEPTS = {concept.id: concept for concept in FLAGS.concepts}
+KEPT = FIXTURES.parent.parent / "evals"
 
 
 def messages(name: str) -> list[str]:
@@ -92,11 +94,11 @@ def test_almost_no_red_flag_of_the_collection_is_missed() -> None:
     known = messages("red-flags")
     cards = {text: found(text) for text in known}
     missed = [text for text, concept in cards.items() if concept is None]
-    assert len(missed) * 450 <= len(known), missed
+    assert len(missed) * 400 <= len(known), missed
     # What few points alone tell gets a card above an answer (decision 0025).
     below = [text for text, concept in cards.items() if concept and concept.level is CareLevel.SOON]
     assert (len(missed) + len(below)) * 180 <= len(known), below
-    assert len(known) > 11_000
+    assert len(known) > 13_000
 
 
 def test_few_harmless_messages_of_the_collection_get_an_urgent_card() -> None:
@@ -104,8 +106,18 @@ def test_few_harmless_messages_of_the_collection_get_an_urgent_card() -> None:
     alarms = {text: concept.id for text in known if (concept := found(text))}
     urgent = {text: i for text, i in alarms.items() if CONCEPTS[i].level is not CareLevel.SOON}
     # More than half of those by other hands were chosen to frighten.
-    assert len(urgent) * 17 <= len(known), urgent
-    assert len(known) > 15_000
+    assert len(urgent) * 20 <= len(known), urgent
+    assert len(known) > 17_000
+
+
+def test_nothing_is_learnt_from_messages_that_are_kept_for_counting() -> None:
+    known = [*messages("red-flags"), *messages("harmless")]
+    learnt_from = {message.strip().lower() for message in known}
+    sets = [path.read_text("utf-8").splitlines() for path in KEPT.glob("red-flags-*.jsonl")]
+    rows = [json.loads(line) for lines in sets for line in lines]
+    kept = [" /// ".join([*row["history"], row["message"]]).strip().lower() for row in rows]
+    assert len(kept) > 3000
+    assert learnt_from.isdisjoint(kept)
 
 
 def test_points_add_up_where_no_rule_fits() -> None:

@@ -73,7 +73,7 @@ TEACHING_REACH = 5
 # Earlier messages that are read together with the last one.
 EARLIER_MESSAGES = 2
 # How a part of a message is worded is less sure than the whole, most of all where no rule has found anything.
-FEWER_POINTS_BESIDE_A_MATCH = 8
+FEWER_POINTS_BESIDE_A_MATCH = 12
 FEWER_POINTS_IN_PART = 34
 # Beside what a rule has found by its name, points alone count only if there are so many more.
 MORE_POINTS_BESIDE_A_NAME = 30
