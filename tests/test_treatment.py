@@ -78,6 +78,12 @@ def test_what_was_said_of_a_person_holds_for_a_later_question() -> None:
     assert kind("I am 34 weeks pregnant", "what is myelin?") == "neither"
 
 
+def test_whatever_was_told_of_somebody_keeps_a_dose_from_being_the_answer() -> None:
+    told = ["my partner had a foot of bowel out", "she's tiny, 44 kilos"]
+    assert RULES.asked("jabs at the full strength or less?", history=told).of_somebody
+    assert not RULES.asked("jabs at the full strength or less?", history=["who wrote this?"]).of_somebody
+
+
 def test_a_few_words_go_on_from_the_message_before() -> None:
     assert kind("How much B12 do people take?", "and for my gran?") == "personal"
     assert kind("Which foods have B12?", "and for my gran?") == "neither"

@@ -172,7 +172,7 @@ class Rules:
         return Asked(
             treatment=bool(asks - {"advice"}) or personal,
             personal=personal,
-            of_somebody="told" in told,
+            of_somebody="told" in who,
             amount=not asks.isdisjoint(_AMOUNT_OR_CHANGE),
             special="special" in told,
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
