@@ -134,6 +134,16 @@ def test_a_card_that_is_not_urgent_is_not_shown_again_for_the_next_question() ->
     assert told.id == "chest-pain"
 
 
+def test_an_earlier_message_counts_only_if_both_together_are_worded_as_a_red_flag() -> None:
+    for earlier, last in (
+        ("black stools since I started the iron", "it is from the iron, the doctor tested it"),
+        ("my calf was swollen all week, is it a clot", "they scanned it on Monday and said it is no clot"),
+    ):
+        assert FLAGS.find(earlier) is not None
+        assert FLAGS.find(last, [earlier]) is None
+        assert FLAGS.find("what should I do", [earlier]) is not None
+
+
 @pytest.mark.parametrize(
     ("message", "expected"),
     [

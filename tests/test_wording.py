@@ -36,6 +36,15 @@ def test_words_and_pairs_add_up_and_are_divided_by_the_root_of_the_length() -> N
     assert points("does a lack of it make me faint?") == (1 + round((8 - 4) / math.sqrt(11)),) * 2
 
 
+def test_a_word_that_is_negated_is_another_word() -> None:
+    names, _ = wordings_of(_read("no pain today, my foot hurts", FLAGS))
+    assert {"no", "~pain", "no ~pain", "hurts"} <= names
+    assert "pain" not in names
+    of_faint = {"faint": 10, "~faint": -10}
+    said, denied = (points_of(_read(text, FLAGS), of_faint).whole for text in ("I faint", "I do not faint"))
+    assert said > 0 > denied
+
+
 def test_a_word_said_twice_counts_once() -> None:
     whole, _ = points("ago " * 50)
     assert whole == 1 + round(-30 / math.sqrt(52))

@@ -75,6 +75,8 @@ EARLIER_MESSAGES = 2
 # How a part of a message is worded is less sure than the whole, most of all where no rule has found anything.
 FEWER_POINTS_BESIDE_A_MATCH = 12
 FEWER_POINTS_IN_PART = 34
+# Two messages read as one may have so many fewer than a match in one message needs.
+FEWER_POINTS_FOR_TWO = 4
 # Beside what a rule has found by its name, points alone count only if there are so many more.
 MORE_POINTS_BESIDE_A_NAME = 30
 # A longer sentence is read in parts.
@@ -173,7 +175,8 @@ class RedFlags:
         A flag of an earlier message counts as long as each message since then hangs on the one before and
         takes nothing back, and through no more than two of them, so that no card sticks for ever. The two
         messages before the last one are also read together with it: "my leg is swollen", "only the left one,
-        and it is hot".
+        and it is hot". Both ways the two, read as one, must be worded as a red flag is, unlike "my calf was
+        swollen, is it a clot", "they scanned it, it is no clot".
 
         Args:
             message: as typed, of any length.
@@ -204,8 +207,9 @@ class RedFlags:
         return (self.concepts[min(found)] if found else None), _asks_who(last, self)
 
     def _is_likely(self, earlier: str, last: str) -> bool:
-        """Whether an earlier message and the last one, read as one, are worded as red flags are."""
-        return _all_points(_read(f"{earlier}\n{last}", self), self).for_a_match >= self.least
+        """Whether an earlier message and the last one, read as one, are worded as a red flag is."""
+        points = _all_points(_read(f"{earlier}\n{last}", self), self)
+        return points.alone >= self.least - FEWER_POINTS_FOR_TWO
 
     def asks_who(self, message: str) -> bool:
         """Whether a message asks who or what is answering."""
