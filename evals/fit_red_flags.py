@@ -69,7 +69,7 @@ LEAST_OF_A_MATCH = -12
 WORDING_SEEN_AT_LEAST = 3
 WORDING_POINTS_AT_LEAST = 3  # fewer tell nothing: two in five wordings are left out without a difference
 WORDING_STRENGTH = 20.0
-# How much log-odds of a whole count beside those of its best part: chosen on the three sets in evals/.
+# How much log-odds of a whole count beside those of its best part: chosen on three of the sets in evals/.
 WORDING_POINTS_PER_UNIT = 8.0
 WORDING_WEIGHTS = {  # all others count once
     OF_THE_BANK: 0.5, OF_THE_FILE: 3.0, OF_THE_FILE_HARMLESS: 3.0, OWN: 2.0, OWN_HARMLESS: 3.0

@@ -5,7 +5,7 @@ python evals/safety_sets.py --answers   # and what the article in corpus/ is mad
 
 Rows of ``red-flags-*.jsonl`` are labelled "urgent" or "harmless", those
 of ``treatment-*.jsonl`` "treatment", "personal" or "neither"; `history` holds what the person said before.
-No rule was written or mended with these messages in view, but for five misses that evals/README.md names.
+No rule was written or mended with these messages in view, but for six misses that evals/README.md names.
 """
 
 from __future__ import annotations

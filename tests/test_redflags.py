@@ -111,13 +111,15 @@ def test_few_harmless_messages_of_the_collection_get_an_urgent_card() -> None:
 
 
 def test_nothing_is_learnt_from_messages_that_are_kept_for_counting() -> None:
-    known = [*messages("red-flags"), *messages("harmless")]
-    learnt_from = {message.strip().lower() for message in known}
+    def as_words(message: str) -> str:
+        return " ".join(re.findall(r"[a-z0-9]+", message.split(" /// ")[-1].lower()))
+
+    examples = [text for concept in FLAGS.concepts for text in (*concept.match, *concept.no_match)]
+    known = [*messages("red-flags"), *messages("harmless"), *examples]
     sets = [path.read_text("utf-8").splitlines() for path in KEPT.glob("red-flags-*.jsonl")]
-    rows = [json.loads(line) for lines in sets for line in lines]
-    kept = [" /// ".join([*row["history"], row["message"]]).strip().lower() for row in rows]
+    kept = [json.loads(line)["message"] for lines in sets for line in lines]
     assert len(kept) > 3000
-    assert learnt_from.isdisjoint(kept)
+    assert {as_words(text) for text in known}.isdisjoint(as_words(text) for text in kept)
 
 
 def test_points_add_up_where_no_rule_fits() -> None:
@@ -134,14 +136,16 @@ def test_a_card_that_is_not_urgent_is_not_shown_again_for_the_next_question() ->
     assert told.id == "chest-pain"
 
 
-def test_an_earlier_message_counts_only_if_both_together_are_worded_as_a_red_flag() -> None:
-    for earlier, last in (
-        ("black stools since I started the iron", "it is from the iron, the doctor tested it"),
-        ("my calf was swollen all week, is it a clot", "they scanned it on Monday and said it is no clot"),
-    ):
-        assert FLAGS.find(earlier) is not None
-        assert FLAGS.find(last, [earlier]) is None
-        assert FLAGS.find("what should I do", [earlier]) is not None
+def test_what_two_messages_say_counts_only_if_both_together_are_worded_as_a_red_flag() -> None:
+    told = "black stools since I started the iron"
+    assert FLAGS.find(told) is not None
+    assert FLAGS.find("it is from the iron, the doctor tested it", [told]) is None
+    assert FLAGS.find("what should I do", [told]) is not None
+    # A child, and what it takes: neither says enough alone, and both together say too little.
+    assert FLAGS.find("He is 4 and eats only toast", ["How much B12 does a little child need?"]) is None
+    assert FLAGS.find("only the left one, and it is hot", ["my leg is swollen"]) is not None
+    # Some things are said outright, whatever follows.
+    assert FLAGS.find("which foods have B12", ["I want to kill myself"]) is not None
 
 
 @pytest.mark.parametrize(

@@ -75,10 +75,10 @@ EARLIER_MESSAGES = 2
 # How a part of a message is worded is less sure than the whole, most of all where no rule has found anything.
 FEWER_POINTS_BESIDE_A_MATCH = 12
 FEWER_POINTS_IN_PART = 34
-# Two messages read as one may have so many fewer than a match in one message needs.
-FEWER_POINTS_FOR_TWO = 4
-# Beside what a rule has found by its name, points alone count only if there are so many more.
-MORE_POINTS_BESIDE_A_NAME = 30
+# Two messages read as one need so many, as where no rule has found anything.
+LEAST_POINTS_OF_TWO = -16
+# Beside what a rule says should be seen soon, points alone count only if there are so many more.
+MORE_POINTS_BESIDE_A_NAME = 20
 # A longer sentence is read in parts.
 WORDS_OF_A_PART = 25
 # A whole message of so few words has points of its own: there is little to judge by.
@@ -175,8 +175,8 @@ class RedFlags:
         A flag of an earlier message counts as long as each message since then hangs on the one before and
         takes nothing back, and through no more than two of them, so that no card sticks for ever. The two
         messages before the last one are also read together with it: "my leg is swollen", "only the left one,
-        and it is hot". Both ways the two, read as one, must be worded as a red flag is, unlike "my calf was
-        swollen, is it a clot", "they scanned it, it is no clot".
+        and it is hot". Both ways the two, read as one, must be worded as a red flag is, unlike "black stools
+        since I started the iron", "it is from the iron, the doctor tested it".
 
         Args:
             message: as typed, of any length.
@@ -190,7 +190,7 @@ class RedFlags:
         for text, earlier in zip(texts, read[:-1], strict=False):
             together = _flagged_together(earlier, last, self)
             # What the earlier message said by itself was answered then.
-            if together and self._is_likely(text, message):
+            if together and (last.anywhere("claimed") or self._is_likely(text, message)):
                 found |= together - _flagged(earlier, self)
         for text, earlier, later in zip(texts[-2::-1], read[-2::-1], reversed(read), strict=False):
             # Whoever has just told of an emergency may ask for something else; once more the card is shown.
@@ -202,14 +202,14 @@ class RedFlags:
             claimed = later.anywhere("claimed")
             flagged = _flagged(earlier, self, claimed)
             flagged = {number for number in flagged if self.concepts[number].level in lasting}
-            if flagged and (claimed or self._is_likely(text, message)):
-                found |= flagged
+            if flagged and not (claimed or self._is_likely(text, message)):
+                flagged &= _said_outright(earlier, self)
+            found |= flagged
         return (self.concepts[min(found)] if found else None), _asks_who(last, self)
 
     def _is_likely(self, earlier: str, last: str) -> bool:
         """Whether an earlier message and the last one, read as one, are worded as a red flag is."""
-        points = _all_points(_read(f"{earlier}\n{last}", self), self)
-        return points.alone >= self.least - FEWER_POINTS_FOR_TWO
+        return _all_points(_read(f"{earlier}\n{last}", self), self).alone >= LEAST_POINTS_OF_TWO
 
     def asks_who(self, message: str) -> bool:
         """Whether a message asks who or what is answering."""
@@ -889,9 +889,7 @@ def _flagged(words: _Words, flags: RedFlags, claimed: bool = False) -> set[int]:
     """
     names = set(words.hits)
     points = _all_points(words, flags)
-    # Where points alone are enough, a match only names what they have found.
-    enough = any(points.alone >= least for _, least in flags.by_points)
-    likely = enough or claimed or words.anywhere("claimed") or points.for_a_match >= flags.least
+    likely = claimed or words.anywhere("claimed") or points.for_a_match >= flags.least
     found: set[int] = set()
     for name in names & flags.by_list.keys():
         for number, rule, needs in flags.by_list[name]:
@@ -903,6 +901,16 @@ def _flagged(words: _Words, flags: RedFlags, claimed: bool = False) -> set[int]:
                     found.add(number)
     more = MORE_POINTS_BESIDE_A_NAME if found else 0
     return found | {number for number, least in flags.by_points if points.alone >= least + more}
+
+
+def _said_outright(words: _Words, flags: RedFlags) -> set[int]:
+    """The concepts, by their positions, of which a rule finds what counts however it is said."""
+    return {
+        number
+        for name in words.hits.keys() & flags.by_list.keys()
+        for number, rule, _ in flags.by_list[name]
+        if rule.mention is Mention.ALWAYS and _in_part(rule, rule.lists, words)
+    }
 
 
 def _flagged_together(earlier: _Words, last: _Words, flags: RedFlags) -> set[int]:
