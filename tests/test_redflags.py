@@ -144,6 +144,11 @@ def test_what_two_messages_say_counts_only_if_both_together_are_worded_as_a_red_
     # A child, and what it takes: neither says enough alone, and both together say too little.
     assert FLAGS.find("He is 4 and eats only toast", ["How much B12 does a little child need?"]) is None
     assert FLAGS.find("only the left one, and it is hot", ["my leg is swollen"]) is not None
+    # What was taken back in between adds nothing to what is said later.
+    collapsed = "I collapsed at the bus stop this morning and my heart is racing"
+    taken_back = "no sorry, that was in 2009 and the doctors found nothing"
+    later = FLAGS.find("my foot is sore today, is that a problem", [collapsed, taken_back])
+    assert later is None or later.level is CareLevel.SOON
     # Some things are said outright, whatever follows.
     assert FLAGS.find("which foods have B12", ["I want to kill myself"]) is not None
 

@@ -187,7 +187,9 @@ class RedFlags:
         last = read[-1]
         goes_on = len(read) > 1 and _goes_on_asking(read[-2], last)
         found = set() if goes_on else _flagged(last, self)
-        for text, earlier in zip(texts, read[:-1], strict=False):
+        for i, (text, earlier) in enumerate(zip(texts, read[:-1], strict=False), start=1):
+            if any(_taken_back(later) for later in read[i:-1]):
+                continue
             together = _flagged_together(earlier, last, self)
             # What the earlier message said by itself was answered then.
             if together and (last.anywhere("claimed") or self._is_likely(text, message)):
