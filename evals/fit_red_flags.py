@@ -17,7 +17,7 @@ import json
 import re
 import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from b12qa import redflags
@@ -170,6 +171,19 @@ def parts(message: str, rules: RedFlags) -> list[set[str]]:
     return [part | anywhere for part in together]
 
 
+def rows_of_names(
+    found: Sequence[Set[str]], names: Sequence[str], values: NDArray[np.float64]
+) -> scipy.sparse.csr_matrix:
+    """A matrix with a row for each set and a column for each name: the value of the row where it is found."""
+    place = {name: column for column, name in enumerate(names)}
+    columns = [sorted(place[name] for name in of_row if name in place) for of_row in found]
+    sizes = [len(row) for row in columns]
+    flat = np.array([column for row in columns for column in row])
+    return scipy.sparse.csr_matrix(
+        (np.repeat(values, sizes), flat, np.cumsum([0, *sizes])), shape=(len(found), len(names))
+    )
+
+
 def fit(known: Sequence[Message], rules: RedFlags) -> dict[str, int]:
     """Points by name, with those to start with."""
     of_messages = [parts(message.text, rules) for message in known]
@@ -177,11 +191,7 @@ def fit(known: Sequence[Message], rules: RedFlags) -> dict[str, int]:
     every = [part for found in of_messages for part in found]
     counts = Counter(name for part in every for name in part)
     names = sorted(name for name, count in counts.items() if count >= SEEN_AT_LEAST)
-    place = {name: column for column, name in enumerate(names)}
-    columns = [[place[name] for name in part if name in place] for part in every]
-    ends = np.cumsum([0, *(len(row) for row in columns)])
-    flat = np.array([column for row in columns for column in row])
-    matrix = scipy.sparse.csr_matrix((np.ones(len(flat)), flat, ends), shape=(len(every), len(names)))
+    matrix = rows_of_names(every, names, np.ones(len(every)))
     urgent = np.array([message.urgent for message in known])[owner]
     weights = np.array([m.weight * (RED_FLAG if m.urgent else 1) for m in known])[owner]
     model = LogisticRegression(C=STRENGTH, max_iter=400, solver="liblinear", random_state=0)
@@ -210,16 +220,7 @@ def sections(points: dict[str, int]) -> str:
     anywhere = [
         f"  {name.removeprefix(ANYWHERE)}: {n}" for name, n in points.items() if name.startswith(ANYWHERE)
     ]
-    by_points: dict[int, list[str]] = defaultdict(list)
-    for name, n in points.items():
-        if name.startswith(OF_WORD):
-            by_points[n].append(name.removeprefix(OF_WORD))
-    words = [
-        textwrap.fill(
-            f"{n}: [{', '.join(sorted(by_points[n]))}]", 110, initial_indent="  ", subsequent_indent="    "
-        )
-        for n in sorted(by_points)
-    ]
+    words = {name.removeprefix(OF_WORD): n for name, n in points.items() if name.startswith(OF_WORD)}
     return "\n".join(
         [
             "",
@@ -230,7 +231,7 @@ def sections(points: dict[str, int]) -> str:
             *anywhere,
             "",
             "points of words:",
-            *words,
+            *by_number(words, indent="  "),
             "",
             "concepts:",
             "",
@@ -246,16 +247,8 @@ def fit_wording(known: Sequence[Message]) -> dict[str, int]:
     names = sorted(
         name for name, n in counts.items() if n >= WORDING_SEEN_AT_LEAST and _is_words_and_signs(name)
     )
-    place = {name: column for column, name in enumerate(names)}
-    columns = [
-        sorted(place[wording] for wording in of_message if wording in place) for of_message, _ in found
-    ]
-    values = [1 / np.sqrt(max(length, MIN_LENGTH)) for _, length in found]
-    sizes = [len(row) for row in columns]
-    matrix = scipy.sparse.csr_matrix(
-        (np.repeat(values, sizes), np.concatenate(columns), np.cumsum([0, *sizes])),
-        shape=(len(known), len(names)),
-    )
+    shares = np.array([1 / np.sqrt(max(length, MIN_LENGTH)) for _, length in found])
+    matrix = rows_of_names([of_message for of_message, _ in found], names, shares)
     urgent = np.array([message.urgent for message in known])
     weights = [WORDING_WEIGHTS.get(m.weight, 1.0) * (RED_FLAG if m.urgent else 1.0) for m in known]
     model = LogisticRegression(C=WORDING_STRENGTH, max_iter=400, solver="liblinear", random_state=0)
@@ -290,7 +283,7 @@ WORDING_HEAD = """\
 """
 
 
-def by_number(points: dict[str, int]) -> list[str]:
+def by_number(points: dict[str, int], indent: str = "") -> list[str]:
     """Names of one word or two under their points, as YAML."""
     names: dict[int, list[str]] = defaultdict(list)
     for name, number in points.items():
@@ -299,7 +292,8 @@ def by_number(points: dict[str, int]) -> list[str]:
         textwrap.fill(
             f"{number}: [{', '.join(sorted(names[number]))}]",
             110,
-            subsequent_indent="  ",
+            initial_indent=indent,
+            subsequent_indent=f"{indent}  ",
             break_on_hyphens=False,
         )
         for number in sorted(names)

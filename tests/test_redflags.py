@@ -151,6 +151,8 @@ def test_what_two_messages_say_counts_only_if_both_together_are_worded_as_a_red_
     assert later is None or later.level is CareLevel.SOON
     # Some things are said outright, whatever follows.
     assert FLAGS.find("which foods have B12", ["I want to kill myself"]) is not None
+    calm = "which foods have B12, does the article say, and is it stored in the liver?"
+    assert FLAGS.find(calm, ["I want to kill myself"]) is not None
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,18 @@ from b12qa.lexical import WrittenWords, english_ranks
 from b12qa.matching import Hit, Match, Phrases, PhrasesByKey, by_rarest_list, in_order, near, written_phrases
 from b12qa.misspelt import Speller
 from b12qa.records import CareLevel
-from b12qa.strict_yaml import Line, compose, entries, fields, is_mapping, items, line_of, number_of, text_of
+from b12qa.strict_yaml import (
+    Line,
+    compose,
+    entries,
+    fields,
+    is_mapping,
+    items,
+    line_of,
+    number_of,
+    text_of,
+    texts_by_number,
+)
 from b12qa.wording import load_wording, points_of
 
 if TYPE_CHECKING:
@@ -191,9 +202,10 @@ class RedFlags:
             if any(_taken_back(later) for later in read[i:-1]):
                 continue
             together = _flagged_together(earlier, last, self)
-            # What the earlier message said by itself was answered then.
+            if together:  # what the earlier message said by itself was answered then
+                together -= _flagged(earlier, self)
             if together and (last.anywhere("claimed") or self._is_likely(text, message)):
-                found |= together - _flagged(earlier, self)
+                found |= together
         for text, earlier, later in zip(texts[-2::-1], read[-2::-1], reversed(read), strict=False):
             # Whoever has just told of an emergency may ask for something else; once more the card is shown.
             hangs = _hangs_on_the_one_before(later)
@@ -405,16 +417,12 @@ def _points(
 
 
 def _points_of_words(node: yaml.Node, file: str) -> dict[str, int]:
-    if not is_mapping(node):
-        raise YamlError(file, line_of(node), "expected lists of words by points here")
     points: dict[str, int] = {}
-    for number, listed in entries(node, file).items():
-        for word in items(listed, file):
-            text = text_of(word, file)
-            if not text.text.isalpha() or text.text in points:
-                message = f"expected one word of letters that stands here once, got {text.text!r}"
-                raise YamlError(file, text.line, message)
-            points[text.text] = number_of(number, "points", file)
+    for text, number in texts_by_number(node, "words", file):
+        if not text.text.isalpha() or text.text in points:
+            message = f"expected one word of letters that stands here once, got {text.text!r}"
+            raise YamlError(file, text.line, message)
+        points[text.text] = number
     return points
 
 

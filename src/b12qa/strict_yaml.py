@@ -164,3 +164,21 @@ def number_of(text: Line, name: str, file: str) -> int:
     if not text.text.removeprefix("-").isdecimal():
         raise YamlError(file, text.line, f"expected a number as {name}, got {text.text!r}")
     return int(text.text)
+
+
+def texts_by_number(node: yaml.Node | None, what: str, file: str) -> Iterator[tuple[Line, int]]:
+    """The texts of lists that stand under numbers, each with its number.
+
+    Args:
+        what: what the lists are of, for the message.
+
+    Raises:
+        YamlError: the node is no mapping of numbers to lists of texts.
+    """
+    if not is_mapping(node):
+        line = line_of(node) if node else 1
+        raise YamlError(file, line, f"expected lists of {what} by points here")
+    for number, listed in entries(node, file).items():
+        points = number_of(number, "points", file)
+        for text in items(listed, file):
+            yield text_of(text, file), points

@@ -101,7 +101,7 @@ class Asked:
 
     treatment: bool = False  # anything about taking, dosing, starting, stopping, swapping, safety, combining
     personal: bool = False  # what this very person should take or change, or whether it is safe for them
-    of_somebody: bool = False  # it tells something of somebody, whatever it is
+    of_somebody: bool = False  # it or an earlier message tells something of somebody, whatever it is
     amount: bool = False  # how much, how often, or what to change
     special: bool = False  # of a child, a pregnancy, weak kidneys: of whom doses differ
     beginning: bool = False  # whether to take a vitamin or the like, and how much: a test comes first

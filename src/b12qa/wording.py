@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from b12qa import compiled
 from b12qa.errors import YamlError
-from b12qa.strict_yaml import compose, entries, is_mapping, items, number_of, text_of
+from b12qa.strict_yaml import compose, texts_by_number
 
 WORDING_FILE = "red-flag-wordings.yaml"
 # What is no word, as it stands in the file.
@@ -58,16 +58,10 @@ def read_wording(data: bytes, file: str) -> dict[str, int]:
         YamlError: the file is not of the form that its head explains.
     """
     points: dict[str, int] = {}
-    node = compose(data, file)
-    if not is_mapping(node):
-        raise YamlError(file, 1, "expected lists of wordings by points here")
-    for number, listed in entries(node, file).items():
-        worth = number_of(number, "points", file)
-        for wording in items(listed, file):
-            text = text_of(wording, file)
-            if text.text in points:
-                raise YamlError(file, text.line, f"{text.text!r} stands here twice", "Remove one of them.")
-            points[text.text] = worth
+    for text, number in texts_by_number(compose(data, file), "wordings", file):
+        if text.text in points:
+            raise YamlError(file, text.line, f"{text.text!r} stands here twice", "Remove one of them.")
+        points[text.text] = number
     return points
 
 
