@@ -142,6 +142,32 @@ def test_a_dose_for_a_person_is_never_an_answer(
     assert answer.quotes[0].role is QuoteRole.WARNING
 
 
+@pytest.mark.parametrize(
+    ("earlier", "last"),
+    [
+        ("How many mg of the tonic should I take?", "thanks"),
+        ("How many mg of the tonic should I take?", "and tablets?"),
+        ("how much should my husband take of the tonic", "and?"),
+        ("How much of the tonic do people take?", "and me?"),
+        ("can I switch to the tonic tablets?", "daily?"),
+    ],
+)
+def test_what_goes_on_from_a_personal_question_gets_no_dose_either(
+    tonic: Assistant, earlier: str, last: str
+) -> None:
+    for question, history in ((earlier, []), (last, [earlier])):
+        answer = tonic.ask(question, history)
+        answered = answer.found if answer.outcome is Outcome.ANSWERED else ()
+        assert not any(names_dose(quote.text) for quote in answered)
+
+
+def test_what_goes_on_from_a_personal_question_is_answered_where_no_dose_answers_it(tonic: Assistant) -> None:
+    answer = tonic.ask("it tastes of plums?", ["I weigh 60 kg, what dose of the tonic?"])
+    assert answer.outcome is Outcome.ANSWERED
+    assert "plums" in answer.quotes[0].text
+    assert NoticeKind.PERSONAL not in kinds(answer)
+
+
 def test_what_the_article_says_in_general_may_stand_below_the_warnings(tonic: Assistant) -> None:
     answer = tonic.ask("how much of the tonic should I take daily, do adults take 20 mg?")
     assert answer.outcome is Outcome.RELATED
@@ -178,7 +204,7 @@ def test_no_word_of_ours_hints_at_changing_a_medicine() -> None:
     ours = (caution.NO_DOSE, caution.NOT_ABOUT_YOU, caution.KEEP_MEDICINES, caution.TEST_FIRST)
     for words in ours:
         assert "stop" not in words or "Do not stop" in words
-    assert all("sk" in words for words in ours)  # each says whom to ask, or what to ask for
+    assert all("Ask " in words for words in ours)  # each says whom to ask, or what to ask for
 
 
 # The article itself.

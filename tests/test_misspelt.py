@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from b12qa.misspelt import Speller, _letters_apart, _may_be, _shortened
+from b12qa.misspelt import Speller, _letters_apart, may_be_meant, _shortened
 from b12qa.redflags import load_red_flags
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -23,7 +23,7 @@ def misspelt(word: str, chance: random.Random) -> str:
 def by_comparing_all(typed: str, words: tuple[str, ...]) -> tuple[str, ...]:
     """Known words that the fewest edits lead to; none if more would be needed than are allowed."""
     left = set(_shortened(typed))
-    alike = [word for word in words if _may_be(typed, word) and not left.isdisjoint(_shortened(word))]
+    alike = [word for word in words if may_be_meant(typed, word) and not left.isdisjoint(_shortened(word))]
     edits = {word: _letters_apart(typed, word) for word in alike}
     fewest = min(edits.values(), default=9)
     return tuple(word for word in alike if edits[word] == fewest <= (2 if len(typed) >= 9 else 1))

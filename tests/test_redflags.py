@@ -214,6 +214,7 @@ def test_what_is_taught_past_supposed_or_made_up_is_no_emergency(message: str, e
         "chest\u00adpain",
         "I can’t breathe",
         "I can t breathe",
+        "I can t\nbreathe",
         "icantbreathe",
         "cannnnt breatheeee",
     ],

@@ -157,6 +157,15 @@ def test_long_and_hostile_messages_take_no_longer_than_their_length() -> None:
         assert time.process_time() - started < 20
 
 
+def test_no_word_of_a_question_stays_in_memory() -> None:
+    RULES.asked("should I take 20 mcg")  # what is read when it is first met
+    known = set(RULES.phrases)
+    RULES.asked("my number is 07700900123, my cousin Xanthippe takes 4857773456 drops")
+    assert not {
+        key for key in set(RULES.phrases) - known if "077009" in key or "48577" in key or "xanth" in key
+    }
+
+
 def test_nothing_is_asked_by_no_words() -> None:
     for message in ("", "?!", "\ud800", "𝟙𝟚 ​"):
         assert RULES.asked(message) == Asked()

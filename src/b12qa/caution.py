@@ -51,6 +51,14 @@ def names_any_dose(quotes: Sequence[Quote]) -> bool:
     return any(names_dose(_words(quote)) for quote in quotes)
 
 
+def names_dose_to_take(quotes: Sequence[Quote], rules: Rules) -> bool:
+    """Whether a quote says how much or how often to take something, rather than what is in a food."""
+    return any(
+        names_dose(_words(quote)) and "food" not in rules.lists_in(" ".join(quote.section_path[-1:]))
+        for quote in quotes
+    )
+
+
 def stands_among_treatments(quotes: Sequence[Quote], rules: Rules) -> bool:
     """Whether the first quote, or one with a dose, stands in a section whose heading speaks of treatment.
 

@@ -33,7 +33,10 @@ class PhrasesByKey(dict[str, Phrases]):
 
     def __missing__(self, key: str) -> Phrases:
         names, branch = self._written["lists"], Phrases([], [], {})
-        for line in self._written["by_key"].get(key, "").splitlines():
+        written = self._written["by_key"].get(key)
+        if written is None:  # the word of somebody's question, which is not kept
+            return branch
+        for line in written.splitlines():
             keys, some, exactly = line.split("\t")
             node = branch
             for further in keys.split():

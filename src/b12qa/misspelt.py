@@ -82,7 +82,7 @@ class Speller:
         most = 2 if len(typed) >= MIN_LENGTH_FOR_TWO_EDITS else 1
         alike: dict[int, list[str]] = defaultdict(list)
         for word in self._near(typed, most):
-            if _may_be(typed, word):
+            if may_be_meant(typed, word):
                 alike[_letters_apart(typed, word)].append(word)
         for fewest in range(1, most + 1):
             if fewest in alike:
@@ -141,7 +141,8 @@ def _shortened(word: str) -> Iterator[str]:
                 yield left[:k] + left[k + 1 :]
 
 
-def _may_be(typed: str, meant: str) -> bool:
+def may_be_meant(typed: str, meant: str) -> bool:
+    """A misspelling keeps the first letter, or swaps the first two; in a short word it only swaps letters."""
     if typed[0] != meant[0] and typed[:2] != meant[1::-1]:
         return False
     return max(len(typed), len(meant)) >= MIN_LENGTH_FOR_ONE_EDIT or sorted(typed) == sorted(meant)

@@ -671,7 +671,7 @@ def _split(text: str, words: _Words, flags: RedFlags) -> None:
     ends = [0]  # of sentences, in words
     quote: int | None = None  # where a quotation began
     known, here = flags.known, dict[str, tuple[_Word, ...]]()
-    for token in _TOKEN.findall(_APART_T.sub(r"\1t", text) if " t " in text or text.endswith(" t") else text):
+    for token in _TOKEN.findall(_APART_T.sub(r"\1t", text) if " t" in text else text):
         understood = known.get(token) or here.get(token)
         if understood is None:
             if token in _SENTENCE_ENDS:

@@ -14,6 +14,7 @@ import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +25,12 @@ from b12qa import compiled
 from b12qa.errors import YamlError
 from b12qa.lexical import Speller
 from b12qa.matching import PhrasesByKey, by_rarest_list, in_order, near, written_phrases
+from b12qa.misspelt import (
+    MAX_LENGTH_TO_CORRECT,
+    MIN_LENGTH_FOR_TWO_EDITS,
+    MIN_LENGTH_TO_CORRECT,
+    may_be_meant,
+)
 from b12qa.redflags import load_red_flags, normalized
 from b12qa.strict_yaml import compose, entries, fields, is_mapping, items, line_of, text_of
 
@@ -40,10 +47,6 @@ TELLS, ASKS_WITH = "tells", "asks_with"
 # The end of a sentence is as far as so many words.
 SENTENCE_GAP = 2
 MAX_NUMBER_IN_A_RANGE = 999
-MIN_LENGTH_TO_CORRECT = 4
-MIN_LENGTH_FOR_ONE_EDIT = 5
-MIN_LENGTH_FOR_TWO_EDITS = 9
-MAX_LENGTH_TO_CORRECT = 30
 
 # A message of so few words goes on from the one before, and that from the one before it.
 MAX_WORDS_OF_A_FRAGMENT = 5
@@ -58,6 +61,7 @@ _STANDS_FOR_IT = frozenset({"it", "level", "deficient", "numb", "form", "counted
 _ON_TAKING_IT = frozenset({"dose", "amount", "own amount", "decision"})
 
 _OF_SOMEBODY = frozenset({"amount", "decision", "change"})
+_OF_A_PATIENT = frozenset({"special", "own condition"})
 
 # No cache: it would keep the words of questions in memory.
 _STEMMER = Stemmer.Stemmer("english", 0)
@@ -101,7 +105,10 @@ class Asked:
 
     treatment: bool = False  # anything about taking, dosing, starting, stopping, swapping, safety, combining
     personal: bool = False  # what this very person should take or change, or whether it is safe for them
-    of_somebody: bool = False  # it or an earlier message tells something of somebody, whatever it is
+    # It or an earlier message tells of a person something that doses may hang on, whatever is asked.
+    of_a_patient: bool = False
+    # It or an earlier message tells anything of somebody, or asks what somebody should take or change.
+    of_somebody: bool = False
     amount: bool = False  # how much, how often, or what to change
     special: bool = False  # of a child, a pregnancy, weak kidneys: of whom doses differ
     beginning: bool = False  # whether to take a vitamin or the like, and how much: a test comes first
@@ -152,27 +159,25 @@ class Rules:
         before = hangs_on or _before_a_fragment(message, history)
         own_words, words_before = _read(message, self), _read(before, self)
         own, carried = self._finds(own_words), self._finds(words_before)
-        if "own amount" in carried:  # "how much should I take?", "and why?": the second asks for no amount
-            carried = carried - {"own amount"} | {"amount"}
-        found = own | carried
+        asks = (own | carried) - set(PEOPLE)
         who = own.union(*(self._finds(_read(text, self), PEOPLE) for text in history))
-        asks = found - set(PEOPLE)
         # What was said earlier of a person holds for what is asked for one, and for what goes on from it.
         told = own | (who if "named" in own or hangs_on or asks - {"treatment", "dose", "advice"} else set())
-        personal = bool(
-            "own amount" in asks
-            or (asks and not told.isdisjoint({"special", "own condition"}))
-            or ("told" in told and not asks.isdisjoint(_OF_SOMEBODY))
-            or ("on medicine" in own and asks and ("named" in own or not asks.isdisjoint(_OF_SOMEBODY)))
-        )
+        # "And why?" asks nothing for anybody, whatever the question before it asked; "and me?" asks the same.
+        own_asks, of_whom = own - set(PEOPLE), own & set(PEOPLE)
+        here = asks if of_whom else own_asks | (asks - {"own amount"}) if own_asks else own_asks
+        personal = _is_personal(here, own, told)
         named = own_words.hits.keys() | words_before.hits.keys()
         medicines = frozenset(name for name in named if name in self.medicines)
         others = (medicines | (named & {"other_vitamin"})) - {self.any_medicine}
         vague = asks <= {"decision", "change", "advice"} and named.isdisjoint(_STANDS_FOR_IT)
+        of_a_patient = not who.isdisjoint(_OF_A_PATIENT)
+        for_somebody = "named" in own | carried and not asks.isdisjoint(_ON_TAKING_IT | _OF_SOMEBODY)
         return Asked(
             treatment=bool(asks - {"advice"}) or personal,
             personal=personal,
-            of_somebody="told" in who,
+            of_a_patient=of_a_patient,
+            of_somebody="told" in who or for_somebody or _is_personal(asks, own | carried, told | carried),
             amount=not asks.isdisjoint(_AMOUNT_OR_CHANGE),
             special="special" in told,
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
@@ -197,6 +202,23 @@ class Rules:
     def lists_in(self, text: str) -> frozenset[str]:
         """The lists of words that a text uses, classes of medicines among them."""
         return frozenset(_read(text, self).hits)
+
+
+def _is_personal(asks: AbstractSet[str], found: AbstractSet[str], told: AbstractSet[str]) -> bool:
+    """Whether it is asked what one person should take or change, or whether it is safe for them.
+
+    Args:
+        asks: what is asked.
+        found: what else the message says.
+        told: what is known of a person.
+    """
+    of_somebody = not asks.isdisjoint(_OF_SOMEBODY)
+    return bool(
+        "own amount" in asks
+        or (asks and not told.isdisjoint(_OF_A_PATIENT))
+        or ("told" in told and of_somebody)
+        or ("on medicine" in found and asks and ("named" in found or of_somebody))
+    )
 
 
 def _before_a_fragment(message: str, history: Sequence[str]) -> str:
@@ -411,17 +433,13 @@ def _plain_words(token: str) -> Sequence[str]:
     stem = stem.replace("'", "")
     if ending in _ENDINGS:
         return (stem, _ENDINGS[ending])
-    return (
-        (stem, "is")
-        if ending == "s" and stem in ("he", "she", "it", "that", "who", "what")
-        else (stem + ending,)
-    )
+    return (stem, "is") if ending == "s" and stem in _IS_AFTER else (stem + ending,)
 
 
 def _understood(word: str, rules: Rules) -> frozenset[str]:
     """The keys of a word, or of what it is a misspelling of."""
     if word[0].isdigit():
-        return frozenset({_NUMBER, _IN_FIGURES, f"={word}"})
+        return frozenset({_NUMBER, _IN_FIGURES}) | _keys_of([word], rules)
     keys = _keys_of([word], rules)
     if word in _NUMBER_WORDS:
         return keys | {_NUMBER}
@@ -429,14 +447,9 @@ def _understood(word: str, rules: Rules) -> frozenset[str]:
     if keys or not unclear or word in load_red_flags().common:
         return keys
     edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
-    return _keys_of([known for known in rules.speller.nearest(word, edits) if _may_be(word, known)], rules)
-
-
-def _may_be(typed: str, meant: str) -> bool:
-    """A misspelling keeps the first letter, or swaps the first two; in a short word it only swaps letters."""
-    if typed[0] != meant[0] and typed[:2] != meant[1::-1]:
-        return False
-    return max(len(typed), len(meant)) >= MIN_LENGTH_FOR_ONE_EDIT or sorted(typed) == sorted(meant)
+    return _keys_of(
+        [known for known in rules.speller.nearest(word, edits) if may_be_meant(word, known)], rules
+    )
 
 
 def _keys_of(words: Iterable[str], rules: Rules) -> frozenset[str]:
