@@ -8,11 +8,12 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import httpx
 import httpx2
@@ -33,7 +34,7 @@ from b12qa.web.api import SECONDS_BETWEEN_PROBES, Health
 from b12qa.web.desk import Desk
 from b12qa.web.mcp import mcp_server
 from b12qa.web.metrics import Metrics
-from b12qa.web.problems import FAULT_WORDS
+from b12qa.web.problems import PROGRAM_FAULT_WORDS
 from b12qa.web.server import keep_words_out_of_logs
 from b12qa.web.settings import Settings
 from b12qa.web.workers import BusyError, Workers
@@ -255,6 +256,50 @@ def test_body_of_another_type_is_refused(client: TestClient, kind: str) -> None:
     checked_problem(response, 415)
 
 
+CHEST = "I have crushing chest pain right now"
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "status"),
+    [
+        ("text/plain", str, 415),
+        (FORM, lambda words: json.dumps({"question": words}), 415),  # as curl --data sends it
+        (FORM, lambda words: urlencode({"question": words}), 415),
+        (FORM, lambda words: urlencode({"question": words}, quote_via=quote), 415),
+        ("", lambda words: json.dumps({"question": "and now?", "history": [words]}), 415),
+        ("application/json", str, 400),
+        ("application/json", lambda words: '{"question": "' + words, 400),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/ask", "/api/search"])
+def test_body_that_is_not_taken_is_read_for_red_flags(
+    client: TestClient, path: str, kind: str, written: Callable[[str], str], status: int
+) -> None:
+    def card(words: str) -> dict[str, Any] | None:
+        response = client.post(path, content=written(words), headers={"content-type": kind})
+        found: dict[str, Any] | None = checked_problem(response, status)["care_card"]
+        return found
+
+    assert (card(CHEST) or {})["concept"] == "chest-pain"
+    assert card("How long do I wait for tea?") is None
+
+
+def test_question_over_the_rate_gets_its_card(tea: Assistant) -> None:
+    app = programs_app(tea, Settings(rate=0.001, burst=30))
+    with TestClient(app, ADDRESS) as client:
+        while client.post("/api/ask", json={"question": "Wait 3 minutes."}).status_code == 200:
+            pass
+        for response in (
+            client.post("/api/ask", json={"question": CHEST}),
+            client.post("/api/search", json={"question": "is it bad?", "history": [CHEST]}),
+            client.get("/api/search", params={"q": CHEST}),
+        ):
+            assert checked_problem(response, 429)["care_card"]["concept"] == "chest-pain"
+        harmless = client.post("/api/ask", json={"question": "Wait 3 minutes."})
+        assert checked_problem(harmless, 429)["care_card"] is None
+
+
 @pytest.mark.parametrize("query", ["", "q=tea&top_k=0", "q=tea&top_k=51", "q=tea&top_k=x", "q=tea&top_k=-1"])
 def test_address_of_another_form_is_refused(client: TestClient, query: str) -> None:
     checked_problem(client.get(f"/api/search?{query}"), 422)
@@ -281,7 +326,7 @@ def test_fault_is_a_problem_with_the_card_and_without_a_trace(
         response = client.post("/api/ask", json={"question": "private, and crushing chest pain"})
         over_mcp = called(broken, "ask", {"question": "private, and crushing chest pain"})
     body = checked_problem(response, 500)
-    assert body["detail"] == FAULT_WORDS
+    assert body["detail"] == PROGRAM_FAULT_WORDS
     assert body["care_card"]["level"] == "emergency"
     assert "RuntimeError" not in response.text
     assert "RuntimeError in ask_with_more" in caplog.text

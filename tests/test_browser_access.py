@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import axe_playwright_python
 import pytest
@@ -21,8 +22,11 @@ from b12qa.records import (
     CareLevel,
     Outcome,
 )
-from b12qa.safety import DISCLAIMER, LEVEL_WORDS
+from b12qa.safety import DISCLAIMER, LEVEL_WORDS, care_card
+from b12qa.web import page as chat_page
 from b12qa.web import replies
+from b12qa.web.clients import RateLimit
+from b12qa.web.texts import languages
 
 pytestmark = IN_A_BROWSER
 
@@ -116,6 +120,48 @@ def test_care_card_is_announced_and_can_be_read(browser: Browser, scripted_addre
             ]
             assert level is CareLevel.SOON or sizes[0] > sizes[1]
             assert answer.locator("figure.quote").count() == 0 or level is CareLevel.SOON
+
+
+@pytest.mark.parametrize("language", ["en-GB", "de-DE"])
+def test_card_is_shown_on_a_phone_also_where_the_question_is_refused(
+    browser: Browser, scripted_address: str, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    settings: dict[str, Any] = {**PHONE, "locale": language}
+    context = browser.new_context(**settings)
+    page = context.new_page()
+    page.goto(scripted_address)
+    expect(page.locator("#reading .contents a").first).to_be_attached()
+    waits = [0.0, 1.0]  # for a card, after that for a question
+    monkeypatch.setattr(RateLimit, "seconds_to_wait", lambda *asked: waits.pop() if 1 in asked else 0.0)
+    box = page.locator("#question textarea")
+    box.fill("I have chest pain")
+    box.press("Enter")
+    told = page.locator("#asking [role=alert]")
+    card = told.locator("section.care.emergency")
+    say = languages()[language[:2]]
+    expect(card.locator(".level")).to_have_text(say(LEVEL_WORDS[CareLevel.EMERGENCY]).words)
+    expected = care_card("I have chest pain")
+    assert expected is not None
+    shown = [say(words).words for words in (expected.title, expected.text, *expected.steps)]
+    assert card.locator("h2, p:not(.level, .unreviewed), li").all_text_contents() == shown
+    assert card.locator(".unreviewed").count() == (language != "en-GB")
+    expect(card).to_be_in_viewport(ratio=1)
+    assert card.locator("h2").evaluate(CONTRAST) >= 4.5
+    expect(told.locator("> p")).to_be_visible()
+    expect(box).to_have_value("I have chest pain")
+    waits[:] = [0.0]
+    box.press("Enter")
+    expect(page.locator("#conversation .b12qa.answer.urgent")).to_be_visible()
+    expect(told).to_have_count(0)
+    context.close()
+
+
+def test_page_names_the_levels_of_cards_as_they_are() -> None:
+    script = (chat_page.STATIC / "unasked.js").read_text("utf-8")
+    levels = re.search(r"const LEVELS = \{ (.+?) \};", script)
+    assert levels
+    assert dict(re.findall(r'(\w+): "([^"]+)"', levels[1])) == {str(k): v for k, v in LEVEL_WORDS.items()}
+    assert f'"{rendering.UNREVIEWED}"' in script
 
 
 # For everybody.

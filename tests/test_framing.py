@@ -148,7 +148,7 @@ def test_a_refusal_over_http_carries_it(status: int) -> None:
 
 
 def test_a_refusal_over_mcp_carries_it() -> None:
-    assert _refusal_words(desk.Refusal(503, desk.BUSY_WORDS, None)).endswith(safety.DISCLAIMER)
+    assert _refusal_words(desk.Refusal(503, problems.BUSY_WORDS, None)).endswith(safety.DISCLAIMER)
 
 
 # First contact.
@@ -187,8 +187,8 @@ def our_words() -> dict[str, str]:
         rendering: ("NOTE_HEADING", "UNREVIEWED"),
         replies: ("FAULT_WORDS", "REBUILT_WORDS", "TOO_LONG_WORDS"),
         page: ("WELCOME", "ASK_IN_ENGLISH", "KEEPS_NOTHING", "KEEPS_RATED"),
-        problems: ("FAULT_WORDS",),
-        desk: ("BUSY_WORDS", "FORM_WORDS"),
+        problems: ("PROGRAM_FAULT_WORDS", "BUSY_WORDS"),
+        desk: ("FORM_WORDS",),
     }
     words = {f"{m.__name__}.{n}": getattr(m, n) for m, names in named.items() for n in names}
     for table in (rendering.OUTCOME_WORDS, rendering.ROLE_WORDS, rendering.KIND_WORDS, safety.LEVEL_WORDS):

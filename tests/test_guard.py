@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ipaddress
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from b12qa.web import clients, guard
 from b12qa.web.clients import MAX_CLIENTS, UNKNOWN, RateLimit, client_address
 from b12qa.web.guard import MAX_BODY_BYTES, Guard
 from b12qa.web.page import build_app
+from b12qa.web.problems import BUSY_WORDS
 from b12qa.web.server import warnings
 from b12qa.web.settings import LOOPBACK, ForwardedHeader, Settings, read_settings
 
@@ -180,6 +182,72 @@ def test_too_many_questions_get_429_and_say_when_to_come_back() -> None:
     assert answers[-1].json()["disclaimer"] == DISCLAIMER
 
 
+CHEST = "I have crushing chest pain right now"
+
+
+def card_of(response: httpx2.Response, status: int = 429) -> str | None:
+    """The red flag that a refusal speaks of."""
+    assert response.status_code == status
+    card = response.json()["care_card"]
+    return None if card is None else str(card["concept"])
+
+
+@pytest.mark.parametrize("typed", [CHEST, json.dumps({"question": CHEST, "literal": False, "time": 1})])
+def test_question_of_the_page_over_the_rate_gets_its_card(typed: str) -> None:
+    client = guarded(rate=1.0, burst=1)
+    asked = {"data": [typed, None], "fn_index": 0, "session_hash": "test"}
+    assert client.post("/gradio_api/queue/join", json=asked).status_code == 200
+    assert card_of(client.post("/gradio_api/queue/join", json=asked)) == "chest-pain"
+    others: list[object] = [{"data": [None]}, {"data": ["is tea good?"]}, {"data": {}}, {}, []]
+    for body in others:
+        fresh = guarded(rate=1.0, burst=1)
+        fresh.post("/gradio_api/queue/join", json=body)
+        assert card_of(fresh.post("/gradio_api/queue/join", json=body)) is None
+
+
+def test_cards_of_refused_requests_are_limited_as_questions_are() -> None:
+    client = guarded(rate=1.0, burst=3)
+    cards = [client.post("/api/ask", json={"question": CHEST}) for _ in range(8)]
+    assert [answer.status_code for answer in cards] == [200] * 3 + [429] * 5
+    assert [card_of(answer) for answer in cards[3:]] == ["chest-pain"] * 3 + [None] * 2
+
+
+def test_no_large_or_slow_body_is_read_for_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_BODY_SECONDS", 0.01)
+
+    def refused(parts: list[bytes], length: int) -> tuple[int, int]:
+        limited = Guard(says_ok, Settings(rate=1.0, burst=1), clock=lambda: 0.0)
+        limited.rate_limit.seconds_to_wait("127.0.0.1", 1)
+        headers = {b"content-length": str(length).encode()}
+        return post_in_parts(parts, headers=headers, app=limited)[0]["status"], len(parts)
+
+    assert refused([b"x"] * 3, MAX_BODY_BYTES + 1) == (429, 3)  # not one part is taken
+    assert refused([b" " * 1024] * 70, 5)[0] == 429
+    assert refused([b"{"], 5) == (429, 0)
+
+
+def test_person_whose_browser_is_refused_sees_the_card() -> None:
+    client = guarded(rate=0.001, burst=1)
+    client.get("/api/search", params={"q": CHEST})
+    page = client.get("/api/search", params={"q": CHEST}, headers={"accept": "text/html"})
+    assert page.status_code == 429
+    assert page.text.index("Chest pain can be an emergency") < page.text.index("That was too much at once")
+    assert DISCLAIMER in page.text
+
+
+def test_full_queue_of_the_page_says_busy_with_the_card() -> None:
+    async def is_full(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await PlainTextResponse("Queue is full.", 503)(scope, receive, send)
+
+    client = TestClient(Guard(is_full), ADDRESS)
+    response = client.post("/gradio_api/queue/join", json={"data": [CHEST, None]})
+    assert card_of(response, 503) == "chest-pain"
+    assert response.json()["detail"] == BUSY_WORDS
+    assert card_of(client.post("/gradio_api/queue/join", json={"data": ["tea?", None]}), 503) is None
+    assert client.get("/healthz").text == "Queue is full."
+
+
 def test_limit_counts_clients_behind_a_proxy_one_by_one() -> None:
     client = guarded("10.0.0.1", rate=1.0, burst=1, trusted_proxies=PROXIES)
 
@@ -217,7 +285,9 @@ def test_open_requests_of_one_client_are_bounded_and_freed() -> None:
 # Bodies.
 
 
-def post_in_parts(parts: list[bytes], *, headers: dict[bytes, bytes]) -> list[Message]:
+def post_in_parts(
+    parts: list[bytes], *, headers: dict[bytes, bytes], app: Guard | None = None
+) -> list[Message]:
     """What comes back for a body in parts, whatever length it claims."""
     sent: list[Message] = []
     scope: Scope = {
@@ -238,7 +308,7 @@ def post_in_parts(parts: list[bytes], *, headers: dict[bytes, bytes]) -> list[Me
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(Guard(says_ok)(scope, receive, send))
+    asyncio.run((app or Guard(says_ok))(scope, receive, send))
     return sent
 
 
@@ -288,8 +358,10 @@ def test_app_that_fails_gives_a_problem_without_a_trace(caplog: pytest.LogCaptur
     async def fails(scope: Scope, receive: Receive, send: Send) -> None:
         raise RuntimeError("a private question")
 
-    response = TestClient(Guard(fails), ADDRESS).post("/gradio_api/queue/join", json={})
-    assert response.status_code == 500
+    client = TestClient(Guard(fails), ADDRESS)
+    response = client.post("/gradio_api/queue/join", json={"data": [CHEST, None]})
+    assert card_of(response, 500) == "chest-pain"
+    assert card_of(client.post("/api/ask", json={"question": "tea?"}), 500) is None
     assert response.json()["disclaimer"] == DISCLAIMER
     assert "private" not in response.text + caplog.text
     assert "RuntimeError in fails" in caplog.text

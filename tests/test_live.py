@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import SMALL_TEXT, HashingEncoder
@@ -14,6 +15,7 @@ from conftest import SMALL_TEXT, HashingEncoder
 from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
+from b12qa.errors import DamagedIndexError
 from b12qa.index import open_index
 from b12qa.retrieval import Retriever
 from b12qa.web import live
@@ -32,6 +34,7 @@ class Kitchen:
     index: Path
     encoder: HashingEncoder = field(default_factory=HashingEncoder)
     told: list[str] = field(default_factory=list)
+    seconds: float = 0.0  # what the clock of the chat shows
 
     def build(self, text: str, encoder: HashingEncoder | None = None) -> str:
         """Write the document, build, and name the generation."""
@@ -52,7 +55,7 @@ def kitchen(small_corpus: Path, tmp_path: Path) -> Kitchen:
 
 @pytest.fixture
 def serving(kitchen: Kitchen) -> LiveAssistant:
-    return LiveAssistant(kitchen.assistant(), kitchen.index, kitchen.told.append)
+    return LiveAssistant(kitchen.assistant(), kitchen.index, kitchen.told.append, lambda: kitchen.seconds)
 
 
 def quoted(served: Served, question: str = "Use water, wait minutes.") -> str:
@@ -94,6 +97,31 @@ def test_damaged_generation_is_not_served_and_said_once(kitchen: Kitchen, servin
     assert "b12qa build" in words
     # Mended, it is served after all.
     kitchen.build(EDITED_TEXT)
+    kitchen.seconds += live.MOST_SECONDS_BETWEEN_TRIES
+    serving.look()
+    assert serving().generation == name
+
+
+def test_refused_generation_is_tried_less_and_less_and_another_at_once(
+    kitchen: Kitchen, serving: LiveAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[float] = []
+
+    def refuse(*_: object) -> None:
+        tries.append(kitchen.seconds)
+        raise DamagedIndexError("It is damaged.")
+
+    kitchen.build(EDITED_TEXT)
+    with monkeypatch.context() as patch:
+        patch.setattr(live, "open_index", refuse)
+        for second in range(1500):
+            kitchen.seconds = second
+            serving.look()
+        assert tries == [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 811, 1111, 1411]
+        kitchen.build(SMALL_TEXT.replace("40 mg", "50 mg"))
+        serving.look()
+        assert tries[-1] == 1499
+    name = kitchen.build(SMALL_TEXT.replace("40 mg", "60 mg"))
     serving.look()
     assert serving().generation == name
 
@@ -124,6 +152,34 @@ def test_watching_finds_a_new_generation_by_itself(
     while serving().generation != name and time.monotonic() < deadline:
         time.sleep(0.01)
     assert serving().generation == name
+
+
+@pytest.mark.parametrize("step", ["opening", "showing"])
+def test_watching_goes_on_after_any_fault_and_logs_no_word_of_it(
+    step: str, kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(live, "SECONDS_BETWEEN_LOOKS", 0.01)
+    watching = LiveAssistant(kitchen.assistant(), kitchen.index, kitchen.told.append)
+    faults = [MemoryError("private"), RuntimeError("private")]
+
+    def fail(*given: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return open_index(*given)
+
+    if step == "opening":
+        monkeypatch.setattr(live, "open_index", fail)
+    else:
+        watching.on_new = lambda served: fail(kitchen.index) and None
+    watching.watch()
+    name = kitchen.build(EDITED_TEXT)
+    deadline = time.monotonic() + 30
+    while watching().generation != name and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert watching().generation == name
+    assert "RuntimeError in fail" in caplog.text
+    assert "MemoryError in fail" in caplog.text
+    assert "private" not in caplog.text + " ".join(kitchen.told)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from b12qa.records import Answer, Quote
 from b12qa.web import page as chat_page
 from b12qa.web.clients import RateLimit
 from b12qa.web.page import build_app
+from b12qa.web.settings import Settings
 
 expect.set_options(timeout=30_000)
 pytestmark = [
@@ -104,9 +105,9 @@ def test_whoever_asks_too_much_is_told_in_their_language_and_may_go_on_later(
 def test_whoever_finds_the_queue_full_is_told(
     browser: Browser, tea: PatientAssistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_page, "MAX_CONCURRENT_QUESTIONS", 1)
-    monkeypatch.setattr(chat_page, "MAX_WAITING_QUESTIONS", 1)
-    with listening(build_app(serving(tea))) as address, ExitStack() as stack:
+    monkeypatch.setattr(chat_page, "LEAST_AT_ONCE", 1)
+    app = build_app(serving(tea), settings=Settings(workers=1, max_waiting=1))
+    with listening(app) as address, ExitStack() as stack:
         first, second, third = (stack.enter_context(opened(browser, address)) for _ in range(3))
         tea.may_answer.clear()
         try:

@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import webbrowser
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,7 +24,7 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from b12qa import rendering
+from b12qa import rendering, safety
 from b12qa.answering import Assistant
 from b12qa.errors import B12qaError
 from b12qa.records import Answer, Document, Excerpt, Outcome, Quote, Span
@@ -32,6 +32,7 @@ from b12qa.safety import DISCLAIMER
 from b12qa.web import page, replies, server
 from b12qa.web.guard import MAX_BODY_BYTES
 from b12qa.web.page import build_app
+from b12qa.web.settings import Settings
 from b12qa.web.texts import texts_for
 
 OWN_ADDRESS = "http://testserver"
@@ -378,6 +379,88 @@ def test_conversation_is_forgotten_after_its_time_with_all_that_gradio_kept_of_i
         assert "test" not in mounted.state_holder.session_data  # type: ignore[attr-defined]
 
 
+CHEST = "I have crushing chest pain right now"
+TOO_LONG = "I drink tea. " * 50 + CHEST
+
+
+def test_red_flag_in_a_message_that_was_too_long_is_met_at_the_next_one(client: TestClient) -> None:
+    session = "a message too long"
+    # What comes back is the whole conversation.
+    assert ask_over_http(client, TOO_LONG, session).count("care emergency") == 1
+    assert ask_over_http(client, "is it bad?", session).count("care emergency") == 2
+    assert ask_over_http(client, "is it bad?", "somebody else").count("care emergency") == 0
+
+
+@dataclass(frozen=True)
+class Listening(Assistant):
+    """An assistant that notes the history it gets."""
+
+    heard: list[list[str]] = field(default_factory=list)
+
+    def ask_with_more(
+        self, question: str, history: Sequence[str] = (), *args: Any, **named: Any
+    ) -> tuple[Answer, tuple[Quote, ...]]:
+        self.heard.append(list(history))
+        return Assistant.ask_with_more(self, question, history, *args, **named)
+
+
+def test_message_that_was_too_long_is_never_searched_and_never_rated(tea: Assistant) -> None:
+    listening = Listening(tea.retriever)
+    long = "I drink green tea with my friends. " * 20
+    turn = replies.refused(long)
+    assert (turn.question, turn.outcome, turn.too_long) == ("", "", long)
+    for question in ("Wait 3 minutes.", "and green tea?"):
+        reply = replies.turn_for(listening, question, ["tea?"], typed=["tea?", long]).reply
+        assert "care" not in reply
+    assert listening.heard == [["tea?"], ["tea?"]]
+
+
+def test_card_for_what_should_be_seen_soon_stands_above_the_answer_whatever_was_too_long(
+    tea: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = safety.care_card("the ulcer on my ankle won't heal")
+    assert soon is not None
+    monkeypatch.setattr(safety, "care_card", lambda *_: soon)
+    turn = replies.turn_for(tea, "Wait 3 minutes.", [], typed=["x" * 501])
+    assert turn.outcome == Outcome.ANSWERED
+    assert turn.reply.index("care soon") < turn.reply.index("Wait 3 minutes.")
+
+
+def test_fault_after_a_message_that_was_too_long_hides_no_card(tea: Assistant) -> None:
+    turn = replies.turn_for(BrokenAssistant(tea.retriever), "is it bad?", [], typed=[TOO_LONG])
+    assert "care emergency" in turn.reply
+
+
+def test_of_messages_that_were_too_long_only_those_are_kept_that_count() -> None:
+    turns: tuple[replies.Turn, ...] = ()
+    for number in range(replies.MAX_TURNS + 5):
+        turns = replies.with_turn(turns, replies.refused(f"{number} " + "x" * 500))
+    assert len(turns) == replies.MAX_TURNS
+    assert [text.split()[0] for text in replies.typed_in(turns)] == ["53", "54"]
+    conversation = replies.brought_to("new", replies.Conversation("old", turns=turns))
+    assert len(replies.typed_in(conversation.turns)) == 2  # the notice in between was not typed
+    turns = replies.with_turn(conversation.turns, replies.Turn("tea?", "", ""))
+    assert [text.split()[0] for text in replies.typed_in(turns)] == ["54", "tea?"]
+
+
+def test_fault_in_the_rules_leaves_a_refusal_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(safety, "care_card", fail)
+    assert DISCLAIMER in unescape(replies.refused(TOO_LONG).reply)
+
+
+@pytest.mark.parametrize(("workers", "at_once"), [(2, 4), (7, 7)])
+def test_queue_of_the_page_is_as_long_as_the_operator_wants(
+    tea: Assistant, workers: int, at_once: int
+) -> None:
+    app = build_app(serving(tea), settings=Settings(workers=workers, max_waiting=9))
+    mounted = next(r.app for r in app.routes if isinstance(r, Mount) and r.path == "")
+    queue = mounted.get_blocks()._queue  # type: ignore[attr-defined]
+    assert (queue.default_concurrency_limit, queue.max_size) == (at_once, 9)
+
+
 # Starting.
 
 
@@ -460,11 +543,11 @@ def test_chat_prints_one_line_keeps_questions_to_itself_and_ends_quietly(
     assert {path.name for path in tmp_path.iterdir()} == {"corpus", "index"}
 
 
-def ask_over_http(client: httpx.Client | TestClient, question: str) -> str:
+def ask_over_http(client: httpx.Client | TestClient, question: str, session: str = "test") -> str:
     """Ask as the page does: put the question into the queue, then read what comes of it."""
     events = client.get("/config").json()["dependencies"]
     function = next(number for number, event in enumerate(events) if len(event["inputs"]) == 2)
-    call = {"data": [question, None], "fn_index": function, "session_hash": "test"}
+    call = {"data": [question, None], "fn_index": function, "session_hash": session}
     assert client.post("/gradio_api/queue/join", json=call).status_code == 200
-    with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": "test"}) as events:
+    with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as events:
         return next(line for line in list(events.iter_lines()) if "process_completed" in line)

@@ -21,7 +21,7 @@ from b12qa.shortcuts import StoreState
 from b12qa.web import description, programs
 from b12qa.web.desk import Desk, Form, Refusal, Work
 from b12qa.web.metrics import Metrics
-from b12qa.web.problems import log_fault, problem
+from b12qa.web.problems import card_in, log_fault, problem
 from b12qa.web.programs import AskRequest, SearchRequest, UnknownDocumentError
 from b12qa.web.workers import BUSY_SECONDS
 
@@ -113,15 +113,19 @@ class Api:
 
     async def _posted(self, request: Request, form: type[Form], work: Work[Form]) -> Response:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        body = await request.body()
         if kind != "application/json":
-            self._metrics.refused("form")
-            return problem(415, "Send JSON, with the content type application/json.")
+            return await self._unread(body, 415, "Send JSON, with the content type application/json.")
         try:
-            fields = json.loads(await request.body(), parse_constant=_not_json)
+            fields = json.loads(body, parse_constant=_not_json)
         except (ValueError, RecursionError):
-            self._metrics.refused("form")
-            return problem(400, "The body is not JSON.")
+            return await self._unread(body, 400, "The body is not JSON.")
         return await self._answered(fields, form, work)
+
+    async def _unread(self, body: bytes, status: int, words: str) -> Response:
+        self._metrics.refused("form")
+        card = await run_in_threadpool(card_in, body.decode("utf-8", "replace"))
+        return problem(status, words, card=card)
 
     async def _answered(self, fields: Any, form: type[Form], work: Work[Form]) -> Response:
         answer = await self._desk.answer(form, fields, work)

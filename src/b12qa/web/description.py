@@ -29,16 +29,17 @@ from b12qa.web.replies import MAX_QUESTION_CHARACTERS
 _ASKED: tuple[type[BaseModel], ...] = (AskRequest, SearchRequest)
 _GIVEN: tuple[type[BaseModel], ...] = (AnswerBody, SearchBody, DocumentBody, HealthBody, ProblemBody)
 _PROBLEMS = {
-    "400": "The body is not JSON.",
+    "400": "The body is not JSON. A red flag in it is met all the same: see care_card.",
     "401": "A password is needed.",
     "404": "There is nothing of that name.",
     "408": "The body took too long to arrive.",
     "413": "The body is over 64 KiB.",
-    "415": "The body is not declared as JSON.",
+    "415": "The body is not declared as JSON. A red flag in it is met all the same: see care_card.",
     "421": "The request is meant for another host.",
     "422": f"Not of the form expected, such as a question over {MAX_QUESTION_CHARACTERS} characters. A red "
     "flag in it is met all the same: see care_card.",
-    "429": "Too many questions of one client. Retry-After says how long to wait.",
+    "429": "Too many questions of one client. Retry-After says how long to wait. A red flag in the question "
+    "is met all the same: see care_card.",
     "500": "A fault. It says nothing about the question.",
     "503": "Busy. Retry-After says when to try again.",
 }

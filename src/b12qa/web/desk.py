@@ -9,12 +9,11 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from b12qa import safety
 from b12qa.answering import Assistant
 from b12qa.errors import EngineUnreachableError
 from b12qa.records import CareCard
 from b12qa.web.metrics import Metrics
-from b12qa.web.problems import FAULT_WORDS, log_fault
+from b12qa.web.problems import BUSY_WORDS, PROGRAM_FAULT_WORDS, card_for, log_fault, words_in
 from b12qa.web.programs import AskRequest, SearchRequest
 from b12qa.web.workers import BusyError, Workers
 
@@ -23,7 +22,6 @@ UNREACHABLE_WORDS = (
     "What the article is searched with does not answer, so there is no answer. This says nothing about the "
     "question or about the article. Try again in a few seconds."
 )
-BUSY_WORDS = "Too many questions are waiting. Try again in a few seconds."
 
 Form = TypeVar("Form", AskRequest, SearchRequest)
 Work = Callable[[Assistant, Form], dict[str, Any]]
@@ -71,7 +69,7 @@ class Desk:
         except ValidationError as error:
             too_long = any(each["type"] == "string_too_long" for each in error.errors())
             self._metrics.refused("length" if too_long else "form")
-            card = await run_in_threadpool(_card, *_words_in(fields))
+            card = await run_in_threadpool(card_for, *words_in(fields))
             return Refusal(422, FORM_WORDS, card, tuple(_wrong(form, error)))
         try:
             return await self._workers.run(partial(work, self.current(), asked))
@@ -83,27 +81,8 @@ class Desk:
             status, words = 503, UNREACHABLE_WORDS
         except Exception as error:
             log_fault(error)
-            status, words = 500, FAULT_WORDS
-        return Refusal(status, words, await run_in_threadpool(_card, asked.question, asked.history))
-
-
-def _card(question: str, history: Sequence[str]) -> CareCard | None:
-    try:
-        return safety.care_card(question, history)
-    except Exception:
-        return None  # the rules may be what failed
-
-
-def _words_in(fields: Any) -> tuple[str, list[str]]:
-    """What can be read of a question that is not of the form expected."""
-    if not isinstance(fields, dict):
-        return "", []
-    question, history = fields.get("question"), fields.get("history")
-    earlier = history if isinstance(history, list) else []
-    return (
-        question if isinstance(question, str) else "",
-        [text for text in earlier if isinstance(text, str)],
-    )
+            status, words = 500, PROGRAM_FAULT_WORDS
+        return Refusal(status, words, await run_in_threadpool(card_for, asked.question, asked.history))
 
 
 def _wrong(form: type[Form], error: ValidationError) -> Sequence[Wrong]:

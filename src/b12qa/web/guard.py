@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 import math
 import re
 import secrets
@@ -20,13 +21,23 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from b12qa.records import CareCard
 from b12qa.web.clients import OpenRequests, RateLimit, client_address, is_within
 from b12qa.web.metrics import Metrics
-from b12qa.web.problems import FAULT_WORDS, PROBLEM_TYPE, as_page, log_fault, problem
+from b12qa.web.problems import (
+    BUSY_WORDS,
+    PROBLEM_TYPE,
+    PROGRAM_FAULT_WORDS,
+    as_page,
+    card_in,
+    log_fault,
+    problem,
+)
 from b12qa.web.settings import Settings
 
 MAX_BODY_BYTES = 64 * 1024
@@ -42,6 +53,7 @@ class Access(NamedTuple):
     reserve: float = 0.0  # what must be left, since more is asked for at once: half a page is worse than none
 
 
+_JOIN = "/gradio_api/queue/join"  # where the page asks
 _QUESTION = Access(("POST",), 1.0)
 _FILES = Access(kept=True)
 _ROUTES = {
@@ -52,7 +64,7 @@ _ROUTES = {
     "/pwa_icon": _FILES,
     "/theme.css": _FILES,
     "/gradio_api/info": Access(),
-    "/gradio_api/queue/join": _QUESTION,
+    _JOIN: _QUESTION,
     "/gradio_api/queue/data": Access(("GET",)),
     "/gradio_api/reset": Access(("POST",)),
     "/gradio_api/cancel": Access(("POST",)),
@@ -73,6 +85,7 @@ _FOLDERS = {
     "/gradio_api/heartbeat/": Access(("GET",)),
 }
 _WITHOUT_PASSWORD = {"/healthz"}
+_SAY_SOMETHING = {_JOIN, "/api/ask", "/api/search"}  # what they say may need help first
 _ANOTHER_QUESTION_BYTES = 8 * 1024  # a longer body counts as several questions
 _WRONG_PASSWORD_COST = 5.0
 
@@ -112,6 +125,7 @@ class Guard:
         self.settings = settings or Settings()
         self.metrics = metrics or Metrics()
         self.rate_limit = RateLimit(self.settings.rate, self.settings.burst, clock)
+        self.card_limit = RateLimit(self.settings.rate, self.settings.burst, clock)
         self.open_requests = OpenRequests()
         self._password = _digest(self.settings.password) if self.settings.password else b""
 
@@ -135,11 +149,12 @@ class Guard:
             await _for_whoever_asks(too_many, headers)(scope, receive, guarded)
             return
         try:
-            refusal = self._refusal(scope, headers, client)
+            refusal, body = await self._refusal(scope, receive, headers, client), b""
             if refusal is None and scope["method"] == "POST":
-                refusal, receive = await self._limited(scope, receive)
+                refusal, body = await self._limited(scope, receive)
+                receive = _replayed(body, receive)
             if refusal is None:
-                await self._pass_on(scope, receive, guarded, nonce)
+                await self._pass_on(scope, receive, guarded, nonce, body)
             else:
                 await _for_whoever_asks(refusal, headers)(scope, receive, guarded)
         finally:
@@ -147,7 +162,9 @@ class Guard:
 
     # What comes in.
 
-    def _refusal(self, scope: Scope, headers: Headers, client: str) -> Response | None:
+    async def _refusal(
+        self, scope: Scope, receive: Receive, headers: Headers, client: str
+    ) -> Response | None:
         """The response to a request that goes no further."""
         path, method, settings = scope["path"], scope["method"], self.settings
         if settings.allowed_hosts and _host(headers) not in settings.allowed_hosts:
@@ -166,7 +183,9 @@ class Guard:
             return self._refuse("method", 405, f"Use {' or '.join(access.methods)}.", allow)
         if path == "/mcp" and origin and not self._is_own(origin, scope, headers):
             return self._refuse("origin", 403, "Pages of other sites may not use this.")
-        return self._too_much(access, headers, client) or self._without_password(path, headers, client)
+        return await self._too_much(access, scope, receive, client) or self._without_password(
+            path, headers, client
+        )
 
     def _access(self, path: str, client: str) -> Access | None:
         access = _ROUTES.get(path)
@@ -183,17 +202,30 @@ class Guard:
         own = {f"{scope['scheme']}://{headers.get('host', '')}", self.settings.public_origin}
         return origin in own or origin in self.settings.cors_origins
 
-    def _too_much(self, access: Access, headers: Headers, client: str) -> Response | None:
+    async def _too_much(self, access: Access, scope: Scope, receive: Receive, client: str) -> Response | None:
         cost = access.cost
-        if "POST" in access.methods and cost >= 1:
-            claimed = headers.get("content-length", "")
+        if scope["method"] == "POST" and cost >= 1:
+            claimed = Headers(scope=scope).get("content-length", "")
             length = int(claimed) if _is_number(claimed) else MAX_BODY_BYTES
             cost += min(length, MAX_BODY_BYTES) // _ANOTHER_QUESTION_BYTES
         wait = self.rate_limit.seconds_to_wait(client, cost, access.reserve)
         if not wait:
             return None
         after = {"retry-after": str(math.ceil(wait))}
-        return self._refuse("rate", 429, "That was too much at once. Wait a little, and try again.", after)
+        words = "That was too much at once. Wait a little, and try again."
+        card = None
+        # To read what is refused is work as well: no more of that for a client than of questions.
+        if scope["path"] in _SAY_SOMETHING and not self.card_limit.seconds_to_wait(client, cost):
+            card = await self._card(scope, receive)
+        return self._refuse("rate", 429, words, after, card)
+
+    async def _card(self, scope: Scope, receive: Receive) -> CareCard | None:
+        """The card for what a refused request says, if it is small enough to be read and arrives in time."""
+        try:
+            body = await asyncio.wait_for(_body(scope, receive), MAX_BODY_SECONDS)
+        except TimeoutError:
+            return None
+        return None if body is None else await run_in_threadpool(_card_in, scope, body)
 
     def _without_password(self, path: str, headers: Headers, client: str) -> Response | None:
         if not self._password or path in _WITHOUT_PASSWORD:
@@ -206,32 +238,40 @@ class Guard:
         ask = {"www-authenticate": 'Basic realm="b12qa", charset="UTF-8"'}
         return self._refuse("password", 401, "Name the password, with any user name.", ask)
 
-    async def _limited(self, scope: Scope, receive: Receive) -> tuple[Response | None, Receive]:
-        """Read a body before anything parses it: a refusal, or a `receive` that hands it out."""
+    async def _limited(self, scope: Scope, receive: Receive) -> tuple[Response | None, bytes]:
+        """Read a body before anything parses it: a refusal, or the body."""
         try:
             body = await asyncio.wait_for(_body(scope, receive), MAX_BODY_SECONDS)
         except TimeoutError:
-            return self._refuse("slow", 408, "The request took too long to arrive."), receive
+            return self._refuse("slow", 408, "The request took too long to arrive."), b""
         if body is None:
             words = f"Send at most {MAX_BODY_BYTES:,} bytes."
-            return self._refuse("body", 413, words, {"connection": "close"}), receive
-        return None, _replayed(body, receive)
+            return self._refuse("body", 413, words, {"connection": "close"}), b""
+        return None, body
 
     def _refuse(
-        self, reason: str, status: int, words: str, headers: dict[str, str] | None = None
+        self,
+        reason: str,
+        status: int,
+        words: str,
+        headers: dict[str, str] | None = None,
+        card: CareCard | None = None,
     ) -> Response:
         self.metrics.refused(reason)
-        return problem(status, words, headers=headers)
+        return problem(status, words, card=card, headers=headers)
 
     # What goes out.
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, nonce: str) -> None:
-        started = False
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, nonce: str, body: bytes) -> None:
+        started = is_full = has_failed = False
 
         async def noticing(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
+            nonlocal started, is_full
+            # Gradio says that its queue is full, and does not know what the question may need first.
+            is_full = is_full or (scope["path"] == _JOIN and message.get("status") == 503)
+            if not is_full:
+                started = True
+                await send(message)
 
         scope = {**scope, "headers": self._passed_on(scope)}
         page = _Page(noticing, nonce) if scope["path"] == "/" else None
@@ -239,8 +279,17 @@ class Guard:
             await self.app(scope, receive, page.send if page else noticing)
         except Exception as error:
             log_fault(error)
-            if not started:
-                await _for_whoever_asks(problem(500, FAULT_WORDS), Headers(scope=scope))(scope, receive, send)
+            has_failed = True
+        if started or not (is_full or has_failed):
+            return
+        says_something = scope["path"] in _SAY_SOMETHING
+        card = await run_in_threadpool(_card_in, scope, body) if says_something else None
+        refusal = (
+            self._refuse("busy", 503, BUSY_WORDS, card=card)
+            if is_full
+            else problem(500, PROGRAM_FAULT_WORDS, card=card)
+        )
+        await _for_whoever_asks(refusal, Headers(scope=scope))(scope, receive, send)
 
     def _passed_on(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         """The headers of a request without what only a trusted proxy may say."""
@@ -306,6 +355,17 @@ class _Page:
         headers["content-length"] = str(len(body))
         await self._send(self._start)
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _card_in(scope: Scope, body: bytes) -> CareCard | None:
+    """The card for what a request says."""
+    text = body.decode("utf-8", "replace")
+    if scope["method"] != "POST":
+        text = QueryParams(scope["query_string"]).get("q", "")
+    elif scope["path"] == _JOIN:  # what a person typed is the first of the data that the page sends
+        with suppress(ValueError, RecursionError, TypeError, LookupError):
+            text = str(json.loads(text)["data"][0])
+    return card_in(text)
 
 
 def _for_whoever_asks(refusal: Response, headers: Headers) -> Response:

@@ -30,7 +30,9 @@ from b12qa.web.replies import (
     question_html,
     refused,
     turn_for,
+    typed_in,
     untouched,
+    with_turn,
 )
 from b12qa.web.settings import Settings
 from b12qa.web.suggestions import Suggestions
@@ -50,10 +52,9 @@ EMERGENCY = "Not medical advice. In an emergency, call {number}."
 # More would push the disclaimer off the first screen of a phone.
 MAX_TITLES = 4
 # The server keeps conversations in memory, so that a phone may sleep in between.
-MAX_TURNS = 50
 MAX_CONVERSATION_SECONDS = 60 * 60
-MAX_CONCURRENT_QUESTIONS = 4
-MAX_WAITING_QUESTIONS = 64
+# Some of what the page is asked needs no worker, and an answer is drawn without one.
+LEAST_AT_ONCE = 4
 
 _HEAD = """\
 <meta name="color-scheme" content="light dark">
@@ -130,7 +131,7 @@ def build_app(
         return replace(served, assistant=surfaces.served(served.assistant, "page"))
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    blocks, app.state.begin_with = build_blocks(counted, feedback)
+    blocks, app.state.begin_with = build_blocks(counted, feedback, settings)
     surfaces.add_programs(app, lambda: current().assistant)
     # With a policy of ours, Gradio does not add its own, which lets every site in.
     app.add_middleware(CORSMiddleware, allow_origins=[])
@@ -157,7 +158,7 @@ def build_app(
 
 
 def build_blocks(
-    current: Callable[[], Served], feedback: Path | None
+    current: Callable[[], Served], feedback: Path | None, settings: Settings
 ) -> tuple[gr.Blocks, Callable[[Served], None]]:
     """The components of the page and what happens when a question is asked.
 
@@ -185,23 +186,23 @@ def build_blocks(
             return shown(served, so_far, texts)
         history = [turn.question for turn in so_far.turns if turn.question]
         if len(question) > MAX_QUESTION_CHARACTERS:
-            turn, left_in_the_box = refused(question, history, texts), question
+            turn, left_in_the_box = refused(question, typed_in(so_far.turns), texts), question
         else:
             turn, left_in_the_box = (
                 turn_for(
                     served.assistant,
                     question,
                     history,
+                    typed=typed_in(so_far.turns),
                     literal=literal,
                     texts=texts,
                     suggestions=served.suggestions,
                 ),
                 "",
             )
-        turns = (*so_far.turns, turn)[-MAX_TURNS:]
         return shown(
             served,
-            so_far._replace(session=request.session_hash or "", turns=turns),
+            so_far._replace(session=request.session_hash or "", turns=with_turn(so_far.turns, turn)),
             texts,
             left_in_the_box,
         )
@@ -291,7 +292,9 @@ def build_blocks(
         blocks.config = blocks.get_config_file()
 
     blocks.queue(
-        default_concurrency_limit=MAX_CONCURRENT_QUESTIONS, max_size=MAX_WAITING_QUESTIONS, api_open=False
+        default_concurrency_limit=max(LEAST_AT_ONCE, settings.workers),
+        max_size=settings.max_waiting,
+        api_open=False,
     )
     return blocks, begin_with
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from typing import Any
+from urllib.parse import unquote
 
 from starlette.responses import HTMLResponse, Response
 
@@ -19,10 +20,11 @@ from b12qa import safety
 from b12qa.records import CareCard
 
 PROBLEM_TYPE = "application/problem+json"
-FAULT_WORDS = (
+PROGRAM_FAULT_WORDS = (
     "Something went wrong on our side, so there is no answer. This says nothing about the question or about "
     "the article. Try again."
 )
+BUSY_WORDS = "Too many questions are waiting. Try again in a few seconds."
 _TITLES = {
     400: "Bad request",
     401: "Password needed",
@@ -48,7 +50,7 @@ _PAGE = """\
 <title>{title}</title>
 <style>body {{ max-width: 40rem; margin: 2rem auto; padding: 0 1rem; font: 1.1rem/1.6 sans-serif }}</style>
 <h1>{title}</h1>
-<p>{detail}</p>
+{care}<p>{detail}</p>
 <p>{disclaimer}</p>
 </html>
 """
@@ -89,9 +91,46 @@ def problem(
 
 def as_page(refusal: Response) -> Response:
     """A problem for a person who opens the page, as words in place of JSON."""
-    said = {name: escape(str(value)) for name, value in json.loads(bytes(refusal.body)).items()}
+    details = json.loads(bytes(refusal.body))
+    said = {name: escape(str(value)) for name, value in details.items()}
+    card = details["care_card"]
+    lines = [] if card is None else [card["title"], card["text"], *card["steps"]]
+    said["care"] = "".join(f"<p><strong>{escape(line)}</strong></p>\n" for line in lines)
     kept = {name: value for name, value in refusal.headers.items() if not name.startswith("content-")}
     return HTMLResponse(_PAGE.format_map(said), refusal.status_code, kept)
+
+
+def card_for(question: str, history: Sequence[str] = ()) -> CareCard | None:
+    """The card for what was said, wherever that gets no answer."""
+    try:
+        return safety.care_card(question, history)
+    except Exception:
+        return None  # the rules may be what failed
+
+
+def card_in(text: str) -> CareCard | None:
+    """The card for what came in place of a question of the form expected.
+
+    Args:
+        text: if it is JSON with a question, that is read; otherwise all of it.
+    """
+    try:
+        question, history = words_in(json.loads(text))
+    except (ValueError, RecursionError):
+        question, history = "", []
+    return card_for(question or unquote(text), history)  # in a form a blank may be written as %20
+
+
+def words_in(fields: Any) -> tuple[str, list[str]]:
+    """What can be read of a question that is not of the form expected, and of those before it."""
+    if not isinstance(fields, dict):
+        return "", []
+    question, history = fields.get("question"), fields.get("history")
+    earlier = history if isinstance(history, list) else []
+    return (
+        question if isinstance(question, str) else "",
+        [text for text in earlier if isinstance(text, str)],
+    )
 
 
 def log_fault(error: BaseException) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import traceback
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,11 +11,15 @@ from typing import NamedTuple
 from b12qa import rendering, safety
 from b12qa.answering import MAX_QUOTES, Assistant
 from b12qa.records import CareCard, Document, Notice, NoticeKind, Outcome, Span
+from b12qa.redflags import EARLIER_MESSAGES
 from b12qa.rendering import Surroundings
+from b12qa.web.problems import card_for, log_fault
 from b12qa.web.suggestions import Suggestions
 from b12qa.web.texts import Texts, texts_for
 
 MAX_QUESTION_CHARACTERS = 500
+# Of a conversation, which the server keeps in memory.
+MAX_TURNS = 50
 MAX_EXAMPLES = 5
 # Each candidate is asked once at the start; a long document has more sections than are worth the wait.
 MAX_EXAMPLE_CANDIDATES = 30
@@ -40,8 +42,6 @@ REBUILT_WORDS = "The article was updated. The answers above quote it as it was b
 # neither a mark nor a blank, and a browser shows the character that it stands for.
 _AS_REFERENCES = str.maketrans({character: f"&#{ord(character)};" for character in "\t\n\r\\`*_~$[]{}|"})
 
-_log = logging.getLogger(__name__)
-
 
 class Turn(NamedTuple):
     """One question of a conversation, and what the page shows for it."""
@@ -50,6 +50,7 @@ class Turn(NamedTuple):
     reply: str  # HTML
     unlinked: str  # the same without links into the article
     outcome: str = ""  # of the answer; empty where there is none
+    too_long: str = ""  # what was refused: never searched and never rated, but read for red flags
 
 
 class Conversation(NamedTuple):
@@ -66,6 +67,7 @@ def turn_for(
     question: str,
     history: Sequence[str],
     *,
+    typed: Sequence[str] = (),
     literal: bool = False,
     texts: Texts | None = None,
     suggestions: Suggestions | None = None,
@@ -74,15 +76,26 @@ def turn_for(
 
     Args:
         history: the user's earlier questions, oldest first.
+        typed: all that was typed before, also what was too long: red flags are met in it; by default the
+            history.
         literal: see `Assistant.ask`.
         texts: the language of our words; English by default.
         suggestions: where questions to ask next come from.
     """
     texts = texts or texts_for(None, None)
+    typed = typed or history
     try:
+        card = None if list(typed) == list(history) else safety.care_card(question, typed)
+        is_urgent = card is not None and card.level in safety.BEFORE_ANY_QUOTE
         answer, more = assistant.ask_with_more(
-            question, history, MAX_QUOTES, MAX_FURTHER_QUOTES, literal=literal
+            question,
+            typed if is_urgent else history,  # an urgent card ends the answer before anything is searched
+            MAX_QUOTES,
+            MAX_FURTHER_QUOTES,
+            literal=literal,
         )
+        if card is not None and answer.care_card is None:
+            answer = replace(answer, care_card=card, notices=(safety.care_notice(card), *answer.notices))
         page = Surroundings(
             documents={document.name: document for document in assistant.documents},
             say=texts,
@@ -96,23 +109,33 @@ def turn_for(
         )
         return Turn(question, linked, unlinked, answer.outcome.value)
     except Exception as error:
-        # The message of an error might repeat the question, so only its kind and place are logged.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        _log.error("No answer: %s in %s, line %s", type(error).__name__, place.name, place.lineno)
-        return _our_turn(
-            question, "fault", "No answer", FAULT_WORDS, _card_after_a_fault(question, history), texts
-        )
+        log_fault(error)
+        return _our_turn(question, "fault", "No answer", FAULT_WORDS, card_for(question, typed), texts)
 
 
-def refused(question: str, history: Sequence[str] = (), texts: Texts | None = None) -> Turn:
+def refused(question: str, typed: Sequence[str] = (), texts: Texts | None = None) -> Turn:
     """What the page shows for a question that is too long to be searched; red flags are met all the same.
 
     Args:
-        history, texts: as in `turn_for`.
+        typed, texts: as in `turn_for`.
     """
     words = TOO_LONG_WORDS.format(most=MAX_QUESTION_CHARACTERS, count=f"{len(question):,}")
-    card = safety.care_card(question, history)
-    return _our_turn("", "refused", "Too long", words, card, texts or texts_for(None, None))
+    card = card_for(question, typed)
+    turn = _our_turn("", "refused", "Too long", words, card, texts or texts_for(None, None))
+    return turn._replace(too_long=question)
+
+
+def typed_in(turns: Sequence[Turn]) -> list[str]:
+    """Whatever was typed in a conversation, oldest first, also what was too long to be searched."""
+    return [turn.question or turn.too_long for turn in turns if turn.question or turn.too_long]
+
+
+def with_turn(turns: Sequence[Turn], turn: Turn) -> tuple[Turn, ...]:
+    """The newest turns; of what was too long only the messages that red flags are still met in."""
+    turns = (*turns, turn)[-MAX_TURNS:]
+    typed = [number for number, one in enumerate(turns) if one.question or one.too_long]
+    forgotten = set(typed[:-EARLIER_MESSAGES])
+    return tuple(one._replace(too_long="") if n in forgotten else one for n, one in enumerate(turns))
 
 
 def brought_to(generation: str, conversation: Conversation, texts: Texts | None = None) -> Conversation:
@@ -180,13 +203,6 @@ def example_questions(assistant: Assistant, suggestions: Suggestions | None = No
 def untouched(html: str) -> str:
     """The same HTML, written so that Gradio passes each character on."""
     return html.translate(_AS_REFERENCES)
-
-
-def _card_after_a_fault(question: str, history: Sequence[str]) -> CareCard | None:
-    try:
-        return safety.care_card(question, history)
-    except Exception:
-        return None  # the rules may be what failed
 
 
 def _our_turn(question: str, kind: str, label: str, words: str, card: CareCard | None, texts: Texts) -> Turn:

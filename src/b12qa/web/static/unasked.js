@@ -3,9 +3,10 @@
 // the question still stands, until a question gets through.
 
 import { language, say } from "./texts.js";
-import { element } from "./tools.js";
+import { element, scrollTo } from "./tools.js";
 
 const ASKING = "/gradio_api/queue/";
+const LEVELS = { emergency: "Emergency: get help now", urgent: "Urgent: get help today", soon: "See someone soon" };
 const seen = new WeakSet(); // what Gradio said
 
 function words(status) {
@@ -15,14 +16,39 @@ function words(status) {
   return say("Something went wrong, so there is no answer. Ask again, or load this page again.");
 }
 
-function tell(status) {
+/** What to do first about a red flag in a question that was refused, if there is one. */
+async function cardIn(response) {
+  try {
+    return (await response.json()).care_card;
+  } catch (error) {
+    return null;
+  }
+}
+
+/** A care card as it stands above answers; the page says it again in the reader's language. */
+function careCard(card) {
+  const lines = (tag, texts, kind = "") =>
+    texts.map((textContent) => element(tag, { className: `say ${kind}`, lang: "en", textContent }));
+  const section = element("section", { className: `care ${card.level}` });
+  const steps = element("ul", {});
+  steps.append(...lines("li", card.steps));
+  section.append(...lines("p", [LEVELS[card.level]], "level"), ...lines("h2", [card.title]), ...lines("p", [card.text]), steps);
+  if (language !== "en") {
+    section.append(...lines("p", ["Translated from English. No doctor or nurse has checked it."], "unreviewed"));
+  }
+  return section;
+}
+
+function tell(status, card) {
   clear();
   const place = document.getElementById("asking");
   if (!place) return;
   const notice = element("div", { className: "b12qa unasked" });
   notice.setAttribute("role", "alert");
+  if (card) notice.append(careCard(card));
   notice.append(element("p", { className: "say", lang: language, textContent: words(status) }));
   place.prepend(notice);
+  if (card) scrollTo(notice, "nearest");
 }
 
 function clear() {
@@ -55,7 +81,7 @@ export function watchRequests() {
     if (!address.includes(ASKING)) return fetchAsBefore(...request);
     try {
       const response = await fetchAsBefore(...request);
-      if (!response.ok) tell(response.status);
+      if (!response.ok) tell(response.status, await cardIn(response.clone()));
       else if (address.includes("/data")) watchTheEnd(response.clone());
       else clear();
       return response;
