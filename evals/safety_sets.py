@@ -1,11 +1,12 @@
 """Count what the rules for red flags and for treatment make of messages by other hands.
 
-python evals/safety_sets.py             # the rules alone; no model is needed
+python evals/safety_sets.py             # the rules alone
 python evals/safety_sets.py --answers   # and what the article in corpus/ is made to say
 
 Rows of ``red-flags-*.jsonl`` are labelled "urgent" or "harmless", those
 of ``treatment-*.jsonl`` "treatment", "personal" or "neither"; `history` holds what the person said before.
 No rule was written or mended with these messages in view, but for six misses that evals/README.md names.
+It needs the index that `b12qa build` makes: its words say which messages go on from those before.
 """
 
 from __future__ import annotations
@@ -19,15 +20,27 @@ from typing import NamedTuple
 
 from b12qa.answering import Assistant
 from b12qa.caution import names_any_dose
+from b12qa.conversation import to_query
 from b12qa.records import Outcome, QuoteRole
 from b12qa.redflags import load_red_flags
+from b12qa.retrieval import Topics
 from b12qa.treatment import load_rules
 
 HERE = Path(__file__).parent
 RED_FLAG_SETS = tuple(
-    f"red-flags-{name}.jsonl" for name in ("test", "visitors", "third", "fourth", "fifth", "sixth", "seventh")
+    f"red-flags-{name}.jsonl"
+    for name in (
+        "test",
+        "visitors",
+        "third",
+        "fourth",
+        "fifth",
+        "sixth",
+        "seventh",
+        "eighth",
+    )
 )
-TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl")
+TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl", "treatment-third.jsonl")
 
 
 class Message(NamedTuple):
@@ -53,13 +66,13 @@ def red_flags(name: str) -> Counter[tuple[str, bool]]:
     )
 
 
-def treatment(name: str) -> Counter[tuple[str, str]]:
-    """How many messages of each label of a set are taken for what."""
+def treatment(name: str, topics: Topics) -> Counter[tuple[str, str]]:
+    """How many messages of each label of a set are taken for what, read as `ask` reads them."""
     rules = load_rules()
     counts: Counter[tuple[str, str]] = Counter()
     for message in messages(name):
-        joined = " ".join([*message.history, message.text]) if message.history else ""
-        asked = rules.asked(message.text, joined, message.history)
+        query = to_query(message.text, message.history, topics)
+        asked = rules.asked(message.text, query.text if query.reason else "", message.history)
         taken_for = "personal" if asked.personal else "treatment" if asked.treatment else "neither"
         counts[message.label, taken_for] += 1
     return counts
@@ -87,12 +100,12 @@ def main() -> None:
         print(name)
         for (label, card), count in sorted(red_flags(name).items()):
             print(f"{label:10} {'a care card' if card else 'none':12} {count}")
+    assistant = Assistant.load(HERE.parent / "index", corpus=HERE.parent / "corpus")
     for name in TREATMENT_SETS:
         print(name)
-        for (label, taken_for), count in sorted(treatment(name).items()):
+        for (label, taken_for), count in sorted(treatment(name, assistant.retriever.topics).items()):
             print(f"{label:10} {taken_for:12} {count}")
     if arguments.answers:
-        assistant = Assistant.load(HERE.parent / "index", corpus=HERE.parent / "corpus")
         for name in TREATMENT_SETS:
             print(f"{name}, what is shown")
             for (label, shown), count in sorted(answers(assistant, name).items()):

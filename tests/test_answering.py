@@ -456,7 +456,7 @@ def test_a_question_mark_that_nobody_typed_changes_no_answer(assistant: Assistan
 
 
 def test_a_card_for_what_is_only_vague_stands_above_the_answer(assistant: Assistant) -> None:
-    answer = assistant.ask("my foot is sore today, is that a problem")
+    answer = assistant.ask("my toes hurt today, is that a problem")
     assert answer.care_card is not None
     assert answer.care_card.concept == "unsure"
     assert answer.outcome is not Outcome.URGENT

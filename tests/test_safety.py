@@ -279,7 +279,7 @@ def test_an_earlier_red_flag_still_counts_for_what_hangs_on_it(tea: Assistant) -
     # Once more, whatever is asked; then no longer.
     assert tea.ask("how long does black tea brew?", ["I have chest pain"]).outcome is Outcome.URGENT
     asked = ["I have chest pain", "how long does black tea brew?"]
-    assert tea.ask("how hot is the water for tea?", asked).care_card is None
+    assert tea.ask("is green tea from the same plant?", asked).care_card is None
 
 
 # On every surface.

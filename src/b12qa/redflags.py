@@ -86,8 +86,10 @@ EARLIER_MESSAGES = 2
 # How a part of a message is worded is less sure than the whole, most of all where no rule has found anything.
 FEWER_POINTS_BESIDE_A_MATCH = 12
 FEWER_POINTS_IN_PART = 34
-# Two messages read as one need so many, as where no rule has found anything.
+# Two messages read as one need so many, as where no rule has found anything: for what both say together, and
+# for what the earlier one said to last.
 LEAST_POINTS_OF_TWO = -16
+LEAST_POINTS_TO_LAST = 5
 # Beside what a rule says should be seen soon, points alone count only if there are so many more.
 MORE_POINTS_BESIDE_A_NAME = 20
 # A longer sentence is read in parts.
@@ -183,11 +185,11 @@ class RedFlags:
     def meet(self, message: str, history: Sequence[str] = ()) -> tuple[Concept | None, bool]:
         """The most severe red flag of a message, or none, and whether it asks who or what is answering.
 
-        A flag of an earlier message counts as long as each message since then hangs on the one before and
-        takes nothing back, and through no more than two of them, so that no card sticks for ever. The two
-        messages before the last one are also read together with it: "my leg is swollen", "only the left one,
-        and it is hot". Both ways the two, read as one, must be worded as a red flag is, unlike "black stools
-        since I started the iron", "it is from the iron, the doctor tested it".
+        A flag of an earlier message counts through no more than two later ones, so that no card sticks for
+        ever, and only if none of them takes it back. The two messages before the last one are also read
+        together with it: "my leg is swollen", "only the left one, and it is hot". Both ways the two, read as
+        one, must be worded as a red flag is, unlike "black stools since I started the iron", "it is from the
+        iron, the doctor tested it"; but for what was said outright, and where the last one claims it.
 
         Args:
             message: as typed, of any length.
@@ -204,26 +206,29 @@ class RedFlags:
             together = _flagged_together(earlier, last, self)
             if together:  # what the earlier message said by itself was answered then
                 together -= _flagged(earlier, self)
-            if together and (last.anywhere("claimed") or self._is_likely(text, message)):
+            likely = last.anywhere("claimed") or self._points_of_both(text, message) >= LEAST_POINTS_OF_TWO
+            if together and likely:
                 found |= together
         for text, earlier, later in zip(texts[-2::-1], read[-2::-1], reversed(read), strict=False):
-            # Whoever has just told of an emergency may ask for something else; once more the card is shown.
-            hangs = _hangs_on_the_one_before(later)
-            if later.anywhere("over") or _taken_back(later) or not (hangs or later is last):
+            if later.anywhere("over") or _taken_back(later):
                 break
-            # What should be seen soon has been said, and is no reason to say it again.
-            lasting = (CareLevel.EMERGENCY, CareLevel.URGENT) if hangs else (CareLevel.EMERGENCY,)
             claimed = later.anywhere("claimed")
             flagged = _flagged(earlier, self, claimed)
-            flagged = {number for number in flagged if self.concepts[number].level in lasting}
-            if flagged and not (claimed or self._is_likely(text, message)):
-                flagged &= _said_outright(earlier, self)
+            # What should be seen soon has been said, and is no reason to say it again.
+            flagged = {number for number in flagged if self.concepts[number].level is not CareLevel.SOON}
+            if flagged and not claimed:
+                points = self._points_of_both(text, message)
+                if points < LEAST_POINTS_OF_TWO or (points < LEAST_POINTS_TO_LAST and later is not last):
+                    flagged &= _said_outright(earlier, self)
+                elif points < LEAST_POINTS_TO_LAST:
+                    # Whoever has just told of an emergency may ask for something else; once more it is shown.
+                    flagged = {n for n in flagged if self.concepts[n].level is CareLevel.EMERGENCY}
             found |= flagged
         return (self.concepts[min(found)] if found else None), _asks_who(last, self)
 
-    def _is_likely(self, earlier: str, last: str) -> bool:
-        """Whether an earlier message and the last one, read as one, are worded as a red flag is."""
-        return _all_points(_read(f"{earlier}\n{last}", self), self).alone >= LEAST_POINTS_OF_TWO
+    def _points_of_both(self, earlier: str, last: str) -> int:
+        """How much an earlier message and the last one, read as one, are worded as a red flag is."""
+        return _all_points(_read(f"{earlier}\n{last}", self), self).alone
 
     def asks_who(self, message: str) -> bool:
         """Whether a message asks who or what is answering."""
@@ -242,7 +247,7 @@ _FRAMES = (
     "asked_of", "asking", "auxiliary", "body_owner", "cites", "claimed", "clause_start", "exaggerated",
     "fiction", "fillers", "fills", "follows", "generic_person", "going_on", "happening", "harmless", "has",
     "intense", "joins", "knows", "long_ago", "makes", "may", "negator", "never", "news", "not_asking",
-    "not_negation", "now", "opens_clause", "over", "person", "points_back", "present", "rated", "retold",
+    "not_negation", "now", "opens_clause", "over", "person", "present", "rated", "retold",
     "settled", "showing", "stops_negation", "supposed_if", "supposed_verb", "teaches", "teaches_after",
     "teaches_before", "tells_me", "unheard_of", "whether",
 )  # fmt: skip
@@ -1208,22 +1213,3 @@ def _taken_back(words: _Words) -> bool:
     """Whether a message says that what was told is old, settled or made up: "that was 2009, he's fine"."""
     said = [hit for name in ("fiction", "long_ago", "settled") for hit in words.hits.get(name, ())]
     return not words.anywhere("now") and any(words.negated_by(start) < 0 for start, _ in said)
-
-
-def _hangs_on_the_one_before(words: _Words) -> bool:
-    """Whether a message says too little, or points back: "should I take B12 for it?"."""
-    if not words.text or words.anywhere("over"):
-        return False
-    count = len(words.text)
-    if (
-        words.anywhere("points_back")
-        or words.anywhere("claimed")
-        or words.has("joins", 0, 1)
-        or words.has("clause_start", 0, 1)
-    ):
-        return True
-    asks_for_me = words.has("auxiliary", 0, 3) and words.has("person", 0, 4)
-    if count <= 2 * MAX_WORDS_OF_A_FRAGMENT and asks_for_me:
-        return True
-    about_something_else = words.has("asking", 0, 1) and not words.has("person", 0, count)
-    return count <= MAX_WORDS_OF_A_FRAGMENT and not about_something_else
