@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INDEX ?= index
 CORPUS ?= corpus
+# What a build leaves in INDEX. A generation is a folder of 16 hexadecimal digits.
+HEX4 := [0-9a-f][0-9a-f][0-9a-f][0-9a-f]
+BUILT := $(HEX4)$(HEX4)$(HEX4)$(HEX4) encoders CURRENT PREVIOUS ROLLED-BACK .lock .lock-owner .parts-* .building-*
 # Modules are compiled when they are first imported, and once: pip would compile ten times as many.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -40,7 +43,9 @@ bench: $(VENV)/.test ## Run b12qa beside its peers; make bench BENCH=--quick tak
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) benchmarks/.peers $(INDEX)/[0-9a-f]* $(INDEX)/CURRENT $(INDEX)/PREVIOUS $(INDEX)/ROLLED-BACK $(INDEX)/.parts-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	$(if $(strip $(INDEX)),,$(error INDEX is empty. Name the folder of the index: make clean INDEX=index))
+	rm -rf $(foreach name,$(BUILT),"$(INDEX)"/$(name))
+	rm -rf $(VENV) benchmarks/.peers .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "b12qa needs Python 3.11 or later; name one: make PYTHON=python3.12 ...")'

@@ -32,15 +32,9 @@ from playwright.sync_api import Page, Playwright, expect, sync_playwright
 from watching import Seen, can_watch, seen, watched
 
 ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-]
-WAIT_MILLISECONDS = 60_000
+sys.path.insert(0, str(ROOT / "tests"))
+from chromium import ARGUMENTS, CHROMIUM, WAIT_MILLISECONDS  # noqa: E402
+
 SERVER = [sys.executable, "-c", "from b12qa.cli import app; app()", "chat", "--port", "0"]
 OUTCOMES = {
     "answered": "how much b12 in clams",
@@ -183,7 +177,7 @@ def browser_alone(playwright: Playwright, folder: Path) -> None:
 def browsing(playwright: Playwright, trace: Path) -> Iterator[Page]:
     """A page in a Chromium that is watched."""
     starter = trace.with_suffix(".sh")
-    starter.write_text(f'#!/bin/sh\nexec {shlex.join(watched([CHROMIUM], trace))} "$@"\n', "utf-8")
+    starter.write_text(f'#!/bin/sh\nexec {shlex.join(watched([str(CHROMIUM)], trace))} "$@"\n', "utf-8")
     starter.chmod(0o755)
     browser = playwright.chromium.launch(executable_path=starter, args=ARGUMENTS)
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])

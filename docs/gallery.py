@@ -1,27 +1,28 @@
 """Make the pictures of docs/gallery/: every state of the page, wide and narrow, light and dark.
 
-It builds the index where it is stale, and needs what `make test` installs:  python docs/gallery.py
+It builds the index where it is stale, and needs Chromium and what `make test` installs:
+
+    python docs/gallery.py
 """
 
 from __future__ import annotations
 
 import io
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import uvicorn
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from b12qa.answering import Assistant
 from b12qa.web.page import build_app, served_by
 
-ROOT = Path(__file__).parent.parent
-FOLDER = Path(__file__).parent / "gallery"
-CHROMIUM = "/usr/bin/chromium"
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+from chromium import launched, listening  # noqa: E402
+
+FOLDER = ROOT / "docs" / "gallery"
 SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
 COLOURS = 64  # enough for a page, and a fifth of the bytes
 
@@ -82,19 +83,6 @@ STATES: dict[str, Callable[[Page], None]] = {
 }
 
 
-@contextmanager
-def served() -> Iterator[str]:
-    """The address of the chat while the block runs."""
-    page = served_by(Assistant.load(ROOT / "index", corpus=ROOT / "corpus", build=True))
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(build_app(lambda: page), log_level="critical"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=10)
-
-
 def make(page: Page, state: str, name: str) -> None:
     """Bring the page into a state, and keep a picture of what is on the screen."""
     STATES[state](page)
@@ -107,8 +95,8 @@ def make(page: Page, state: str, name: str) -> None:
 def main() -> None:
     """Make all pictures."""
     FOLDER.mkdir(exist_ok=True)
-    with served() as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    served = served_by(Assistant.load(ROOT / "index", corpus=ROOT / "corpus", build=True))
+    with listening(build_app(lambda: served)) as address, launched() as browser:
         for size, (width, height) in SIZES.items():
             for scheme in ("light", "dark"):
                 page = browser.new_page(

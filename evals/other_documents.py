@@ -134,7 +134,8 @@ def inscit(file: str) -> Iterator[Collection]:
                 passages[title][int(number)] = evidence
     collection, where = Collection(), {}
     for title, numbered in sorted(passages.items()):
-        page, headings = Page.titled(title), []
+        page = Page.titled(title)
+        headings: list[str] = []
         for number, evidence in sorted(numbered.items()):
             if evidence["passage_titles"][1:] != headings:
                 headings = evidence["passage_titles"][1:]
@@ -200,7 +201,7 @@ def multidoc2dial(file: str) -> Iterator[Collection]:
         paragraphs.update(dict.fromkeys(together, together))
     page = Page.titled("Public services")
     where = {id(paragraph): page.add(" ".join(paragraph)) for paragraph in _unique(paragraphs.values())}
-    asked = {}
+    asked: dict[Asked, None] = {}
     for number, (question, parts) in enumerate(rows):
         if parts and "?" in question:
             history = tuple(earlier for earlier, _ in rows[max(0, number - 3) : number])

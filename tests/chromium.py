@@ -1,7 +1,9 @@
-"""A browser, and a server for it to visit."""
+"""A browser, and a server for it to visit. docs/gallery.py and benchmarks/traffic.py use them too."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,7 +14,10 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, sync_playwright
 
-CHROMIUM = Path("/usr/bin/chromium")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = Path(next(filter(None, map(shutil.which, NAMES)), "/usr/bin/chromium"))
+# Where this is set, a test that would be skipped without a browser fails (conftest.py).
+REQUIRED = bool(os.environ.get("CI") or os.environ.get("B12QA_REQUIRE_BROWSER"))
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -85,6 +85,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item.path.name, len(LONGEST_FIRST)))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("browser") is None:
+        return
+    from chromium import (
+        CHROMIUM,
+        REQUIRED,
+    )  # few tests need it, and those without a browser must not fail for it
+
+    if REQUIRED and not CHROMIUM.exists():
+        pytest.fail(f"{CHROMIUM} is missing. Run: apt-get install chromium", pytrace=False)
+
+
 def serving(assistant: Assistant) -> Callable[[], Served]:
     """What the page asks for what to show, when that never changes."""
     from b12qa.web.page import served_by  # Gradio takes seconds to load
@@ -168,7 +181,7 @@ def exported_index(article_index: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    from chromium import launched  # few tests need it, and those without a browser must not fail for it
+    from chromium import launched
 
     with launched() as browser:
         yield browser

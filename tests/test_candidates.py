@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, HashingEncoder
+from test_index import generation, reseal
 
 from b12qa import index as index_module
 from b12qa.answering import Assistant
@@ -146,6 +147,19 @@ def test_a_damaged_shortcut_is_refused(tmp_path: Path) -> None:
             open_index(index)
         (folder / name).write_bytes(data)
     open_index(index)
+
+
+def test_lists_that_faiss_cannot_map_are_refused(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "corpus", 60)
+    index = tmp_path / "index"
+    build_index(read_corpus(tmp_path / "corpus"), HashingEncoder(), index, index_type="ivf")
+    folder = generation(index)
+    sizes = np.load(folder / "sentences.sizes.npy")
+    np.save(folder / "sentences.sizes.npy", np.zeros_like(sizes))
+    (folder / "sentences.lists").write_bytes(b"")
+    reseal(folder)
+    with pytest.raises(DamagedIndexError, match=r"RuntimeError.*Run: b12qa build"):
+        open_index(index)
 
 
 @pytest.mark.parametrize("index_type", ["flat", "ivf"])

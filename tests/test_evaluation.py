@@ -285,7 +285,7 @@ def test_false_alarm_is_an_urgent_outcome_of_a_question_that_is_not() -> None:
 def test_set_without_questions_that_could_be_wrong_has_no_risk() -> None:
     for results in ([], [result("u", "urgent")]):
         found = summarize(results)
-        assert found.risk_coverage == []
+        assert found.risk_coverage == ()
         assert "AURC" not in found.measures
         assert isinstance(report(found), str)
 
@@ -600,7 +600,7 @@ def test_json_of_a_run_can_be_compared_with_another(tmp_path: Path, folders: tup
 
     assistant = answering.load(folders[1], corpus=folders[0])
     found = evaluate(assistant, [*read_questions(first), *read_questions(second)])
-    assert read_results(before) == found.results
+    assert tuple(read_results(before)) == found.results
 
     code, out, _ = command(folders, *both, "--compare", before, "--worst", 1)
     assert code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import subprocess
 import sys
@@ -230,6 +231,20 @@ def test_a_document_is_replaced_only_when_that_is_wanted(tmp_path: Path, corpus:
     assert old.read_bytes() == b"Old."
     import_file(source, corpus, force=True)
     assert b"New." in old.read_bytes()
+
+
+def test_a_document_stays_whole_when_it_cannot_be_replaced(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, old = written(tmp_path, "tea.html", b"<p>New.</p>"), written(corpus, "tea.md", b"Old.")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        import_file(source, corpus, force=True)
+    assert (old.read_bytes(), list(corpus.iterdir())) == (b"Old.", [old])
 
 
 @pytest.mark.parametrize("name", ["", "../tea", "a/b", ".tea", "README", "a b", "a\n"])

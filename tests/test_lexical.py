@@ -234,6 +234,33 @@ def test_other_names_become_the_documents_own(question: str, expected: str) -> N
     assert vocabulary("ims underunder", synonyms=groups).bring_to(question) == expected
 
 
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("is B12D bad", "is vitamin B12 deficiency bad"),
+        ("is B12 bad", "is cobalamin bad"),
+        ("is oral B12 bad", "is a tablet bad"),  # of names that overlap, the longest
+        ("is tablet oral IM bad", "is tablet oral Oral B12 bad"),
+    ],
+)
+def test_no_replacement_is_replaced_again(question: str, expected: str) -> None:
+    groups = [
+        ("vitamin B12 deficiency", "B12D"),
+        ("Oral B12", "IM"),
+        ("cobalamin", "B12", "vitamin B12"),
+        ("a tablet", "oral B12"),
+    ]
+    assert vocabulary("x", synonyms=groups).bring_to(question) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [("eGFR", "eGFR"), ("mEGf", "mEGf"), ("EGFR", "egf"), ("Egfr", "egf"), ("egfr", "egf")],
+)
+def test_a_word_with_inner_capitals_is_a_name_and_stays_as_typed(typed: str, expected: str) -> None:
+    assert vocabulary("egf").bring_to(f"my {typed} is 28") == f"my {expected} is 28"
+
+
 def test_other_names_are_replaced_before_spelling_is_corrected() -> None:
     ours = vocabulary("theine tea theines", synonyms=[("caffeine", "thein")])
     assert ours.bring_to("thein?") == "caffeine?"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from b12qa.misspelt import Speller, _letters_apart, may_be_meant, _shortened
+from b12qa.misspelt import Speller, _letters_apart, _shortened, may_be_meant
 from b12qa.redflags import load_red_flags
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"

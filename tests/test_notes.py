@@ -170,6 +170,21 @@ def test_a_section_of_warnings_that_is_not_there_is_an_error(small_corpus: Path)
     ]
 
 
+def test_a_heading_of_several_sections_is_an_error_until_it_is_named_with_its_path(
+    small_corpus: Path,
+) -> None:
+    document = small_corpus / "tea.md"
+    document.write_text(document.read_text() + "\n# Coffee\n\n## Brewing\n\nIt is hot.\n")
+    assert problems(read(small_corpus, entry(WATER), head="warnings: [Brewing]")) == [
+        "tea.notes.yaml:1: error: warnings of one of 2 sections 'Brewing': name it with its path, "
+        "such as 'Tea > Brewing' or 'Coffee > Brewing'"
+    ]
+    with pytest.raises(CorpusError, match="one of 2 sections 'Brewing'"):
+        build(small_corpus)
+    named = read(small_corpus, entry(WATER), head="warnings: [Tea > Brewing]")
+    assert (named.warning_sections, named.problems) == (((0, 2),), ())
+
+
 def test_exactly_forty_words_are_not_too_many(small_corpus: Path) -> None:
     assert problems(read(small_corpus, entry(CAFFEINE, note="word " * MAX_WORDS))) == []
 
@@ -177,7 +192,7 @@ def test_exactly_forty_words_are_not_too_many(small_corpus: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ("  barred: yes", "tea.notes.yaml:7: expected true or false, got 'yes'"),
+        ("  barred: yes", "tea.notes.yaml:7: expected barred to be true or false, got 'yes'"),
         (
             "  sentences: x",
             "tea.notes.yaml:2: expected kind and note and sentence and sha256 and source here",

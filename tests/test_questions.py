@@ -232,6 +232,46 @@ def test_each_document_has_its_own_bank() -> None:
     ]
 
 
+TWO_POTS = "# Tea\n\n## Pots\n\n### Care\n\na\n\n## Cups\n\n### Care\n\nb\n\n### Care\n\nc\n\n# Pots\n\nd\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [
+        ("Tea > Pots > Care", 2),
+        ("Pots > Care", 2),  # enough to tell it apart
+        ("Tea > Pots", 1),
+        ("Pots", 6),  # the whole path of one section
+    ],
+)
+def test_a_section_is_named_by_its_heading_and_those_above_it(name: str, section: int) -> None:
+    bank = read((TWO_POTS, open_in(name)))
+    assert ([question.section for question in bank.open], warnings(bank)) == ([section], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        (
+            "Care",
+            "one of 3 sections 'Care': name it with its path, "
+            "such as 'Tea > Pots > Care' or 'Tea > Cups > Care'",
+        ),
+        ("Tea > Cups > Care", "one of 2 sections 'Tea > Cups > Care': give each a heading of its own"),
+        ("Cups > Pots", "a section that the document does not have: 'Cups > Pots'"),
+        ("e", "a section that the document does not have: 'e'"),
+    ],
+)
+def test_a_name_of_several_sections_or_none_is_reported_and_left_out(name: str, problem: str) -> None:
+    bank = read((TWO_POTS, open_in(name)))
+    assert (bank.open, warnings(bank)) == ((), [f"a.questions.yaml:2: warning: open questions of {problem}"])
+    assert [str(found) for found in bank.hanging] == warnings(bank)
+
+
+def open_in(section: str) -> bytes:
+    return f"open:\n- section: {section}\n  questions: [{{question: hot?, reason: says nothing}}]\n".encode()
+
+
 def test_same_question_about_two_documents_is_no_duplicate() -> None:
     data = b"sentences:\n- sentence: Hello.\n  questions: [what?]\n"
     bank = read(("Hello.\n", data), ("Hello.\n", data))

@@ -1,8 +1,9 @@
-"""Nothing that b12qa reads may become code."""
+"""Nothing that b12qa reads may become code, and a module imports only from those above it."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,3 +72,77 @@ def test_what_could_not_run_is_not() -> None:
         "np.load(f, allow_pickle=False); yaml.compose(f, Loader=yaml.SafeLoader); json.load(f); re.compile(p)"
     )
     assert list(unsafe(ast.parse(code))) == []
+
+
+# The table of docs/architecture.md.
+
+PACKAGE = ROOT / "src" / "b12qa"
+
+
+def documented_order() -> list[str]:
+    """The modules from top to bottom as the page names them, those of web/ in its place."""
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    cells = re.findall(r"^\| [^|`]+ \| ([^|]+) \|", page, re.MULTILINE)
+    modules = [name for cell in cells for name in re.findall(r"`(\w+\.py|web/)`", cell)]
+    paragraph = page.partition("Inside `web/`, top to bottom:")[2].partition("\n\n")[0]
+    inside = [f"web.{name}" for name in re.findall(r"`(\w+)`", paragraph)]
+    place = modules.index("web/")
+    return (
+        [name.removesuffix(".py") for name in modules[:place]]
+        + inside
+        + [name.removesuffix(".py") for name in modules[place + 1 :]]
+    )
+
+
+def imported(tree: ast.AST, modules: set[str]) -> Iterator[tuple[str, str]]:
+    """Modules of ours that code imports, wherever it does, each with the innermost function around it."""
+
+    def visit(node: ast.AST, function: str) -> Iterator[tuple[str, str]]:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            function = node.name
+        if isinstance(node, ast.Import):
+            names = [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [str(node.module), *(f"{node.module}.{name.name}" for name in node.names)]
+        else:
+            names = []
+        known = (name.removeprefix("b12qa.") for name in names if name.startswith("b12qa."))
+        yield from ((name, function) for name in known if name in modules)
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, function)
+
+    return visit(tree, "")
+
+
+def test_every_module_stands_in_the_table_once() -> None:
+    found = (path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))
+    modules = [".".join(path.parts) for path in found if not path.name.startswith("__")]
+    assert sorted(documented_order()) == sorted(modules)
+
+
+def test_a_module_imports_only_from_those_above_it() -> None:
+    order = documented_order()
+    upward = {
+        (name, other, function)
+        for place, name in enumerate(order)
+        for other, function in imported(
+            ast.parse((PACKAGE / f"{name.replace('.', '/')}.py").read_text("utf-8")), set(order)
+        )
+        if other not in order[:place]
+    }
+    assert upward == {("records", "rendering", "_repr_html_"), ("records", "rendering", "__str__")}
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("import b12qa.index", [("index", "")]),
+        ("from b12qa.index import Index", [("index", "")]),
+        ("from b12qa import index, __version__", [("index", "")]),
+        ("def f():\n    from b12qa.web import desk", [("web.desk", "f")]),
+        ("if TYPE_CHECKING:\n    from b12qa.web.desk import Desk", [("web.desk", "")]),
+        ("import numpy as np, index", []),
+    ],
+)
+def test_an_import_is_found_wherever_it_stands(code: str, found: list[tuple[str, str]]) -> None:
+    assert list(imported(ast.parse(code), {"index", "web.desk"})) == found

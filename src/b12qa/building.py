@@ -51,7 +51,7 @@ from b12qa.index import (
     read_generation,
 )
 from b12qa.lexical import LexicalIndex, Vocabulary, Words
-from b12qa.markdown import plain_text
+from b12qa.markdown import plain_text, plain_text_of
 from b12qa.nearest import AUTO, type_for
 from b12qa.notes import Notes, check_notes, read_notes, sentence_digest
 from b12qa.questions import QuestionBank, read_banks, read_synonyms
@@ -448,7 +448,7 @@ def _cut(document: Document, encoder: Encoder) -> _Cut:
         rows.chunks,
         rows.sentences,
         [_digest(_chunk_text(document, chunk, encoder)) for chunk in rows.chunks],
-        [_digest(_plain(document, sentence)) for sentence in rows.sentences],
+        [_digest(plain_text_of(document, sentence)) for sentence in rows.sentences],
     )
 
 
@@ -505,15 +505,11 @@ class _RowTexts:
             yield " ".join([self._plain(sentence), *questions[row]])
 
     def _plain(self, row: Chunk | Sentence) -> str:
-        return _plain(self.documents[row.document], row)
+        return plain_text_of(self.documents[row.document], row)
 
 
 def _chunk_text(document: Document, chunk: Chunk, encoder: Encoder) -> str:
     return embedded_text(document, chunk, chunk.section, encoder.count_tokens, encoder.max_tokens)
-
-
-def _plain(document: Document, row: Chunk | Sentence) -> str:
-    return plain_text(document.text, row.start, row.end, document.markup)
 
 
 def _embed(

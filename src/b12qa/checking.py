@@ -23,7 +23,7 @@ from b12qa.engines import configured_store, verify
 from b12qa.errors import EmptyCorpusError
 from b12qa.exported import exported_encoder
 from b12qa.index import VECTOR_FILES, Index, all_cosines, check_fresh, open_index
-from b12qa.markdown import line_number, plain_text
+from b12qa.markdown import line_number
 from b12qa.notes import read_notes
 from b12qa.questions import read_banks, read_synonyms
 
@@ -85,9 +85,7 @@ def stray_questions(index: Index) -> Iterator[tuple[str, str]]:
 def _text_of(index: Index, anchor: int) -> str:
     if anchor < len(index.questions):
         return index.questions[anchor].text
-    sentence = index.sentences[anchor - len(index.questions)]
-    document = index.documents[sentence.document]
-    return plain_text(document.text, sentence.start, sentence.end, document.markup)
+    return index.plain_text(index.sentences[anchor - len(index.questions)])
 
 
 def check_index(index_dir: Path, corpus: Corpus, model: str | None = None) -> Index:

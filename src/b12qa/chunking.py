@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from b12qa.markdown import plain_text, visible_spans
+from b12qa.markdown import plain_text_of, visible_spans
 from b12qa.records import Block, BlockKind, Chunk, Document, Markup, Sentence, Span
 
 TokenCounter = Callable[[str], int]
@@ -67,7 +67,7 @@ def long_blocks(
 ) -> Iterator[tuple[Block, int]]:
     """Blocks that the model cannot read whole, with their number of tokens."""
     for block in document.blocks:
-        tokens = count_tokens(plain_text(document.text, block.start, block.end, document.markup))
+        tokens = count_tokens(plain_text_of(document, block))
         if tokens > max_tokens:
             yield block, tokens
 
@@ -80,10 +80,10 @@ def embedded_text(
     The chunk's own words are never shortened. Where there is no room for everything, the outermost
     headings go first, then the lead-in.
     """
-    own = plain_text(document.text, chunk.start, chunk.end, document.markup)
+    own = plain_text_of(document, chunk)
     context = chunk.context if isinstance(chunk, Chunk) else ()
     before = [*_headings(document, section)]
-    before += [plain_text(document.text, span.start, span.end, document.markup) for span in context]
+    before += [plain_text_of(document, span) for span in context]
     while before and count_tokens("\n".join([*before, own])) > max_tokens:
         before.pop(0)
     return "\n".join([*before, own])
@@ -170,7 +170,7 @@ def _fitting_groups(
     """The sentences of a block, in groups that the model can read whole."""
 
     def fits(start: int, end: int) -> bool:
-        return count_tokens(plain_text(document.text, start, end, document.markup)) <= max_tokens
+        return count_tokens(plain_text_of(document, Span(start, end))) <= max_tokens
 
     parts = units(document, chunk)
     if not parts:

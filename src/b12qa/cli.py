@@ -55,8 +55,8 @@ Exit codes: 0 done (any outcome of a question is a success) · 1 the index is mi
 2 something is damaged or invalid, or the command was called wrongly ·
 3 an edit loses more answers than --max-lost allows."""
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+console = Console(highlight=False, markup=False)
+errors = Console(stderr=True, highlight=False, markup=False)
 
 DEFAULT_INDEX = Path("index")
 TOO_MANY_LOST = 3
@@ -155,7 +155,8 @@ def build(
                 if review or questions or max_lost is not None:
                     found = _reviewed(index, sources, spread, questions)
                     if found:
-                        _print_review(found, show, max_lost)
+                        _print_review(found, show)
+                        _check_lost(found, max_lost)
                 _build(index, sources, encoder, spread, index_type)
 
     if not watch:
@@ -195,11 +196,12 @@ def diff(
         found = _reviewed(index, sources, encoder, questions)
         if found is None:
             console.print("There is nothing to compare: the corpus is what was built, or nothing was.")
-        elif as_json:
+            return
+        if as_json:
             sys.stdout.write(found.to_json() + "\n")
-            _check_lost(found, max_lost)
         else:
-            _print_review(found, show, max_lost)
+            _print_review(found, show)
+        _check_lost(found, max_lost)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -221,7 +223,6 @@ def rollback(index: Path) -> None:
             f"{earlier.model_name}. It is served until the next build. "
             "Mend the corpus, then run: b12qa build",
             soft_wrap=True,
-            markup=False,
         )
 
 
@@ -240,7 +241,7 @@ def check(index: Path, corpus: Path | None, model: str | None, strict: bool, ban
         sources = read_sources(_folder(index, corpus))
         problems = check_corpus(sources, model)
         for problem in problems:
-            errors.print(str(problem), soft_wrap=True, markup=False)
+            errors.print(str(problem), soft_wrap=True)
         invalid = any(problem.severity is Severity.ERROR for problem in problems)
         if invalid or (strict and problems):
             raise click.exceptions.Exit(2)
@@ -248,9 +249,7 @@ def check(index: Path, corpus: Path | None, model: str | None, strict: bool, ban
         if bank:
             strays = list(stray_questions(opened))
             for question, nearest in strays:
-                console.print(
-                    f"leads elsewhere: {question!r}, nearest {nearest!r}", soft_wrap=True, markup=False
-                )
+                console.print(f"leads elsewhere: {question!r}, nearest {nearest!r}", soft_wrap=True)
             console.print(f"{len(strays)} of {len(opened.questions)} bank questions lead elsewhere.")
         console.print(
             f"{index} is sound and up to date: generation {opened.generation}, "
@@ -275,11 +274,24 @@ def import_(file: Path, index: Path, corpus: Path | None, name: str | None, forc
             f"Wrote {written}, a draft. Read it beside {file.name}, tables above all, and mend it; "
             "take the line 'draft: true' out, then run: b12qa build",
             soft_wrap=True,
-            markup=False,
         )
 
 
-@app.command(epilog=EXIT_CODES)
+class AskCommand(click.Command):
+    """A command whose words may hold a red flag even if it is called wrongly."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # What has a space in it is no option, whatever it begins with.
+        typed = " ".join(word for word in args if " " in word or not word.startswith("-"))
+        to = errors if "--json" in args else console
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError:
+            _print_without_answer(typed, (), to)
+            raise
+
+
+@app.command(cls=AskCommand, epilog=EXIT_CODES)
 @click.argument("question", help="What you want to know.")
 @index_option
 @corpus_option
@@ -388,7 +400,7 @@ def ask(
     "--max-waiting",
     default=DEFAULT_MAX_WAITING,
     envvar="B12QA_MAX_WAITING",
-    help="Questions of programs that may wait for a worker.",
+    help="Questions that may wait for a worker: so many of programs, and so many of the page.",
 )
 def chat(
     index: Path,
@@ -495,18 +507,20 @@ def evaluate(
         if typos is not None:
             rows = evaluation.with_typos(rows, typos)
         before = evaluation.read_results(compare) if compare else None
+        if plot:
+            evaluation.blank_figure(plot)
         assistant = _load(index, corpus, model)
         with _progress("Asking") as on_progress:
             found = evaluation.evaluate(assistant, rows, on_progress)
-        if plot:
-            evaluation.plot_risk_coverage(found, plot)
         if as_json:
             sys.stdout.write(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) + "\n")
         else:
-            console.print(evaluation.report(found, worst), soft_wrap=True, markup=False)
+            console.print(evaluation.report(found, worst), soft_wrap=True)
         if before is not None:
             lines = evaluation.differences(before, found.results)
-            (errors if as_json else console).print("\n".join(lines), soft_wrap=True, markup=False)
+            (errors if as_json else console).print("\n".join(lines), soft_wrap=True)
+        if plot:  # last: what was measured has been printed, whatever goes wrong here
+            evaluation.plot_risk_coverage(found, plot)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -554,27 +568,32 @@ def _reported_errors() -> Iterator[None]:
     try:
         yield
     except (MissingIndexError, StaleIndexError) as error:
-        errors.print(f"b12qa: {error}", soft_wrap=True, markup=False)
+        errors.print(f"b12qa: {error}", soft_wrap=True)
         raise click.exceptions.Exit(1) from error
     except (B12qaError, OSError) as error:
-        errors.print(f"b12qa: {error}", soft_wrap=True, markup=False)
+        errors.print(f"b12qa: {error}", soft_wrap=True)
         raise click.exceptions.Exit(2) from error
 
 
 @contextmanager
 def _care_first(question: str, history: Sequence[str], to: Console) -> Iterator[None]:
-    """Show the card for a red flag even if there is no answer, and the disclaimer with or without one."""
+    """Show what needs no index even if there is no answer."""
     try:
         yield
     except Exception:
-        card = None
-        with suppress(Exception):  # the rules may be what failed; the first error is the one to report
-            card = safety.care_card(question, history)
-        if card is None:
-            errors.print(_notice(safety.disclaimer()))
-        else:
-            to.print(Group(_card(card), _notice(safety.disclaimer())))
+        _print_without_answer(question, history, to)
         raise
+
+
+def _print_without_answer(question: str, history: Sequence[str], to: Console) -> None:
+    """The card for a red flag, or who is speaking if that is asked; the disclaimer in any case."""
+    card, about = None, None
+    with suppress(Exception):  # the rules may be what failed; the first error is the one to report
+        card, about = safety.care_card_and_about(question, history)
+    first: list[RenderableType] = [] if card is None else [_card(card)]
+    if about is not None and (card is None or card.level not in safety.BEFORE_ANY_QUOTE):
+        first.append(_notice(about))
+    (to if first else errors).print(Group(*first, _notice(safety.disclaimer())))
 
 
 @contextmanager
@@ -618,7 +637,6 @@ def _sources(index: Path, corpus: Path | None) -> Corpus:
         errors.print(
             f"{draft}: a draft, left out of the index: read it, then take the line 'draft: true' out",
             soft_wrap=True,
-            markup=False,
         )
     return sources
 
@@ -655,11 +673,11 @@ def _build(index: Path, sources: Corpus, encoder: Encoder, spread: Encoder, inde
     with _status("Exporting the encoder"):
         export = export_encoder(encoder, index)
     for problem in report.problems:
-        errors.print(str(problem), soft_wrap=True, markup=False)
+        errors.print(str(problem), soft_wrap=True)
     for line in _build_lines(report, encoder.name):
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True)
     if export.made or export.reason:
-        console.print(_export_line(export), soft_wrap=True, markup=False)
+        console.print(_export_line(export), soft_wrap=True)
 
 
 def _reviewed(
@@ -695,14 +713,14 @@ def _reviewed(
         )
 
 
-def _print_review(found: Review, show: int, max_lost: int | None) -> None:
+def _print_review(found: Review, show: int) -> None:
     from b12qa.reviewing import summary
 
-    console.print(summary(found, show), soft_wrap=True, markup=False)
-    _check_lost(found, max_lost)
+    console.print(summary(found, show), soft_wrap=True)
 
 
 def _check_lost(found: Review, max_lost: int | None) -> None:
+    """End with an exit code of its own if an edit loses more answers than it may."""
     if max_lost is not None and found.lost > max_lost:
         errors.print(
             f"b12qa: {found.lost} questions are no longer treated rightly, and {max_lost} may be. "
@@ -724,7 +742,7 @@ def _watch(folder: Path, build_once: Callable[[], None]) -> None:
         built = True
         with suppress(click.exceptions.Exit):  # the reason has been printed, and the old generation serves
             build_once()
-        console.print(f"Watching {folder} (Ctrl-C ends it)", soft_wrap=True, markup=False)
+        console.print(f"Watching {folder} (Ctrl-C ends it)", soft_wrap=True)
 
 
 @contextmanager

@@ -16,7 +16,6 @@ import numpy as np
 from b12qa.embedding import FloatMatrix
 from b12qa.index import Index
 from b12qa.lexical import terms, words
-from b12qa.markdown import plain_text
 from b12qa.records import Chunk, Sentence
 from b12qa.vectors import Vectors
 
@@ -79,11 +78,11 @@ def copies(index: Index) -> list[Pair]:
 
 def disagreements(index: Index) -> list[Pair]:
     """Sentences on one topic whose quantities differ, or of which one says "not"; nearest first."""
-    counts = Counter(term for sentence in index.sentences for term in set(terms(_text(index, sentence))))
+    counts = Counter(term for sentence in index.sentences for term in set(terms(index.plain_text(sentence))))
     pairs = []
     for first, second, cosine in _near(_asked_for(index), TOPIC_COSINE):
         a, b = index.sentences[first], index.sentences[second]
-        reason = _disagreement(_text(index, a), _text(index, b), counts)
+        reason = _disagreement(index.plain_text(a), index.plain_text(b), counts)
         if reason:
             pairs.append(Pair(a, b, cosine, reason))
     return sorted(pairs, key=lambda pair: -pair.cosine)
@@ -91,7 +90,7 @@ def disagreements(index: Index) -> list[Pair]:
 
 def _copies(index: Index, rows: Sequence[Chunk] | Sequence[Sentence], vectors: Vectors) -> Iterator[Pair]:
     for first, second, cosine in _near(_all(vectors), COPY_COSINE):
-        a, b = _text(index, rows[first]), _text(index, rows[second])
+        a, b = index.plain_text(rows[first]), index.plain_text(rows[second])
         shared = overlap(words(a), words(b))
         enough = min(len(terms(a)), len(terms(b))) >= MIN_COPY_TERMS
         if enough and shared >= COPY_OVERLAP and not _differing(quantities(a), quantities(b)):
@@ -139,11 +138,6 @@ def _passages(index: Index, pair: Pair) -> tuple[Chunk | Sentence, Chunk | Sente
         index.chunks[row.chunk] if isinstance(row, Sentence) else row for row in (pair.first, pair.second)
     )
     return first, second
-
-
-def _text(index: Index, row: Chunk | Sentence) -> str:
-    document = index.documents[row.document]
-    return plain_text(document.text, row.start, row.end, document.markup)
 
 
 def overlap(first: Sequence[str], second: Sequence[str]) -> float:

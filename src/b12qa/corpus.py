@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,6 +39,43 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.severity}: {self.message}"
+
+
+class NamedSections:
+    """The sections of a document by what an editor calls them: "Green tea", or "Kinds > Green tea"."""
+
+    def __init__(self, document: Document) -> None:
+        self._paths = [section.path for section in document.sections]
+        self._named: dict[str, list[int]] = defaultdict(list)
+        whole: dict[str, list[int]] = defaultdict(list)
+        for position, path in enumerate(self._paths):
+            for first in range(len(path)):
+                named = self._named if first else whole
+                named[_path_words(path[first:])].append(position)
+        self._named |= whole  # a heading above all others has no longer name
+
+    def position(self, name: str) -> int:
+        """The position in `Document.sections` of the one section that is called so.
+
+        Args:
+            name: its heading, or also headings above it, outermost first.
+
+        Raises:
+            LookupError: there is none, or there are several; the message completes "warnings of ...".
+        """
+        found = self._named.get(name, [])
+        if not found:
+            raise LookupError(f"a section that the document does not have: {name!r}")
+        if len(found) > 1:
+            paths = list(dict.fromkeys(_path_words(self._paths[position]) for position in found))
+            path = "name it with its path, such as " + " or ".join(map(repr, paths[:2]))
+            remedy = path if len(paths) > 1 else "give each a heading of its own"
+            raise LookupError(f"one of {len(found)} sections {name!r}: {remedy}")
+        return found[0]
+
+
+def _path_words(path: Sequence[str]) -> str:
+    return " > ".join(path)
 
 
 def document_files(corpus_dir: Path) -> list[Path]:

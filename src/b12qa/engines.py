@@ -33,7 +33,6 @@ from b12qa.errors import (
 )
 from b12qa.index import Index, is_generation
 from b12qa.lexical import K1, B, IntVector, query_terms, terms
-from b12qa.markdown import plain_text
 from b12qa.nearest import CANDIDATES, LEAST_RECALL, NEAREST
 from b12qa.records import Chunk, Sentence
 from b12qa.retrieval import Reading, Retriever, as_embedded
@@ -570,7 +569,7 @@ class _StoredEncoder:
         self.dimension = index.sentence_vectors.d
         self.max_tokens = 0
         known = {
-            _plain(index, index.sentences[row]): index.sentence_vectors.reconstruct(row)
+            index.plain_text(index.sentences[row]): index.sentence_vectors.reconstruct(row)
             for row in _spread_over(len(index.sentences))
         } | {
             index.questions[row].text: index.question_vectors.reconstruct(row)
@@ -613,13 +612,8 @@ def _rows(
     """What is sent of rows, whose numbers count on from `first`."""
     embeddings = chain.from_iterable(blocks(vectors))
     for row, (record, embedding) in enumerate(zip(records, embeddings, strict=True), start=first):
-        stems = " ".join(terms(_plain(index, record)))[:MAX_TERMS_CHARACTERS]
+        stems = " ".join(terms(index.plain_text(record)))[:MAX_TERMS_CHARACTERS]
         yield {"row": row, "vector": embedding, "terms": stems}
-
-
-def _plain(index: Index, row: Chunk | Sentence) -> str:
-    document = index.documents[row.document]
-    return plain_text(document.text, row.start, row.end, document.markup)
 
 
 # What an operator wrote.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,11 @@ import numpy.typing as npt
 from b12qa.answering import Assistant
 from b12qa.errors import QueryError
 from b12qa.index import Index
-from b12qa.markdown import plain_text
+from b12qa.markdown import one_line, plain_text_of
 from b12qa.records import Document, Passage, Span
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 KINDS = ("answerable", "unanswerable_near", "unanswerable_far", "urgent")
 RANKING_DEPTH = 5
@@ -95,11 +98,11 @@ class Measure:
 class Evaluation:
     """All measures of one run."""
 
-    measures: dict[str, Measure]
-    by_style: dict[str, dict[str, Measure]]
-    outcomes: dict[str, dict[str, int]]  # kind → outcome → count
-    risk_coverage: list[tuple[float, float]]
-    results: list[Result] = field(repr=False)
+    measures: Mapping[str, Measure]
+    by_style: Mapping[str, Mapping[str, Measure]]
+    outcomes: Mapping[str, Mapping[str, int]]  # kind → outcome → count
+    risk_coverage: tuple[tuple[float, float], ...]
+    results: tuple[Result, ...] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -266,7 +269,7 @@ def summarize(results: Sequence[Result]) -> Evaluation:
     for r in results:
         counts = outcomes.setdefault(r.kind, {})
         counts[r.outcome] = counts.get(r.outcome, 0) + 1
-    return Evaluation(measures, by_style, outcomes, curve, list(results))
+    return Evaluation(measures, by_style, outcomes, tuple(curve), tuple(results))
 
 
 # What people read.
@@ -352,20 +355,35 @@ def differences(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
     ]
 
 
-def plot_risk_coverage(evaluation: Evaluation, path: Path) -> None:
-    """Draw the risk–coverage curve.
+def blank_figure(path: Path) -> Figure:
+    """What a plot is drawn on. What forbids the plot is known before any question is asked.
 
     Raises:
-        QueryError: matplotlib is not installed, the file's ending names no picture format, or no
-            question was asked that could be answered wrongly.
+        QueryError: matplotlib is not installed, the file's ending names no picture format, or its folder
+            is not there.
     """
-    if not evaluation.risk_coverage:
-        raise QueryError("There is nothing to draw: no question of the set can be answered wrongly.")
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise QueryError("A plot needs matplotlib. Run: pip install 'b12qa[notebook]'") from error
     figure = Figure(figsize=(6, 4), layout="constrained")
+    endings = figure.canvas.get_supported_filetypes()
+    if path.suffix and path.suffix[1:].lower() not in endings:
+        raise QueryError(f"{path} cannot be drawn: expected one of {', '.join(sorted(endings))} as ending.")
+    if not path.parent.is_dir():
+        raise QueryError(f"The folder {path.parent} is not there. Make it, or name another with --plot.")
+    return figure
+
+
+def plot_risk_coverage(evaluation: Evaluation, path: Path) -> None:
+    """Draw the risk–coverage curve.
+
+    Raises:
+        QueryError: as `blank_figure`, or no question was asked that could be answered wrongly.
+    """
+    if not evaluation.risk_coverage:
+        raise QueryError("There is nothing to draw: no question of the set can be answered wrongly.")
+    figure = blank_figure(path)
     axes = figure.subplots()
     coverages, risks = zip(*evaluation.risk_coverage, strict=True)
     axes.step(coverages, risks, where="post")
@@ -374,10 +392,7 @@ def plot_risk_coverage(evaluation: Evaluation, path: Path) -> None:
         xlim=(0, 1), ylim=(0, None), title="Risk and coverage, as ever less confident questions are answered"
     )
     axes.grid(alpha=0.3)
-    try:
-        figure.savefig(path)
-    except ValueError as error:
-        raise QueryError(f"{path} cannot be drawn: {error}") from error
+    figure.savefig(path)
 
 
 # Measures. Each takes plain arrays, so that a test can work it out by hand.
@@ -489,7 +504,7 @@ class PlainDocument:
         self.words = self.of(Span(0, len(document.text)))
 
     def of(self, span: Span) -> str:
-        return _normalized(plain_text(self.document.text, span.start, span.end, self.document.markup))
+        return one_line(plain_text_of(self.document, span))
 
 
 def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, PlainDocument]) -> Result:
@@ -567,8 +582,4 @@ def gold_words(sentence: str, texts: Iterable[PlainDocument]) -> str:
         start = text.document.text.find(sentence)
         if start >= 0:
             return text.of(Span(start, start + len(sentence)))
-    return _normalized(sentence.replace("**", ""))
-
-
-def _normalized(text: str) -> str:
-    return " ".join(text.split())
+    return one_line(sentence.replace("**", ""))

@@ -13,8 +13,7 @@ from operator import attrgetter
 from b12qa.chunking import units
 from b12qa.errors import DamagedIndexError
 from b12qa.index import Index
-from b12qa.markdown import plain_text
-from b12qa.records import BlockKind, Chunk, Document, Excerpt, Passage, Quote, QuoteRole, Span
+from b12qa.records import BlockKind, Chunk, Document, Passage, Quote, QuoteRole, Span
 
 
 def _words(text: str) -> frozenset[str]:
@@ -77,7 +76,7 @@ def leaned_on(index: Index, row: int) -> tuple[int, ...]:
     while row > 0:
         sentence, before = index.sentences[row], index.sentences[row - 1]
         chunk, chunk_before = index.chunks[sentence.chunk], index.chunks[before.chunk]
-        if chunk.kind not in _PROSE or not leans(_plain(index, row)):
+        if chunk.kind not in _PROSE or not leans(index.plain_text(sentence)):
             break
         if chunk is not chunk_before and (
             chunk.context
@@ -149,7 +148,7 @@ def _quote(index: Index, span: Span, found: Sequence[int], role: QuoteRole) -> Q
     before = [row for own in begins for row in _leaned_on_at(index, chunk.document, own.start)]
     context = {*chunk.context, *(own for own in spans(before) if own.end <= whole.start)}
     needed = [row for own in found for row in leaned_on(index, own)]
-    excerpt = _excerpt(document, whole)
+    excerpt = document.excerpt(whole)
     return Quote(
         text=excerpt.text,
         start=excerpt.start,
@@ -164,7 +163,7 @@ def _quote(index: Index, span: Span, found: Sequence[int], role: QuoteRole) -> Q
                 own for own in spans((*found, *needed)) if whole.start <= own.start and own.end <= whole.end
             )
         ),
-        context=tuple(_excerpt(document, own) for own in _outermost(context)),
+        context=tuple(document.excerpt(own) for own in _outermost(context)),
         role=role,
     )
 
@@ -194,13 +193,3 @@ def _outermost(spans: Iterable[Span]) -> list[Span]:
         if not kept or span.end > kept[-1].end:
             kept.append(span)
     return kept
-
-
-def _plain(index: Index, row: int) -> str:
-    sentence = index.sentences[row]
-    document = index.documents[sentence.document]
-    return plain_text(document.text, sentence.start, sentence.end, document.markup)
-
-
-def _excerpt(document: Document, span: Span) -> Excerpt:
-    return Excerpt(document.text[span.start : span.end], *span, document.markup.within(*span))

@@ -18,15 +18,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import date
 
 from b12qa.errors import YamlError
 from b12qa.markdown import find_front_matter
 from b12qa.records import About
-from b12qa.strict_yaml import Line, compose, entries, is_mapping, kind_of, text_of
+from b12qa.strict_yaml import Line, compose, entries, is_day, is_mapping, kind_of, text_of, truth_of
 
 KEYS = (*(field.name for field in fields(About)), "draft")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 
 
@@ -53,7 +51,7 @@ def read_front_matter(text: str, file: str) -> FrontMatter:
         raise YamlError(file, 2, f"expected lines such as 'title: words' here, got {kind_of(node)}")
     values = entries(node, file)
     known = {key.text: text_of(value, file) for key, value in values.items() if key.text in KEYS}
-    draft = "draft" in known and _truth(known.pop("draft"), file)
+    draft = "draft" in known and truth_of(known.pop("draft"), "draft", file)
     if "reviewed" in known:
         _check_day(known["reviewed"], file)
     if "language" in known:
@@ -62,20 +60,10 @@ def read_front_matter(text: str, file: str) -> FrontMatter:
     return FrontMatter(about, draft, {key.text: key.line for key in values})
 
 
-def _truth(value: Line, file: str) -> bool:
-    if value.text not in ("true", "false"):
-        raise YamlError(file, value.line, f"expected draft to be true or false, got {value.text!r}")
-    return value.text == "true"
-
-
 def _check_day(value: Line, file: str) -> None:
-    try:
-        if not _DAY.fullmatch(value.text):
-            raise ValueError
-        date.fromisoformat(value.text)
-    except ValueError:
+    if not is_day(value.text):
         message = f"expected reviewed to be a day such as 2025-03-01, got {value.text!r}"
-        raise YamlError(file, value.line, message) from None
+        raise YamlError(file, value.line, message)
 
 
 def _check_language(value: Line, file: str) -> None:

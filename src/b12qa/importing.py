@@ -20,6 +20,7 @@ import yaml
 from b12qa import markdown
 from b12qa.corpus import NOT_DOCUMENTS
 from b12qa.errors import ConversionError
+from b12qa.storage import replace
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
@@ -52,7 +53,7 @@ def import_file(path: Path, corpus_dir: Path, name: str | None = None, *, force:
     target = corpus_dir / f"{name}.md"
     if target.exists() and not force:
         raise ConversionError(f"{target} is there already. Choose another --name, or replace it with --force")
-    target.write_text(_draft(path, convert(path)), encoding="utf-8", newline="\n")
+    replace(target, _draft(path, convert(path)).encode("utf-8"))
     return target
 
 

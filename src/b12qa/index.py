@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndex, Postings, Vocabulary, Words
+from b12qa.markdown import plain_text_of
 from b12qa.nearest import AUTO
 from b12qa.notes import notes_file, sentence_digest
 from b12qa.records import (
@@ -133,6 +134,10 @@ class Index:
     def model_fingerprint(self) -> str:
         """Of the model that it was built with."""
         return str(self.inputs["model"]["fingerprint"])
+
+    def plain_text(self, row: Chunk | Sentence) -> str:
+        """What a person reads of a row."""
+        return plain_text_of(self.documents[row.document], row)
 
 
 def generation_inputs(corpus: Corpus, encoder: Encoder, index_type: str = AUTO) -> dict[str, Any]:
@@ -555,6 +560,19 @@ def map_vectors(path: Path, rows: int, dimension: int) -> Vectors:
     return MappedVectors(np.memmap(path, "<f4", "r", offset, (rows, dimension)))
 
 
+class _Rows(NamedTuple):
+    """What the vectors of a generation stand for, and what belongs to it."""
+
+    documents: tuple[Document, ...]
+    chunks: tuple[Chunk, ...]
+    sentences: tuple[Sentence, ...]
+    questions: tuple[Question, ...]
+    open_questions: tuple[OpenQuestion, ...]
+    synonyms: tuple[tuple[str, ...], ...]
+    notes: tuple[NotedSentence, ...]
+    warning_sections: tuple[tuple[int, int], ...]
+
+
 def read_generation(
     folder: Path, name: str, *, rolled_back: bool = False, store: Store | None = None
 ) -> Index:
@@ -567,107 +585,145 @@ def read_generation(
     manifest = _verified_manifest(folder, name)
     data = _verified_files(folder, manifest, STORED_FILES if store else frozenset())
     try:
-        inputs, counts = manifest["inputs"], manifest["counts"]
-        rows = json.loads(data["rows.json"])
-        documents = tuple(_documents(rows["documents"], data[TEXTS_FILE]))
-        chunks = tuple(_chunk_from_json(record) for record in rows["chunks"])
-        sentences = tuple(Sentence(**record) for record in rows["sentences"])
-        questions = tuple(Question(**record) for record in rows["questions"])
-        open_questions = tuple(OpenQuestion(**record) for record in rows["open_questions"])
-        calibrations = {
-            int(number): calibration_from_dict(calibration)
-            for number, calibration in manifest["calibrations"].items()
-        }
-        taught = {number: data[bank_file(number)] for number in calibrations}
-        digests = data["texts.sha256"]
-        noted = json.loads(data[NOTES_FILE]) if has_notes(inputs["corpus"], documents) else _NO_NOTES
-        notes = tuple(_noted_from_json(record, documents, sentences) for record in noted["notes"])
-        warning_sections = tuple((document, section) for document, section in noted["warning_sections"])
-        found = {f"{d.name}.md": hashlib.sha256(d.text.encode()).hexdigest() for d in documents}
-        of_one_build = found.items() <= inputs["corpus"].items() and [counts[f] for f in VECTOR_FILES] == [
-            len(kind) for kind in (chunks, sentences, questions, open_questions)
-        ]
-        _check_positions(documents, chunks, sentences, questions, open_questions)
-        _check_sections(documents, warning_sections)
-        shapes = _bank_shapes(sentences, questions, open_questions)
-        dimension = int(inputs["model"]["dimension"])
-        if dimension < 1:
-            raise ValueError(f"vectors of width {dimension}")
-        model_name, made_with = str(manifest["model_name"]), dict(manifest["made_with"])
-        synonyms = tuple(tuple(group) for group in rows["synonyms"])
-        known = json.loads(data["words.json"])
-        terms = [list(map(str, known["terms"][file])) for file in LEXICAL_FILES]
-        lexical = [data[file] for file in LEXICAL_FILES]
-        vocabulary = Vocabulary(
-            dict(zip(map(str, known["words"]), map(int, known["counts"]), strict=True)),
-            frozenset(map(str, known["document_words"])),
-            frozenset(map(str, known["answered_words"])),
-            synonyms,
-        )
+        inputs, model_name, made_with = manifest["inputs"], manifest["model_name"], manifest["made_with"]
+        rows = _rows(data, inputs["corpus"])
+        _check_one_build(folder, manifest, rows, data["texts.sha256"])
+        bank_models = _bank_models(folder, data, rows, manifest["calibrations"])
+        facts = _stored_facts(name, manifest, rows, bank_models)
         spreads = open_spreads(folder, manifest["nearest"])
         shortcuts = None
         if spreads is not None and store is None:
-            shortcuts = open_shortcuts(
-                folder, manifest["nearest"], {CHUNKS: len(chunks), SENTENCES: len(sentences)}
-            )
-        vectors_digest = _vectors_digest(manifest["files"])
-    except (AttributeError, IndexError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
+            counts = {CHUNKS: facts.chunks, SENTENCES: facts.sentences}
+            shortcuts = open_shortcuts(folder, manifest["nearest"], counts)
+        vectors = {
+            file: _vectors(data[file], manifest["counts"][file], facts.dimension, folder / file)
+            for file in VECTOR_FILES
+            if store is None or file not in STORED_FILES
+        }
+        words = _words(folder, data, rows)
+    # FAISS raises RuntimeError; JSON that is nested too deep RecursionError, which is one.
+    except (AttributeError, IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise DamagedIndexError(
             f"{folder} does not hold what its manifest says: {error!r}. Run: b12qa build"
         ) from error
-    if not of_one_build or len(digests) != DIGEST_BYTES * sum(counts[file] for file in VECTOR_FILES):
-        raise DamagedIndexError(f"{folder} mixes the files of two builds. Run: b12qa build")
-    if taught.keys() != shapes.keys():
-        raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
-    always = _always_near(chunks, sentences, always_compared(chunks, shapes, warning_sections))
-    facts = StoredFacts(name, vectors_digest, dimension, len(chunks), len(sentences), always)
     stored = store.open(facts) if store else None
-    vectors = [
-        _vectors(data[file], counts[file], dimension, folder / file)
-        for file in VECTOR_FILES
-        if not (stored and file in STORED_FILES)
-    ]
     if stored:
         far = (stored.chunks, stored.sentences)
-        vectors[:0] = far if spreads is not None else map(_in_memory, far)
-    of_kinds = (len(chunks), len(sentences), len(sentences), len(questions) + len(open_questions))
-    of_words = [
-        LexicalIndex(_postings(some, count, of_file, folder / file))
-        for some, count, of_file, file in zip(lexical, of_kinds, terms, LEXICAL_FILES, strict=True)
-    ]
+        vectors |= zip(VECTOR_FILES[:2], far if spreads is not None else map(_in_memory, far), strict=True)
+    of_chunks, of_sentences, of_questions, of_open_questions = (vectors[file] for file in VECTOR_FILES)
     return Index(
         generation=name,
         inputs=inputs,
-        model_name=model_name,
-        documents=documents,
-        chunks=chunks,
-        sentences=sentences,
-        questions=questions,
-        open_questions=open_questions,
-        synonyms=synonyms,
-        chunk_vectors=vectors[0],
-        sentence_vectors=vectors[1],
-        question_vectors=vectors[2],
-        open_question_vectors=vectors[3],
-        bank_models={
-            number: BankModel(
-                _floats(taught[number], array_header(shape), shape, folder / bank_file(number)),
-                calibrations[number],
-            )
-            for number, shape in shapes.items()
-        },
-        text_digests=digests,
-        words=Words(of_words[0], of_words[1], of_words[2], of_words[3], vocabulary),
-        made_with=made_with,
-        notes=notes,
-        warning_sections=warning_sections,
+        model_name=str(model_name),
+        documents=rows.documents,
+        chunks=rows.chunks,
+        sentences=rows.sentences,
+        questions=rows.questions,
+        open_questions=rows.open_questions,
+        synonyms=rows.synonyms,
+        chunk_vectors=of_chunks,
+        sentence_vectors=of_sentences,
+        question_vectors=of_questions,
+        open_question_vectors=of_open_questions,
+        bank_models=bank_models,
+        text_digests=data["texts.sha256"],
+        words=words,
+        made_with=dict(made_with),
+        notes=rows.notes,
+        warning_sections=rows.warning_sections,
         rolled_back=rolled_back,
         spreads=spreads,
         shortcuts=shortcuts,
         stored=stored if spreads is not None else None,
         store=store,
-        vectors_digest=vectors_digest,
+        vectors_digest=facts.digest,
     )
+
+
+def _rows(data: Mapping[str, Any], corpus_files: Iterable[str]) -> _Rows:
+    """The rows of a generation, each of which stands for something."""
+    rows = json.loads(data["rows.json"])
+    documents = tuple(_documents(rows["documents"], data[TEXTS_FILE]))
+    sentences = tuple(Sentence(**record) for record in rows["sentences"])
+    noted = json.loads(data[NOTES_FILE]) if has_notes(corpus_files, documents) else _NO_NOTES
+    found = _Rows(
+        documents=documents,
+        chunks=tuple(_chunk_from_json(record) for record in rows["chunks"]),
+        sentences=sentences,
+        questions=tuple(Question(**record) for record in rows["questions"]),
+        open_questions=tuple(OpenQuestion(**record) for record in rows["open_questions"]),
+        synonyms=tuple(tuple(group) for group in rows["synonyms"]),
+        notes=tuple(_noted_from_json(record, documents, sentences) for record in noted["notes"]),
+        warning_sections=tuple((document, section) for document, section in noted["warning_sections"]),
+    )
+    _check_positions(found)
+    return found
+
+
+def _check_one_build(folder: Path, manifest: Mapping[str, Any], rows: _Rows, digests: bytes) -> None:
+    """Rows, vectors and documents must be of one build.
+
+    Raises:
+        DamagedIndexError: they are not.
+    """
+    counts = [manifest["counts"][file] for file in VECTOR_FILES]
+    of_rows = list(map(len, (rows.chunks, rows.sentences, rows.questions, rows.open_questions)))
+    found = {f"{d.name}.md": hashlib.sha256(d.text.encode()).hexdigest() for d in rows.documents}
+    of_corpus = found.items() <= manifest["inputs"]["corpus"].items()
+    if not of_corpus or counts != of_rows or len(digests) != DIGEST_BYTES * sum(counts):
+        raise DamagedIndexError(f"{folder} mixes the files of two builds. Run: b12qa build")
+
+
+def _bank_models(
+    folder: Path, data: Mapping[str, Any], rows: _Rows, calibrations: Mapping[str, Any]
+) -> dict[int, BankModel]:
+    """What the banks taught, by position of the document."""
+    read = {int(number): calibration_from_dict(one) for number, one in calibrations.items()}
+    shapes = _bank_shapes(rows.sentences, rows.questions, rows.open_questions)
+    if read.keys() != shapes.keys():
+        raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
+    files = {number: bank_file(number) for number in shapes}
+    return {
+        number: BankModel(
+            _floats(data[files[number]], array_header(shape), shape, folder / files[number]), read[number]
+        )
+        for number, shape in shapes.items()
+    }
+
+
+def _stored_facts(
+    name: str, manifest: Mapping[str, Any], rows: _Rows, with_banks: Iterable[int]
+) -> StoredFacts:
+    dimension = int(manifest["inputs"]["model"]["dimension"])
+    if dimension < 1:
+        raise ValueError(f"vectors of width {dimension}")
+    compared = always_compared(rows.chunks, with_banks, rows.warning_sections)
+    return StoredFacts(
+        name,
+        _vectors_digest(manifest["files"]),
+        dimension,
+        len(rows.chunks),
+        len(rows.sentences),
+        _always_near(rows.chunks, rows.sentences, compared),
+    )
+
+
+def _words(folder: Path, data: Mapping[str, Any], rows: _Rows) -> Words:
+    """What the lexical half knows."""
+    known = json.loads(data["words.json"])
+    n_sentences, n_questions = len(rows.sentences), len(rows.questions) + len(rows.open_questions)
+    of_kinds = (len(rows.chunks), n_sentences, n_sentences, n_questions)
+    chunks, sentences, taught, questions = (
+        LexicalIndex(_postings(data[file], count, list(map(str, known["terms"][file])), folder / file))
+        for file, count in zip(LEXICAL_FILES, of_kinds, strict=True)
+    )
+    vocabulary = Vocabulary(
+        dict(zip(map(str, known["words"]), map(int, known["counts"]), strict=True)),
+        frozenset(map(str, known["document_words"])),
+        frozenset(map(str, known["answered_words"])),
+        rows.synonyms,
+    )
+    return Words(chunks, sentences, taught, questions, vocabulary)
 
 
 def always_compared(
@@ -696,18 +752,13 @@ def _vectors_digest(files: Mapping[str, Mapping[str, Any]]) -> str:
     return hashlib.sha256(json_bytes(hashes)).hexdigest()[:16]
 
 
-def _check_positions(
-    documents: Sequence[Document],
-    chunks: Sequence[Chunk],
-    sentences: Sequence[Sentence],
-    questions: Sequence[Question],
-    open_questions: Sequence[OpenQuestion],
-) -> None:
+def _check_positions(rows: _Rows) -> None:
     """Rows must stand for something: a stretch of a text, a row of another list.
 
     Raises:
         ValueError: one does not.
     """
+    documents, chunks, sentences = rows.documents, rows.chunks, rows.sentences
     spans = [(row.document, row.start, row.end) for row in chunks]
     spans += [(row.document, row.start, row.end) for row in sentences]
     _check_all_below({document for document, _, _ in spans}, len(documents))
@@ -715,10 +766,11 @@ def _check_positions(
         if not 0 <= start < end <= len(documents[document].text):
             raise ValueError(f"no text from {start} to {end}")
     _check_all_below({sentence.chunk for sentence in sentences}, len(chunks))
-    _check_all_below({question.sentence for question in questions}, len(sentences))
-    _check_all_below({question.document for question in open_questions}, len(documents))
+    _check_all_below({question.sentence for question in rows.questions}, len(sentences))
+    _check_all_below({question.document for question in rows.open_questions}, len(documents))
     _check_sections(documents, {(row.document, row.section) for row in chunks})
-    _check_sections(documents, {(row.document, row.section) for row in open_questions})
+    _check_sections(documents, {(row.document, row.section) for row in rows.open_questions})
+    _check_sections(documents, rows.warning_sections)
 
 
 def _check_sections(documents: Sequence[Document], sections: Iterable[tuple[int, int]]) -> None:

@@ -263,28 +263,34 @@ class Vocabulary:
         return frozenset(_STEMMER.stemWords(sorted(self.document_words)))
 
     def _replace_synonyms(self, question: str) -> str:
-        if not self._any_other_name or not re.search(self._any_other_name, question, re.IGNORECASE):
-            return question  # as most do, and looking for every name takes longer
-        for group in self.synonyms:
-            for other in group[1:]:
-                # "IM" is a name of the field, "im" a hasty "I'm".
-                flags = re.IGNORECASE if len(other) > 2 else 0
-                name = group[0].replace("\\", r"\\")  # a backslash would begin a reference to a group
-                question = re.sub(rf"(?<!\w){re.escape(other)}(?!\w)", name, question, flags=flags)
-        return question
+        """All at once, so that no replacement is replaced again; of names that overlap, the longest."""
+        if not self._other_names:
+            return question
+        own = [name for name, _ in self._other_names]
+        return re.sub(self._any_other_name, lambda found: own[(found.lastindex or 0) - 1], question)
 
     @cached_property
-    def _any_other_name(self) -> str:
-        """A pattern that finds a name to replace wherever there is one; empty without synonyms."""
-        names = "|".join(re.escape(other) for group in self.synonyms for other in group[1:])
-        return rf"(?<!\w)(?:{names})(?!\w)" if names else ""
+    def _other_names(self) -> list[tuple[str, str]]:
+        """The documents' own name and another one, the longest first."""
+        names = [(group[0], other) for group in self.synonyms for other in group[1:]]
+        return sorted(names, key=lambda pair: -len(pair[1]))
+
+    @cached_property
+    def _any_other_name(self) -> re.Pattern[str]:
+        """Finds every other name, each as the group of its number."""
+        # "IM" is a name of the field, "im" a hasty "I'm".
+        names = (
+            f"({re.escape(other)})" if len(other) <= 2 else f"((?i:{re.escape(other)}))"
+            for _, other in self._other_names
+        )
+        return re.compile(rf"(?<!\w)(?:{'|'.join(names)})(?!\w)")
 
     def _correct(self, question: str) -> str:
         return re.sub(r"[^\W\d_]+", lambda match: self._corrected_word(match[0]), question)
 
     def _corrected_word(self, word: str) -> str:
         lower = word.lower()
-        if len(word) < MIN_LENGTH_TO_CORRECT or self._is_known(lower):
+        if len(word) < MIN_LENGTH_TO_CORRECT or self._is_known(lower) or _has_inner_capital(word):
             return word
         edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
         # A misspelling seldom changes the first letter; another word often does: fluoxetine, duloxetine.
@@ -306,6 +312,11 @@ class Vocabulary:
                 if (word in self.document_words or word in english_ranks() or count > 2) and word.isalpha()
             }
         )
+
+
+def _has_inner_capital(word: str) -> bool:
+    """Whether a word is written as names of the field are, "eGFR", and not in capitals throughout."""
+    return not word.isupper() and word[1:] != word[1:].lower()
 
 
 class Speller:

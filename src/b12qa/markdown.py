@@ -18,7 +18,7 @@ from functools import cache, lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from b12qa.records import Block, BlockKind, Markup, Section, Span
+from b12qa.records import Block, BlockKind, Chunk, Document, Excerpt, Markup, Section, Sentence, Span
 
 # Answering reads what was parsed, and needs no parser.
 if TYPE_CHECKING:
@@ -147,6 +147,16 @@ def visible_spans(start: int, end: int, markup: Markup) -> Iterator[Span]:
 def plain_text(text: str, start: int, end: int, markup: Markup) -> str:
     """``text[start:end]`` without Markdown marks: what a person reads."""
     return "".join(text[a:b] for a, b in visible_spans(start, end, markup))
+
+
+def plain_text_of(document: Document, place: Span | Block | Chunk | Sentence | Excerpt) -> str:
+    """What a person reads of a document at a place."""
+    return plain_text(document.text, place.start, place.end, document.markup)
+
+
+def one_line(text: str) -> str:
+    """A text whose blanks and line breaks are one blank each."""
+    return " ".join(text.split())
 
 
 def line_number(text: str, offset: int) -> int:
@@ -389,7 +399,7 @@ class _Reader:
         self._note_marks(inline, lines)
         if token.level == 0:
             markup = Markup(tuple(_merged(self.hidden[known:])))
-            title = " ".join(plain_text(self.text, span.start, span.end, markup).split())
+            title = one_line(plain_text(self.text, span.start, span.end, markup))
             start = self._line_spans(token)[0].start
             self.headings.append((start, int(token.tag[1]), title))
         return span

@@ -12,25 +12,22 @@ by "replace all", and nobody read the note again.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING
 
-from b12qa.corpus import Corpus, Problem, Severity
-from b12qa.errors import CorpusError, YamlError
-from b12qa.markdown import plain_text
+from b12qa.corpus import Corpus, NamedSections, Problem, Severity
+from b12qa.errors import CorpusError
+from b12qa.markdown import one_line, plain_text_of
 from b12qa.records import Document, EditorNote, NotedSentence, NoteKind, Sentence
-from b12qa.strict_yaml import Line, compose, fields, items, line_of, short, text_of
+from b12qa.strict_yaml import Line, compose, fields, is_day, items, line_of, short, text_of, truth_of
 
 if TYPE_CHECKING:
     import yaml
 
 MAX_WORDS = 40
 NOT_REVIEWED = "not yet clinically reviewed"
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _REQUIRED = {"sentence", "sha256", "kind", "note", "source"}
 _OPTIONAL = {"reviewer", "reviewed", "partners", "barred", "warnings"}
 
@@ -109,13 +106,9 @@ class _NotesReader:
         self.words: dict[str, list[int]] = defaultdict(list)  # rows by words; several if words are repeated
         self.words_with_marks: dict[str, list[int]] = defaultdict(list)  # as an editor may copy them
         for row, sentence in sentences:
-            plain = plain_text(document.text, sentence.start, sentence.end, document.markup)
-            self.words[_normalized(plain)].append(row)
-            self.words_with_marks[_normalized(document.text[sentence.start : sentence.end])].append(row)
-        self.sections = {section.path[-1]: i for i, section in enumerate(document.sections) if section.path}
-        self.sections |= {
-            " > ".join(section.path): i for i, section in enumerate(document.sections) if section.path
-        }
+            self.words[one_line(plain_text_of(document, sentence))].append(row)
+            self.words_with_marks[one_line(document.text[sentence.start : sentence.end])].append(row)
+        self.sections = NamedSections(document)
         self.seen: dict[str, int] = {}  # line of the first note on a sentence
         self.noted: list[NotedSentence] = []
         self.sections_of_warnings: list[int] = []
@@ -131,12 +124,10 @@ class _NotesReader:
             self._read_note(line_of(node), values)
 
     def _read_section(self, heading: Line) -> None:
-        section = self.sections.get(heading.text)
-        if section is None:
-            words = f"warnings of a section that the document does not have: {heading.text!r}"
-            self.hanging.append(self._error(heading.line, words))
-        else:
-            self.sections_of_warnings.append(section)
+        try:
+            self.sections_of_warnings.append(self.sections.position(heading.text))
+        except LookupError as error:
+            self.hanging.append(self._error(heading.line, f"warnings of {error}"))
 
     def _read_note(self, line: int, values: Mapping[str, yaml.Node]) -> None:
         before = len(self.problems) + len(self.hanging)
@@ -151,7 +142,7 @@ class _NotesReader:
             self._report(words.line, f"a note of {count} words, more than {MAX_WORDS}: shorten it")
         partners = self._partners(values.get("partners"), rows)
         reviewer, reviewed = self._review(values)
-        barred, warnings = (self._truth(values.get(name)) for name in ("barred", "warnings"))
+        barred, warnings = (self._is_true(name, values) for name in ("barred", "warnings"))
         if kind is None or len(self.problems) + len(self.hanging) > before:
             return
         source = text_of(values["source"], self.file).text
@@ -173,7 +164,7 @@ class _NotesReader:
         return list(rows)
 
     def _check_new(self, sentence: Line) -> None:
-        first = self.seen.setdefault(_normalized(sentence.text), sentence.line)
+        first = self.seen.setdefault(sentence.text, sentence.line)
         if first != sentence.line:
             self._report(sentence.line, f"a second note on the sentence of line {first}: join the two")
 
@@ -208,34 +199,15 @@ class _NotesReader:
         if (reviewer is None) != (reviewed is None):
             line = (reviewer or reviewed or Line("", 1)).line
             self._report(line, "a reviewer and the day of the review belong together: give both or neither")
-        if reviewed is not None and not _is_day(reviewed.text):
+        if reviewed is not None and not is_day(reviewed.text):
             self._report(reviewed.line, f"expected a day such as 2025-03-01, got {reviewed.text!r}")
         return (reviewer.text if reviewer else NOT_REVIEWED), (reviewed.text if reviewed else "")
 
-    def _truth(self, node: yaml.Node | None) -> bool:
-        if node is None:
-            return False
-        value = text_of(node, self.file)
-        if value.text not in ("true", "false"):
-            raise YamlError(self.file, value.line, f"expected true or false, got {value.text!r}")
-        return value.text == "true"
+    def _is_true(self, name: str, values: Mapping[str, yaml.Node]) -> bool:
+        return name in values and truth_of(text_of(values[name], self.file), name, self.file)
 
     def _report(self, line: int, message: str) -> None:
         self.problems.append(self._error(line, message))
 
     def _error(self, line: int, message: str) -> Problem:
         return Problem(Severity.ERROR, self.file, line, message)
-
-
-def _is_day(text: str) -> bool:
-    if not _DAY.fullmatch(text):
-        return False
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _normalized(text: str) -> str:
-    return " ".join(text.split())

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from b12qa.corpus import Corpus, Problem, Severity
+from b12qa.corpus import Corpus, NamedSections, Problem, Severity
 from b12qa.errors import YamlError
-from b12qa.markdown import plain_text
+from b12qa.markdown import one_line, plain_text_of
 from b12qa.records import Document, OpenQuestion, Question, Sentence
 from b12qa.strict_yaml import Line, compose, fields, items, line_of, short, text_of
 
@@ -104,14 +104,10 @@ class _BankReader:
         self.rows: dict[str, int] = {}
         self.rows_with_marks: dict[str, int] = {}  # as an editor copies them from the file
         for row, sentence in sentences:
-            words = plain_text(document.text, sentence.start, sentence.end, document.markup)
-            self.rows.setdefault(_normalized(words), row)
+            self.rows.setdefault(one_line(plain_text_of(document, sentence)), row)
             marked = document.text[sentence.start : sentence.end]
-            self.rows_with_marks.setdefault(_normalized(marked), row)
-        self.sections = {section.path[-1]: i for i, section in enumerate(document.sections) if section.path}
-        self.sections |= {
-            " > ".join(section.path): i for i, section in enumerate(document.sections) if section.path
-        }
+            self.rows_with_marks.setdefault(one_line(marked), row)
+        self.sections = NamedSections(document)
         self.seen: dict[str, int] = {}
         self.answered: list[Question] = []
         self.open: list[OpenQuestion] = []
@@ -142,10 +138,10 @@ class _BankReader:
 
     def _read_open(self, entry: Mapping[str, yaml.Node]) -> None:
         section = text_of(entry["section"], self.file)
-        where = self.sections.get(section.text)
-        if where is None:
-            words = f"open questions of a section that the document does not have: {section.text!r}"
-            self.hanging.append(self._warning(section.line, words))
+        try:
+            where = self.sections.position(section.text)
+        except LookupError as error:
+            self.hanging.append(self._warning(section.line, f"open questions of {error}"))
             return
         for node in items(entry["questions"], self.file):
             asked = fields(node, self.file, {"question", "reason"}, required=True)
@@ -154,7 +150,7 @@ class _BankReader:
                 self.open.append(OpenQuestion(question.text, self.number, where, reason.text))
 
     def _is_new(self, question: Line) -> bool:
-        key = _normalized(question.text).casefold()
+        key = question.text.casefold()
         if key in self.seen:
             self._warn(
                 question.line, f"the same question as in line {self.seen[key]}: {short(question.text)!r}"
@@ -168,7 +164,3 @@ class _BankReader:
 
     def _warning(self, line: int, message: str) -> Problem:
         return Problem(Severity.WARNING, self.file, line, message)
-
-
-def _normalized(text: str) -> str:
-    return " ".join(text.split())

@@ -147,6 +147,10 @@ class Document:
     markup: Markup
     about: About = About()
 
+    def excerpt(self, span: Span) -> Excerpt:
+        """The words at a span, with the marks in them."""
+        return Excerpt(self.text[span.start : span.end], *span, self.markup.within(*span))
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

@@ -327,7 +327,7 @@ def document_html(document: Document, sentences: Iterable[Span], passages: Itera
         elif all(span.start != section.start for span in spans[:1]):
             parts.append(f'<div id="{anchor}" class="place"></div>')  # text before any heading
         # The marks are cut down from outer to inner spans, so that a long document takes linear time.
-        whole = _excerpt(document, Span(section.start, section.end))
+        whole = document.excerpt(Span(section.start, section.end))
         for group in _groups(blocks.get(number, [])):
             parts.append(_group_html(document, whole, group, spans, chunks))
     parts.append("</article>")
@@ -526,10 +526,6 @@ def _inside_of(block: Excerpt, spans: Sequence[Span]) -> Sequence[Span]:
     """Those of many spans, in reading order, that begin in a block."""
     first = bisect_left(spans, (block.start, block.start))
     return spans[first : bisect_left(spans, (block.end, block.end))]
-
-
-def _excerpt(document: Document, span: Span) -> Excerpt:
-    return Excerpt(document.text[span.start : span.end], *span, document.markup.within(*span))
 
 
 def _within(excerpt: Excerpt, span: Span) -> Excerpt:

@@ -26,7 +26,7 @@ from b12qa.evaluation import QuestionRow, Result, ask_all, passages_with_gold, w
 from b12qa.feedback import Feedback
 from b12qa.index import Index
 from b12qa.lexical import words
-from b12qa.markdown import line_number, plain_text
+from b12qa.markdown import line_number
 from b12qa.records import Chunk, Document, Outcome, Sentence
 from b12qa.rendering import OUTCOME_WORDS
 from b12qa.retrieval import Reading
@@ -266,7 +266,7 @@ def section_reports(index: Index, reached: set[tuple[int, int]] | None) -> tuple
         document = index.documents[sentence.document]
         line = line_number(document.text, sentence.start)
         sentences.setdefault(_section(index, sentence), []).append(
-            SentenceReport(_words(index, sentence), line, asked[row])
+            SentenceReport(index.plain_text(sentence), line, asked[row])
         )
     return tuple(
         SectionReport(
@@ -316,7 +316,7 @@ def long_texts(index: Index, encoder: Encoder) -> tuple[LongText, ...]:
         )
         for number, block, tokens in blocks
     ]
-    lengths = [len(words(_words(index, chunk))) for chunk in index.chunks]
+    lengths = [len(words(index.plain_text(chunk))) for chunk in index.chunks]
     middle = statistics.median(lengths)
     whole = [
         (length, chunk)
@@ -347,7 +347,7 @@ def make_map(index: Index, max_points: int = MAX_POINTS) -> Map:
     ]
     before = np.cumsum([0, *(len(document.sections) for document in index.documents)])
     texts = [
-        *((0, _section(index, s), _words(index, s)) for s in index.sentences),
+        *((0, _section(index, s), index.plain_text(s)) for s in index.sentences),
         *((1, _section(index, index.sentences[q.sentence]), q.text) for q in index.questions),
         *((2, (q.document, q.section), q.text) for q in index.open_questions),
     ]
@@ -574,15 +574,10 @@ def _path_words(document: Document, path: tuple[str, ...]) -> str:
     return " › ".join(below_title) or document.title
 
 
-def _words(index: Index, row: Chunk | Sentence) -> str:
-    document = index.documents[row.document]
-    return plain_text(document.text, row.start, row.end, document.markup)
-
-
 def _place(index: Index, row: Chunk | Sentence) -> Place:
     document = index.documents[row.document]
     line = line_number(document.text, row.start)
-    return Place(_words(index, row), document.name, line, _section_name(index, _section(index, row)))
+    return Place(index.plain_text(row), document.name, line, _section_name(index, _section(index, row)))
 
 
 def _chunks_by_start(index: Index) -> dict[tuple[str, int], Chunk]:

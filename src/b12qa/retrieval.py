@@ -24,17 +24,12 @@ from b12qa.errors import QueryError
 from b12qa.exported import exported_encoder
 from b12qa.index import Index, all_cosines, always_compared, check_model, open_index
 from b12qa.lexical import IntVector, Moments, Scores, Vocabulary, query_terms, terms
-from b12qa.markdown import plain_text
 from b12qa.nearest import CANDIDATES
 from b12qa.records import (
-    Chunk,
-    Document,
-    Excerpt,
     OpenQuestion,
     ScoredChunk,
     SearchResults,
     SectionReference,
-    Sentence,
     Span,
 )
 from b12qa.shortcuts import Store
@@ -426,16 +421,12 @@ class Retriever:
     def _rows(self, document: int) -> _Rows:
         return self._rows_by_document[document]
 
-    def _plain(self, row: Chunk | Sentence) -> str:
-        document = self.index.documents[row.document]
-        return plain_text(document.text, row.start, row.end, document.markup)
-
     # From rows to what is shown.
 
     def _scored(self, chunk_row: int, sentence_row: int, score: float, rank: int) -> ScoredChunk:
         chunk, sentence = self.index.chunks[chunk_row], self.index.sentences[sentence_row]
         document = self.index.documents[chunk.document]
-        body = _excerpt(document, Span(chunk.start, chunk.end))
+        body = document.excerpt(Span(chunk.start, chunk.end))
         return ScoredChunk(
             text=body.text,
             start=body.start,
@@ -446,7 +437,7 @@ class Retriever:
             section_path=document.sections[chunk.section].path,
             kind=chunk.kind,
             highlights=(Span(sentence.start, sentence.end),),
-            context=tuple(_excerpt(document, span) for span in chunk.context),
+            context=tuple(document.excerpt(span) for span in chunk.context),
             score=score,
             rank=rank,
         )
@@ -497,7 +488,3 @@ def _standardized(scores: Scores, moments: Moments | None = None) -> Scores:
     centred: Scores = scores - (scores.mean() if moments is None else np.float32(moments.mean))
     spread = float(np.sqrt(centred @ centred / len(centred))) if moments is None else moments.spread
     return centred / spread if spread > 0 else centred
-
-
-def _excerpt(document: Document, span: Span) -> Excerpt:
-    return Excerpt(document.text[span.start : span.end], span.start, span.end, document.markup.within(*span))

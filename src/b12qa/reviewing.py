@@ -20,7 +20,7 @@ from b12qa.corpus import Problem
 from b12qa.embedding import RememberingEncoder
 from b12qa.evaluation import PlainDocument, QuestionRow, gold_words
 from b12qa.index import Index
-from b12qa.markdown import plain_text
+from b12qa.markdown import one_line, plain_text_of
 from b12qa.records import Answer, Chunk, Document, Outcome, Sentence
 from b12qa.retrieval import Retriever
 
@@ -231,11 +231,11 @@ class _Shown:
 
 def _shown(assistant: Assistant, answer: Answer) -> _Shown:
     documents = {document.name: document for document in assistant.documents}
-    words = [_plain(documents[quote.document], quote.start, quote.end) for quote in answer.found]
+    words = [one_line(plain_text_of(documents[quote.document], quote)) for quote in answer.found]
     if not words:
         return _Shown(Seen(answer.outcome, (), "", ""), frozenset())
     first = answer.found[0]
-    highlights = [_plain(documents[first.document], *span) for span in first.highlights]
+    highlights = [one_line(plain_text_of(documents[first.document], span)) for span in first.highlights]
     seen = Seen(answer.outcome, first.section_path, words[0], " ".join(highlights))
     return _Shown(seen, frozenset(words))
 
@@ -278,15 +278,7 @@ def _is_right(expected: Expected, shown: _Shown, holding: Callable[[str], set[st
 
 
 def _words(index: Index, row: Chunk | Sentence) -> str:
-    return _plain(index.documents[row.document], row.start, row.end)
-
-
-def _plain(document: Document, start: int, end: int) -> str:
-    return _one_line(plain_text(document.text, start, end, document.markup))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return one_line(index.plain_text(row))
 
 
 # What an editor reads.

@@ -6,8 +6,10 @@ written: `no` is Norwegian and not false, `2025-03-01` ten characters and not a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, TypeGuard
 
 from b12qa.errors import YamlError
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 # Nothing of ours is deeper than five; composing calls itself at every depth, until the process crashes.
 _MAX_DEPTH = 20
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,31 @@ def number_of(text: Line, name: str, file: str) -> int:
     if not text.text.removeprefix("-").isdecimal():
         raise YamlError(file, text.line, f"expected a number as {name}, got {text.text!r}")
     return int(text.text)
+
+
+def truth_of(text: Line, name: str, file: str) -> bool:
+    """Whether a text is true, and not false.
+
+    Args:
+        name: what is true or false, for the message.
+
+    Raises:
+        YamlError: it is neither.
+    """
+    if text.text not in ("true", "false"):
+        raise YamlError(file, text.line, f"expected {name} to be true or false, got {text.text!r}")
+    return text.text == "true"
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a day of the calendar, YYYY-MM-DD."""
+    if not _DAY.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def texts_by_number(node: yaml.Node | None, what: str, file: str) -> Iterator[tuple[Line, int]]:
