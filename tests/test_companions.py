@@ -270,7 +270,22 @@ def test_max_quotes_counts_the_quotes_that_were_found(small: Assistant) -> None:
 def test_a_search_ranks_as_if_there_were_no_notes(small: Assistant) -> None:
     first = small.search("tea heals")[0]
     assert first.text == "Tea heals. Tea is old."
-    assert not hasattr(first, "notes")
+
+
+def test_what_a_search_finds_carries_its_notes_on_every_surface(small: Assistant) -> None:
+    index = small.retriever.index
+    noted_sentences = {n.sentence: n.note for n in index.notes}
+    results = small.search("tea")
+    on_any = 0
+    for result in results:
+        rows = rows_in(index, 0, result.start, result.end)
+        expected = [noted_sentences[row] for row in rows if row in noted_sentences]
+        assert list(result.notes) == expected
+        on_any += len(expected)
+        assert all(note.text in str(result) and note.text not in result.text for note in expected)
+        assert result._repr_html_().count('role="note"') == (1 if expected else 0)
+    assert on_any
+    assert rendering.results_html(results).count('role="note"') == sum(bool(r.notes) for r in results)
 
 
 def test_json_carries_roles_and_notes(small: Assistant) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from b12qa import caution, safety
-from b12qa.companions import Composition, compose, rows_of_warnings, wants_warnings
+from b12qa.companions import Composition, compose, rows_of_warnings, wants_warnings, with_notes
 from b12qa.conversation import Query, to_query
 from b12qa.corpus import read_corpus, unread_corpus
 from b12qa.embedding import RememberingEncoder, find_model, load_encoder
@@ -140,9 +140,12 @@ class Assistant:
         return self.retriever.index.documents
 
     def search(self, question: str, history: Sequence[str] = (), top_k: int | None = None) -> SearchResults:
-        """What `ask` ranks, before it decides the outcome. Arguments as there; `top_k` passages."""
+        """What `ask` ranks, before it decides the outcome, with the notes on it.
+
+        Arguments as there; `top_k` passages.
+        """
         ranking, _ = self._rank(self._query(question, history))
-        return self.retriever.results(ranking, top_k)
+        return with_notes(self.retriever.index, self.retriever.results(ranking, top_k))
 
     def ask(
         self,

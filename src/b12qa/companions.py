@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from b12qa.fairness import leaned_on, quote_sentences, rows_in
 from b12qa.index import Index
-from b12qa.records import EditorNote, NotedSentence, Quote, QuoteRole, Span
+from b12qa.records import EditorNote, NotedSentence, Passage, Quote, QuoteRole, SearchResults, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,14 @@ def compose(
     return Composition(company.complete([*first_ones, *answers[:1], *left, *answers[1:]]), held_back)
 
 
+def with_notes(index: Index, results: SearchResults) -> SearchResults:
+    """Search results, each with the notes on the sentences that it shows."""
+    if not index.notes:
+        return results
+    company = _Company(index)
+    return SearchResults(replace(result, notes=company.notes_on(result)) for result in results)
+
+
 def wants_warnings(index: Index, quotes: Iterable[Quote]) -> bool:
     """Whether quotes show a sentence that may only be shown together with warnings, and none of these."""
     if not index.notes:
@@ -88,9 +96,9 @@ class _Company:
         """The noted ones among the highlighted sentences."""
         return [self.noted[row] for row in self._rows(quote, quote.highlights) if row in self.noted]
 
-    def shown(self, quote: Quote) -> list[int]:
-        """The sentences that a quote shows, at least in part, those above it included."""
-        return self._rows(quote, [Span(part.start, part.end) for part in (*quote.context, quote)])
+    def shown(self, passage: Passage) -> list[int]:
+        """The sentences that a passage shows, at least in part, those above it included."""
+        return self._rows(passage, [Span(part.start, part.end) for part in (*passage.context, passage)])
 
     def is_barred(self, quote: Quote) -> bool:
         return any(noted.barred for noted in self.highlighted(quote))
@@ -124,7 +132,7 @@ class _Company:
                 rows = [row for partner in brought for row in self.shown(partner)]
                 seen.update(rows)
                 brought = self._cut(self._missing(rows, seen))
-        return tuple(replace(quote, notes=self._notes(quote)) for quote in complete)
+        return tuple(replace(quote, notes=self.notes_on(quote)) for quote in complete)
 
     def _missing(self, rows: Sequence[int], seen: set[int]) -> list[int]:
         """The partners of some sentences, and their partners in turn, as far as they have not been seen."""
@@ -154,9 +162,9 @@ class _Company:
         runs.sort(key=lambda run: min(order.index(row) for row in run))
         return [quote_sentences(self.index, run, QuoteRole.PARTNER) for run in runs]
 
-    def _notes(self, quote: Quote) -> tuple[EditorNote, ...]:
-        return tuple(self.noted[row].note for row in self.shown(quote) if row in self.noted)
+    def notes_on(self, passage: Passage) -> tuple[EditorNote, ...]:
+        return tuple(self.noted[row].note for row in self.shown(passage) if row in self.noted)
 
-    def _rows(self, quote: Quote, spans: Iterable[Span]) -> list[int]:
-        number = self.numbers[quote.document]
+    def _rows(self, passage: Passage, spans: Iterable[Span]) -> list[int]:
+        number = self.numbers[passage.document]
         return sorted({row for start, end in spans for row in rows_in(self.index, number, start, end)})

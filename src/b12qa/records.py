@@ -234,6 +234,7 @@ class Passage(Excerpt):
     kind: BlockKind = BlockKind.PARAGRAPH
     highlights: tuple[Span, ...] = ()  # offsets in the document: the sentence found, then what it leans on
     context: tuple[Excerpt, ...] = ()  # shown above it: lead-in of a list, header of a table
+    notes: tuple[EditorNote, ...] = ()  # on sentences that it shows, in reading order
 
     def _repr_html_(self) -> str:
         from b12qa import rendering
@@ -251,7 +252,6 @@ class Quote(Passage):
     """A passage shown to the reader: as an answer, as related to one, or because another needs it."""
 
     role: QuoteRole = QuoteRole.ANSWER
-    notes: tuple[EditorNote, ...] = ()  # on sentences that it shows, in reading order
     also_answers: bool = False  # a warning that was found for the question itself
 
     def _repr_html_(self) -> str:
@@ -272,7 +272,15 @@ class ScoredChunk(Passage):
     score: float = 0.0  # of its best sentence; higher is better, comparable within one search only
     rank: int = 0  # from 1
 
-    __str__ = Passage.__str__
+    def _repr_html_(self) -> str:
+        from b12qa import rendering
+
+        return rendering.noted_html(self)
+
+    def __str__(self) -> str:
+        from b12qa import rendering
+
+        return rendering.noted_text(self)
 
 
 class SearchResults(tuple[ScoredChunk, ...]):

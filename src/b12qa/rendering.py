@@ -182,7 +182,7 @@ def care_html(card: CareCard, page: Surroundings = NOWHERE) -> str:
 
 def results_html(results: Sequence[ScoredChunk]) -> str:
     """Search results as an ordered list with their scores."""
-    items = (f"<li><small>score {result.score:.3f}</small>{passage_html(result)}</li>" for result in results)
+    items = (f"<li><small>score {result.score:.3f}</small>{noted_html(result)}</li>" for result in results)
     return f'<ol class="b12qa results">{"".join(items)}</ol>{notice_html(safety.disclaimer())}'
 
 
@@ -217,23 +217,24 @@ def passage_html(passage: Passage, page: Surroundings = NOWHERE) -> str:
     )
 
 
+def noted_html(passage: Passage, page: Surroundings = NOWHERE) -> str:
+    """A passage with the notes on it around it, none inside its figure."""
+    above, below = notes_around(passage)
+    return f"{_notes_html(above, page)}{passage_html(passage, page)}{_notes_html(below, page)}"
+
+
 def quote_html(quote: Quote, page: Surroundings = NOWHERE, *, found_behind: bool = False) -> str:
     """A quote with our words around it: why it is there, and the notes on it, none inside its figure.
 
     Args:
         found_behind: only quotes that were not found stand before it, so that it is said that this one was.
     """
-    figure = passage_html(quote, page)
     label = FOUND if found_behind else ROLE_WORDS.get(quote.role, "")
     if not quote.notes and not label:
-        return figure
-    above, below = notes_around(quote)
+        return passage_html(quote, page)
     role = said_html(page, label, "p", "role") if label else ""
     found = " found" if quote.also_answers or found_behind else ""
-    return (
-        f'<div class="noted {quote.role}{found}">{role}{_notes_html(above, page)}{figure}'
-        f"{_notes_html(below, page)}</div>"
-    )
+    return f'<div class="noted {quote.role}{found}">{role}{noted_html(quote, page)}</div>'
 
 
 def _found_behind_others(quotes: Sequence[Quote]) -> Quote | None:
@@ -552,7 +553,7 @@ def answer_text(answer: Answer) -> str:
 
 def results_text(results: Sequence[ScoredChunk]) -> str:
     """Search results for a terminal."""
-    found = [f"{r.rank}. score {r.score:.3f}\n{passage_text(r)}" for r in results]
+    found = [f"{r.rank}. score {r.score:.3f}\n{noted_text(r)}" for r in results]
     return "\n\n".join([*found, safety.DISCLAIMER])
 
 
@@ -565,21 +566,26 @@ def passage_text(passage: Passage) -> str:
 
 def quote_text(quote: Quote) -> str:
     """A quote with the notes on it for a terminal, to be copied as one piece."""
-    above, below = notes_around(quote)
     role = [f"{ROLE_WORDS[quote.role]}:"] if quote.role in ROLE_WORDS else []
-    return "\n".join([*role, *map(_note_text, above), passage_text(quote), *map(_note_text, below)])
+    return "\n".join([*role, noted_text(quote)])
+
+
+def noted_text(passage: Passage) -> str:
+    """A passage with the notes on it for a terminal."""
+    above, below = notes_around(passage)
+    return "\n".join([*map(_note_text, above), passage_text(passage), *map(_note_text, below)])
 
 
 def _note_text(named: tuple[str, EditorNote]) -> str:
     return f"[{NOTE_HEADING}] {note_words(*named)} ({note_source(named[1])})"
 
 
-def notes_around(quote: Quote) -> tuple[list[tuple[str, EditorNote]], list[tuple[str, EditorNote]]]:
-    """The notes to read before a quote and those to read after it, each with the words it is about.
+def notes_around(passage: Passage) -> tuple[list[tuple[str, EditorNote]], list[tuple[str, EditorNote]]]:
+    """The notes to read before a passage and those to read after it, each with the words it is about.
 
-    The words are the first of the sentence; empty if the quote shows nothing else.
+    The words are the first of the sentence; empty if the passage shows nothing else.
     """
-    named = [(_named_sentence(quote, note), note) for note in quote.notes]
+    named = [(_named_sentence(passage, note), note) for note in passage.notes]
     above = [one for one in named if one[1].kind in KINDS_ABOVE]
     return above, [one for one in named if one not in above]
 
@@ -595,10 +601,10 @@ def note_source(note: EditorNote) -> str:
     return f"Source: {note.source} · {reviewed[:1].upper()}{reviewed[1:]}"
 
 
-def _named_sentence(quote: Quote, note: EditorNote) -> str:
-    shown = next(e for e in (quote, *quote.context) if e.start < note.end and note.start < e.end)
+def _named_sentence(passage: Passage, note: EditorNote) -> str:
+    shown = next(e for e in (passage, *passage.context) if e.start < note.end and note.start < e.end)
     span = Span(max(note.start, shown.start), min(note.end, shown.end))
-    if not quote.context and span == (quote.start, quote.end):
+    if not passage.context and span == (passage.start, passage.end):
         return ""
     words = plain(_within(shown, span)).split()
     cut = " ".join(words[:WORDS_THAT_NAME_A_SENTENCE])
