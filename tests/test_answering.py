@@ -504,3 +504,30 @@ def test_a_reason_that_names_only_what_the_article_names_needs_the_same_question
     near = OpenQuestion("How much retinol is in liver?", 0, 0, "does not mention vitamin A")
     asked = set(terms("which vitamin is it?"))
     assert reason_for(asked, [(near, 0.59)], KNOWN) == ""
+
+
+@pytest.mark.parametrize(
+    ("question", "history", "message"),
+    [
+        (None, [], "Expected a text as question, got NoneType"),
+        (b"tea", [], "Expected a text as question, got bytes"),
+        ("is that dangerous?", "I have chest pain", r"got one text\. Write history=\[\.\.\.\]"),
+        ("is that dangerous?", None, "Expected a list of earlier questions as history, got NoneType"),
+        ("is that dangerous?", ["tea", 3], "Expected texts in the history, got int"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_words(
+    tea: Assistant, question: Any, history: Any, message: str
+) -> None:
+    for asked in (tea.ask, tea.search):
+        with pytest.raises(QueryError, match=message):
+            asked(question, history)
+
+
+def test_a_history_may_be_anything_that_gives_texts(tea: Assistant) -> None:
+    answer = tea.ask("is that dangerous?", (text for text in ["I have chest pain"]))
+    assert answer.outcome is Outcome.URGENT
+
+
+def test_an_assistant_fits_on_one_line(tea: Assistant) -> None:
+    assert len(repr(tea)) < 500

@@ -282,3 +282,38 @@ def test_a_document_without_a_heading_is_called_by_its_name() -> None:
 def test_checking_one_file_needs_no_model(folder: Path) -> None:
     (folder / "tea.md").write_text("# Tea\n")
     assert [problem.line for problem in check_source(read_source(folder / "tea.md"))] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "name", ["coffee.notes.yaml", "tea.notes.yml", "tea.note.yaml", "Tea.questions.yaml"]
+)
+def test_a_file_that_belongs_to_no_document_is_refused_and_not_passed_over(folder: Path, name: str) -> None:
+    (folder / "tea.md").write_text(SMALL_TEXT)
+    (folder / "tea.synonyms.yaml").write_text("- [tea, char]\n")
+    read_corpus(folder)
+    (folder / name).write_text("notes: []\n")
+    said = f"{name}:1: error: belongs to no document: expected NAME.notes.yaml or "
+    assert any(str(problem).startswith(said) for problem in check_corpus(read_sources(folder)))
+    with pytest.raises(CorpusError, match=r"with a document's name such as tea\. Rename it"):
+        read_corpus(folder)
+
+
+def test_what_is_hidden_is_no_document(folder: Path) -> None:
+    for name in ("tea.md", "._tea.md", ".~lock.tea.md", "._tea.notes.yaml"):
+        (folder / name).write_text(SMALL_TEXT)
+    assert [path.name for path in document_files(folder)] == ["tea.md"]
+    assert read_corpus(folder).documents[0].name == "tea"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("---\nDraft: true\n---\n# Tea\n\nGreen.\n", "expected 'draft' in small letters, got 'Draft'"),
+        ("\n---\ntitle: Tea\ndraft: true\n---\n# Tea\n\nGreen.\n", "begins on the first line"),
+        ("---\ntitle: Tea\ndraft: true\n# Tea\n\nGreen.\n", "ends with a line ---"),
+    ],
+)
+def test_a_draft_is_not_published_by_a_slip(folder: Path, text: str, message: str) -> None:
+    (folder / "tea.md").write_text(text)
+    with pytest.raises(CorpusError, match=message):
+        read_corpus(folder)

@@ -122,13 +122,20 @@ def test_front_matter_of_the_wrong_form_is_refused_by_line(tmp_path: Path, lines
         (
             "---\ntitle: Tea\n\nGreen.\n",
             [
+                "tea.md:1: error: front matter that begins on the first line with --- and ends with a line --- "
+                "was expected"
+            ],
+        ),
+        (
+            "---\n\nGreen.\n",
+            [
                 "tea.md:1: warning: a rule and not front matter, which begins with a key such as "
                 "'title: words' on the next line and ends with a line ---"
             ],
         ),
         ("***\n\nGreen.\n\n---\n", []),
     ],
-    ids=["sound", "unknown keys", "another language", "a draft", "never closed", "rules"],
+    ids=["sound", "unknown keys", "another language", "a draft", "never closed", "a rule", "rules"],
 )
 def test_check_warns_of_what_an_editor_should_look_at(tmp_path: Path, text: str, expected: list[str]) -> None:
     assert problems_of(tmp_path, text) == expected

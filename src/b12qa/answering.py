@@ -144,6 +144,7 @@ class Assistant:
 
         Arguments as there; `top_k` passages.
         """
+        question, history = _typed(question, history)
         ranking, _ = self._rank(self._query(question, history))
         return with_notes(self.retriever.index, self.retriever.results(ranking, top_k))
 
@@ -162,12 +163,12 @@ class Assistant:
         Args:
             question: as typed, of any length.
             history: the user's earlier questions, oldest first.
-            max_quotes: at most so many quotes, from 1.
+            max_quotes: at most so many quotes that were found, from 1; warnings and partners come on top.
             literal: search the question as it was typed, without the conversation and without mending
                 its spelling. Red flags are met all the same, in the whole conversation.
 
         Raises:
-            QueryError: max_quotes is below 1.
+            QueryError: max_quotes is below 1, the question is no text, or the history no list of texts.
             DamagedIndexError: a passage is no longer a slice of its document.
         """
         return self.ask_with_more(question, history, max_quotes, literal=literal)[0]
@@ -187,8 +188,7 @@ class Assistant:
         """
         if max_quotes < 1:
             raise QueryError(f"Expected at least 1 for max_quotes, got {max_quotes}.")
-        # A terminal passes bytes that are no UTF-8 on as half characters, which nothing can write out.
-        question = question.encode("utf-8", "replace").decode("utf-8")
+        question, history = _typed(question, history)
         card, about = safety.care_card_and_about(question, history)
         care = [] if card is None else [safety.care_notice(card)]
         if card is not None and card.level in safety.BEFORE_ANY_QUOTE:
@@ -377,6 +377,26 @@ class Assistant:
 
 
 load = Assistant.load
+
+
+def _typed(question: str, history: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+    """A question and what was said before, as texts that can be written out.
+
+    Raises:
+        QueryError: they are something else. A text as history would be read letter by letter, and a red
+            flag in it missed.
+    """
+    if not isinstance(question, str):
+        raise QueryError(f"Expected a text as question, got {type(question).__name__}.")
+    if isinstance(history, str) or not isinstance(history, Iterable):
+        got = "one text" if isinstance(history, str) else type(history).__name__
+        raise QueryError(f"Expected a list of earlier questions as history, got {got}. Write history=[...].")
+    earlier = tuple(history)
+    for text in earlier:
+        if not isinstance(text, str):
+            raise QueryError(f"Expected texts in the history, got {type(text).__name__}.")
+    # A terminal passes bytes that are no UTF-8 on as half characters, which nothing can write out.
+    return question.encode("utf-8", "replace").decode("utf-8"), earlier
 
 
 class _Found(NamedTuple):

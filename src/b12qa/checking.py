@@ -14,6 +14,7 @@ from b12qa.corpus import (
     Problem,
     Severity,
     Sources,
+    check_astray,
     check_source,
     check_titles,
     make_corpus,
@@ -45,6 +46,7 @@ def check_corpus(sources: Sources, model: str | None = None) -> list[Problem]:
                 found.append(Problem(Severity.WARNING, source.file, line, message))
         problems += sorted(found, key=lambda problem: (problem.line, problem.message))
     problems += check_titles(sources)
+    problems += check_astray(sources)
     if not any(problem.severity is Severity.ERROR for problem in problems):
         with suppress(EmptyCorpusError):  # a document without text has been reported above
             corpus = make_corpus(sources)

@@ -18,7 +18,10 @@ from b12qa.records import About, Document
 NOT_DOCUMENTS = {"readme.md"}
 # Kinds of files that editors keep beside NAME.md, as NAME.KIND.yaml.
 BESIDE = ("notes", "questions", "synonyms")
+# So many characters at the beginning are looked at for front matter that is not where it should be.
+MAX_FRONT_MATTER_LOOKED_AT = 2000
 _THEMATIC_BREAK = re.compile(r"\ufeff?---[ \t]*(?:[\r\n]|$)")
+_MEANT_TO_BELONG = re.compile(r"[^.].*\.(?:notes?|questions?|synonyms?)\.ya?ml", re.IGNORECASE)
 
 
 class Severity(StrEnum):
@@ -79,7 +82,7 @@ def _path_words(path: Sequence[str]) -> str:
 
 
 def document_files(corpus_dir: Path) -> list[Path]:
-    """The Markdown files of a corpus folder, by name; its README is not one of them.
+    """The Markdown files of a corpus folder, by name; its README is not one of them, nor what is hidden.
 
     Raises:
         EmptyCorpusError: the folder does not exist or holds no Markdown file.
@@ -93,7 +96,10 @@ def document_files(corpus_dir: Path) -> list[Path]:
     files = sorted(
         path
         for path in corpus_dir.iterdir()
-        if path.suffix.lower() == ".md" and path.is_file() and path.name.lower() not in NOT_DOCUMENTS
+        if path.suffix.lower() == ".md"
+        and path.is_file()
+        and path.name.lower() not in NOT_DOCUMENTS
+        and not path.name.startswith(".")
     )
     if not files:
         raise EmptyCorpusError(
@@ -124,6 +130,7 @@ class Sources:
     folder: Path
     files: tuple[Source, ...]
     beside: Mapping[str, bytes]  # files that belong to a document, by file name
+    astray: tuple[str, ...] = ()  # names of files that are meant to and belong to none
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +173,10 @@ def read_sources(corpus_dir: Path) -> Sources:
     """
     files = tuple(read_source(path) for path in document_files(corpus_dir))
     beside = _files_beside(corpus_dir, (Path(source.file).stem for source in files if not source.draft))
-    return Sources(corpus_dir, files, {path.name: path.read_bytes() for path in beside})
+    belong = {f"{Path(source.file).stem}.{kind}.yaml" for source in files for kind in BESIDE}
+    meant = (path.name for path in corpus_dir.iterdir() if _MEANT_TO_BELONG.fullmatch(path.name))
+    astray = tuple(sorted(set(meant) - belong))
+    return Sources(corpus_dir, files, {path.name: path.read_bytes() for path in beside}, astray)
 
 
 def check_unchanged(corpus: Corpus) -> None:
@@ -191,8 +201,11 @@ def make_corpus(sources: Sources) -> Corpus:
 
     Raises:
         EmptyCorpusError: there is nothing to quote.
-        CorpusError: a document is not UTF-8, holds a NUL character or has broken front matter.
+        CorpusError: a document is not UTF-8, holds a NUL character or has broken front matter, or a file
+            of notes, questions or synonyms belongs to no document.
     """
+    for problem in check_astray(sources):
+        raise CorpusError(f"{problem}. Rename it, or take it away, then run: b12qa build")
     documents = [(source, _sound(source)) for source in sources.files]
     kept = tuple(document for source, document in documents if not source.draft)
     drafts = tuple(source.file for source in sources.files if source.draft)
@@ -225,6 +238,8 @@ def read_source(path: Path) -> Source:
         problem = Problem(Severity.ERROR, path.name, error.line, f"front matter: {error.found}")
         return Source(path.name, None, False, (*problems, problem))
     problems += _front_matter_problems(path.name, text, found)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        return Source(path.name, None, False, tuple(problems))
     return Source(path.name, _document(path.stem, text, found.about), found.draft, tuple(problems))
 
 
@@ -271,6 +286,15 @@ def check_source(source: Source) -> list[Problem]:
     return sorted(problems, key=lambda problem: (problem.line, problem.message))
 
 
+def check_astray(sources: Sources) -> Iterator[Problem]:
+    """Files of notes, questions or synonyms without a document, which would be lost without a word."""
+    names = " or ".join(Path(source.file).stem for source in sources.files[:3])
+    for file in sources.astray:
+        expected = " or ".join(f"NAME.{kind}.yaml" for kind in BESIDE)
+        message = f"belongs to no document: expected {expected}, with a document's name such as {names}"
+        yield Problem(Severity.ERROR, file, 1, message)
+
+
 def check_titles(sources: Sources) -> Iterator[Problem]:
     """Documents that a citation could not tell apart."""
     seen: dict[str, str] = {}
@@ -285,7 +309,10 @@ def check_titles(sources: Sources) -> Iterator[Problem]:
 
 
 def _front_matter_problems(file: str, text: str, found: FrontMatter) -> Iterator[Problem]:
-    if not found.lines and _THEMATIC_BREAK.match(text):
+    if not found.lines and _is_meant_as_front_matter(text):
+        message = "front matter that begins on the first line with --- and ends with a line --- was expected"
+        yield Problem(Severity.ERROR, file, 1, message)
+    elif not found.lines and _THEMATIC_BREAK.match(text):
         message = (
             "a rule and not front matter, which begins with a key such as 'title: words' on the next line "
             "and ends with a line ---"
@@ -314,6 +341,15 @@ def _front_matter_problems(file: str, text: str, found: FrontMatter) -> Iterator
             found.lines["draft"],
             "a draft, left out of the index: read it, then take this line out",
         )
+
+
+def _is_meant_as_front_matter(text: str) -> bool:
+    """Whether lines at the beginning are no words of the article, wherever they begin and end."""
+    first, *lines = text[:MAX_FRONT_MATTER_LOOKED_AT].lstrip("\ufeff\r\n\t ").splitlines() or [""]
+    keys = {
+        key.strip().lower() for key, colon, _ in (line.partition(":") for line in lines[: len(KEYS)]) if colon
+    }
+    return first.rstrip() == "---" and not keys.isdisjoint(KEYS)
 
 
 def _files_beside(corpus_dir: Path, names: Iterable[str]) -> list[Path]:

@@ -50,6 +50,11 @@ def read_front_matter(text: str, file: str) -> FrontMatter:
     if not is_mapping(node):
         raise YamlError(file, 2, f"expected lines such as 'title: words' here, got {kind_of(node)}")
     values = entries(node, file)
+    for key in values:
+        if key.text not in KEYS and key.text.lower() in KEYS:
+            raise YamlError(
+                file, key.line, f"expected {key.text.lower()!r} in small letters, got {key.text!r}"
+            )
     known = {key.text: text_of(value, file) for key, value in values.items() if key.text in KEYS}
     draft = "draft" in known and truth_of(known.pop("draft"), "draft", file)
     if "reviewed" in known:
