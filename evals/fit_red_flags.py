@@ -29,24 +29,18 @@ import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from b12qa import redflags
 from b12qa.chunking import chunk_documents
+from b12qa.clauses import FRAMES
 from b12qa.corpus import read_corpus
+from b12qa.disguise import normalized
+from b12qa.flag_rules import LEAST, OF_WORD, RULES_FILE, SHORT, START
+from b12qa.known_words import COMMON_RANK
 from b12qa.lexical import english_ranks
 from b12qa.markdown import plain_text
+from b12qa.matching import key_of
 from b12qa.questions import read_banks
 from b12qa.records import CareLevel
-from b12qa.redflags import (
-    LEAST,
-    OF_WORD,
-    RULES_FILE,
-    SHORT,
-    START,
-    RedFlags,
-    load_red_flags,
-    normalized,
-    read_red_flags,
-)
+from b12qa.redflags import RedFlags, listed_in_parts, load_red_flags, read_red_flags
 from b12qa.wording import ALWAYS, MIN_LENGTH, WORDING_FILE, wordings_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -178,10 +172,8 @@ def vocabulary(known: Sequence[Message]) -> list[str]:
     forms: dict[str, Counter[str]] = defaultdict(Counter)
     for message in known:
         for word in set(re.findall(r"[a-z]+", normalized(message.text))):
-            if ranks.get(word, redflags.COMMON_RANK) < redflags.COMMON_RANK and (
-                len(word) > 1 or word == "i"
-            ):
-                forms[redflags._key(word)][word] += message.origin not in NOT_COUNTED
+            if ranks.get(word, COMMON_RANK) < COMMON_RANK and (len(word) > 1 or word == "i"):
+                forms[key_of(word)][word] += message.origin not in NOT_COUNTED
     return [form.most_common(1)[0][0] for form in forms.values() if form.total() >= SEEN_AT_LEAST]
 
 
@@ -196,9 +188,9 @@ def rules_with(words: Sequence[str]) -> RedFlags:
 
 def parts(message: str, rules: RedFlags) -> list[set[str]]:
     """What has points in each two neighbouring parts of a message."""
-    words = redflags._read(message, rules)
-    listed = [set(part) for part in redflags._listed_in_parts(words, _Every())] or [{SHORT}]
-    anywhere = {ANYWHERE + name for name in words.hits if name in redflags._FRAMES}
+    words = rules.reader.read(message)
+    listed = [set(part) for part in listed_in_parts(words, _Every())] or [{SHORT}]
+    anywhere = {ANYWHERE + name for name in words.hits if name in FRAMES}
     together = listed if len(listed) == 1 else [a | b for a, b in pairwise(listed)]
     return [part | anywhere for part in together]
 
@@ -273,8 +265,8 @@ def sections(points: dict[str, int]) -> str:
 
 def fit_wording(known: Sequence[Message]) -> dict[str, int]:
     """Points by word and pair of words."""
-    rules = load_red_flags()
-    found = [wordings_of(redflags._read(message.text, rules)) for message in known]
+    read = load_red_flags().reader.read
+    found = [wordings_of(read(message.text)) for message in known]
     counts = Counter(wording for of_message, _ in found for wording in of_message)
     names = sorted(
         name for name, n in counts.items() if n >= WORDING_SEEN_AT_LEAST and _is_words_and_signs(name)

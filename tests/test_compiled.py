@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from b12qa import compiled, redflags, treatment
+from b12qa import compiled, flag_rules, treatment
 from b12qa.compiled import kept
 
 RULES = {"words": ["chest pain", "Kribbeln"], "points": {"start": -3}}
@@ -117,12 +117,12 @@ def test_another_text_another_code_and_another_version_have_other_keys(
     assert compiled._key(b"near: [a]") in keys
 
 
-@pytest.mark.parametrize(("file", "module"), [("red-flags.yaml", redflags), ("treatment.yaml", treatment)])
+@pytest.mark.parametrize(("file", "module"), [("red-flags.yaml", flag_rules), ("treatment.yaml", treatment)])
 def test_rules_are_kept_beside_their_file_or_where_python_is_told(
     file: str, module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.pycache_prefix", str(tmp_path))
-    first = compiled.rules(file, module._plain)
+    first = compiled.rules(file, module.plain_rules)
     (written,) = tmp_path.rglob("*.json")
     assert written.name.startswith(file.removesuffix(".yaml"))
     assert compiled.rules(file, Reader("read again")) == first

@@ -122,8 +122,8 @@ def test_front_matter_of_the_wrong_form_is_refused_by_line(tmp_path: Path, lines
         (
             "---\ntitle: Tea\n\nGreen.\n",
             [
-                "tea.md:1: error: front matter that begins on the first line with --- and ends with a line --- "
-                "was expected"
+                "tea.md:1: error: front matter that begins on the first line with --- and ends with a line "
+                "--- was expected"
             ],
         ),
         (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
+from b12qa.flag_rules import load_flag_rules
 from b12qa.misspelt import Speller, _letters_apart, _shortened, may_be_meant
-from b12qa.redflags import load_red_flags
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
@@ -31,7 +31,7 @@ def by_comparing_all(typed: str, words: tuple[str, ...]) -> tuple[str, ...]:
 
 def test_the_nearest_words_are_those_that_comparing_with_all_finds() -> None:
     chance = random.Random(12)
-    words = tuple(sorted(chance.sample(load_red_flags().speller.words, 400)))
+    words = tuple(sorted(chance.sample(load_flag_rules().known.speller.words, 400)))
     speller = Speller.of(words)
     found = 0
     for word in words:

@@ -10,23 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import FIXTURES, PROPERTY
 
+from b12qa.clauses import FRAMES
+from b12qa.disguise import _made_latin, normalized
 from b12qa.errors import YamlError
+from b12qa.flag_rules import RULES_FILE, Concept, Mention
+from b12qa.mentions import counts, matches
 from b12qa.records import CareLevel
-from b12qa.redflags import (
-    _FRAMES,
-    RULES_FILE,
-    Concept,
-    Mention,
-    _all_points,
-    _counts,
-    _flagged,
-    _made_latin,
-    _matches,
-    _read,
-    load_red_flags,
-    normalized,
-    read_red_flags,
-)
+from b12qa.redflags import flagged, load_red_flags, points_in, read_red_flags
 
 FLAGS = load_red_flags()
 CONCEPTS = {concept.id: concept for concept in FLAGS.concepts}
@@ -61,8 +51,8 @@ def test_every_example_of_a_concept_does_what_the_file_says(concept: Concept) ->
 
 
 def test_a_question_for_who_is_speaking_is_told_from_one_about_doctors() -> None:
-    assert [text for text in FLAGS.about.match if not FLAGS.asks_who(text)] == []
-    assert [text for text in FLAGS.about.no_match if FLAGS.asks_who(text)] == []
+    assert [text for text in FLAGS.rules.about.match if not FLAGS.asks_who(text)] == []
+    assert [text for text in FLAGS.rules.about.no_match if FLAGS.asks_who(text)] == []
 
 
 def test_every_concept_of_the_contract_has_rules() -> None:
@@ -83,7 +73,7 @@ def test_every_list_of_words_is_used() -> None:
         for found in re.findall(r"(?:near|order|unless|unless usual): \[(.*?)\]", concepts)
         for name in found.split(", ")
     }
-    used |= set(re.findall(r"<(\w+)>", words)) | set(_FRAMES) | set(re.findall(r"^  (\w+):", points, re.M))
+    used |= set(re.findall(r"<(\w+)>", words)) | FRAMES | set(re.findall(r"^  (\w+):", points, re.M))
     assert set(re.findall(r"^  (\w+): \[", words, re.MULTILINE)) - used == set()
 
 
@@ -298,6 +288,13 @@ def test_case_and_unseen_characters_change_nothing(flag: str, data: st.DataObjec
     assert found_id("".join(drawn)) == found_id(flag)
 
 
+def test_no_word_of_a_message_stays_in_memory_that_is_not_everybodys() -> None:
+    FLAGS.find("I am Xanthippe, 07700900123, my ch3st hurtz and thechestpain")
+    known = FLAGS.rules.known
+    assert {"my", "i"} <= FLAGS.reader.met.keys()
+    assert [token for token in FLAGS.reader.met if not (token in known.words or token in known.common)] == []
+
+
 @given(st.text() | st.text("aÀ\u0301ﬁЕ’ \u200bKß"))
 def test_normalizing_part_by_part_is_normalizing_the_whole(text: str) -> None:
     assert normalized(text) == _made_latin(text)
@@ -307,19 +304,19 @@ def test_normalizing_part_by_part_is_normalizing_the_whole(text: str) -> None:
 def test_no_rule_is_passed_over_that_a_look_at_all_would_find(concept: Concept) -> None:
     number = FLAGS.concepts.index(concept)
     for message in (*concept.match, *concept.no_match):
-        words = _read(message, FLAGS)
-        points = _all_points(words, FLAGS)
+        words = FLAGS.reader.read(message)
+        points = points_in(words, FLAGS.rules)
         by_rules = any(
-            _counts(match, rule.mention, words)
+            counts(match, rule.mention, words)
             for rule in concept.rules
-            for match in _matches(rule, rule.lists, words)
-            if points.for_a_match >= FLAGS.least
+            for match in matches(rule, rule.lists, words)
+            if points.for_a_match >= FLAGS.rules.least
             or words.anywhere("claimed")
             or concept.level is CareLevel.SOON
             or rule.mention is Mention.ALWAYS
         )
         least = min((rule.points for rule in concept.rules if rule.points is not None), default=10**6)
-        assert (number in _flagged(words, FLAGS)) is (by_rules or points.alone >= least)
+        assert (number in flagged(words, FLAGS.rules)) is (by_rules or points.alone >= least)
 
 
 def test_who_is_asked_is_met_together_with_the_red_flag() -> None:
@@ -382,7 +379,7 @@ def changed(before: str, after: str) -> bytes:
         ),
         ("id: overdose", "id: self-harm", "a second concept with the id self-harm"),
         ("  negator: [", "  negators: [", "no list of words is named 'negator'"),
-        ('how_many: ["#8-300"', 'how_many: ["#8-3"', 'expected a range of numbers such as "#10-200"'),
+        ('how_many: ["#8-300"', 'how_many: ["#8-3"', 'expected a range of numbers such as "#1-120"'),
         ("<hurt_strong>", "<hurt>", "no list of words above is named 'hurt'"),
         ("    sources: [", "    source: [", "got id and level and match and no match and rules and source"),
     ],

@@ -68,7 +68,7 @@ PATTERNS = {**compiled(), **written()}
 
 def test_the_patterns_of_the_project_are_found() -> None:
     assert len(PATTERNS) >= 30
-    assert "b12qa.redflags._TOKEN[0]" in PATTERNS
+    assert "b12qa.messages._TOKEN[0]" in PATTERNS
     assert len(PIECES) >= 20
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import PROPERTY
 
 from b12qa.errors import YamlError
-from b12qa.redflags import _read, load_red_flags
+from b12qa.redflags import load_red_flags
 from b12qa.wording import (
     ALWAYS,
     MIN_LENGTH,
@@ -20,7 +20,7 @@ from b12qa.wording import (
     wordings_of,
 )
 
-FLAGS = load_red_flags()
+READ = load_red_flags().reader.read
 POINTS = {"<begins> i": 6, "faint": 8, "faint <ends>": 12, "ago": -30, "<asks>": -4, "<stops>": 3, ALWAYS: 1}
 TEXTS = st.lists(
     st.sampled_from(["I faint", "years ago", "I", "faint", "ago", ".", "?", "7", "tea tea tea"]), max_size=12
@@ -28,7 +28,7 @@ TEXTS = st.lists(
 
 
 def points(message: str) -> tuple[int, int]:
-    return points_of(_read(message, FLAGS), POINTS)
+    return points_of(READ(message), POINTS)
 
 
 def test_words_and_pairs_add_up_and_are_divided_by_the_root_of_the_length() -> None:
@@ -37,11 +37,11 @@ def test_words_and_pairs_add_up_and_are_divided_by_the_root_of_the_length() -> N
 
 
 def test_a_word_that_is_negated_is_another_word() -> None:
-    names, _ = wordings_of(_read("no pain today, my foot hurts", FLAGS))
+    names, _ = wordings_of(READ("no pain today, my foot hurts"))
     assert {"no", "~pain", "no ~pain", "hurts"} <= names
     assert "pain" not in names
     of_faint = {"faint": 10, "~faint": -10}
-    said, denied = (points_of(_read(text, FLAGS), of_faint).whole for text in ("I faint", "I do not faint"))
+    said, denied = (points_of(READ(text), of_faint).whole for text in ("I faint", "I do not faint"))
     assert said > 0 > denied
 
 
@@ -53,7 +53,7 @@ def test_a_word_said_twice_counts_once() -> None:
 @given(TEXTS)
 @PROPERTY
 def test_the_whole_is_what_its_wordings_add_up_to(message: str) -> None:
-    names, length = wordings_of(_read(message, FLAGS))
+    names, length = wordings_of(READ(message))
     total = sum(POINTS.get(name, 0) for name in names)
     assert points(message)[0] == 1 + round(total / math.sqrt(max(length, MIN_LENGTH)))
 

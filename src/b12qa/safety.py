@@ -16,7 +16,8 @@ from b12qa.records import CareCard, CareLevel, HelpLine, Notice, NoticeKind
 from b12qa.strict_yaml import compose, entries, fields, is_mapping, line_of, text_of
 
 if TYPE_CHECKING:
-    from b12qa.redflags import Concept, RedFlags
+    from b12qa.flag_rules import Concept
+    from b12qa.redflags import RedFlags
 
 REGION_VARIABLE = "B12QA_REGION"
 REGIONS_FILE = "regions.yaml"

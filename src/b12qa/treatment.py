@@ -13,40 +13,47 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import Stemmer
+from typing import TYPE_CHECKING, Any
 
 from b12qa import compiled
+from b12qa.disguise import ENDINGS, normalized
 from b12qa.errors import YamlError
+from b12qa.flag_rules import load_flag_rules
 from b12qa.lexical import Speller
-from b12qa.matching import PhrasesByKey, by_rarest_list, in_order, near, written_phrases
+from b12qa.matching import (
+    Hit,
+    PhrasesByKey,
+    Rule,
+    RulesByList,
+    any_begins,
+    key_of,
+    keys_of,
+    near_enough,
+    written_phrases,
+)
 from b12qa.misspelt import (
     MAX_LENGTH_TO_CORRECT,
     MIN_LENGTH_FOR_TWO_EDITS,
     MIN_LENGTH_TO_CORRECT,
     may_be_meant,
 )
-from b12qa.redflags import load_red_flags, normalized
+from b12qa.rule_files import expressions_of, rule_fields
 from b12qa.strict_yaml import compose, entries, fields, is_mapping, items, line_of, text_of
 
 if TYPE_CHECKING:
     import yaml
 
 RULES_FILE = "treatment.yaml"
-# Words between the first and the last that a rule asks for, unless it says otherwise.
-DEFAULT_WITHIN = 6
 # So many hits of a list are looked at on each side of the one that a match begins with.
 HITS_AROUND = 4
 # What somebody tells is none of it right after a word of the other list: "can I have it?".
 TELLS, ASKS_WITH = "tells", "asks_with"
-# The end of a sentence is as far as so many words.
-SENTENCE_GAP = 2
-MAX_NUMBER_IN_A_RANGE = 999
+# The list that the classes of medicines may name.
+MY_MEDICINE = "my_medicine"
 
 # A message of so few words goes on from the one before, and that from the one before it.
 MAX_WORDS_OF_A_FRAGMENT = 5
@@ -63,8 +70,6 @@ _ON_TAKING_IT = frozenset({"dose", "amount", "own amount", "decision"})
 _OF_SOMEBODY = frozenset({"amount", "decision", "change"})
 _OF_A_PATIENT = frozenset({"special", "own condition"})
 
-# No cache: it would keep the words of questions in memory.
-_STEMMER = Stemmer.Stemmer("english", 0)
 # "b 12", "B-12": one word.
 _APART = re.compile(r"\b([bdk])[ -](\d{1,2})\b")
 # "im" is a hasty "I'm" where a clause begins and neither an injection nor an amount follows. Elsewhere it
@@ -83,7 +88,6 @@ _NUMBER_WORDS = frozenset(
         "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred",
     }
 )  # fmt: skip
-_ENDINGS = {"m": "am", "re": "are", "ve": "have", "ll": "will", "d": "would"}
 _IS_AFTER = frozenset({"he", "she", "it", "that", "who", "what"})
 _NUMBER = "#"
 _IN_FIGURES = "#0"
@@ -117,24 +121,6 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """Lists of words that must stand near each other."""
-
-    lists: tuple[str, ...]
-    ordered: bool
-    within: int  # at most so many other words between the first and the last
-    unless: tuple[str, ...]  # no word of these lists may stand in the same sentences
-
-
-class RuleOf(NamedTuple):
-    """A rule, and what it finds."""
-
-    finds: str  # one of ASKS and PEOPLE
-    rule: Rule
-    needs: frozenset[str]  # its lists
-
-
-@dataclass(frozen=True, slots=True)
 class Rules:
     """All rules, and the words that they know."""
 
@@ -146,7 +132,7 @@ class Rules:
     phrases: PhrasesByKey = field(repr=False)  # of all lists
     keys: frozenset[str] = field(repr=False)
     speller: Speller = field(repr=False)
-    by_list: Mapping[str, Sequence[RuleOf]] = field(repr=False)  # each rule under the rarest of its lists
+    by_list: RulesByList[str, Rule] = field(repr=False)  # rules with what they find
 
     def asked(self, message: str, hangs_on: str = "", history: Sequence[str] = ()) -> Asked:
         """What a message asks about taking something.
@@ -191,12 +177,10 @@ class Rules:
 
     def _finds(self, words: _Words, wanted: Iterable[str] = (*ASKS, *PEOPLE)) -> set[str]:
         found: set[str] = set()
-        lists, wanted = words.hits.keys(), frozenset(wanted)
-        # A message uses few lists, so few rules are tried; all of them took as long as to read the message.
-        for first in lists & self.by_list.keys():
-            for name, rule, needs in self.by_list[first]:
-                if name in wanted and name not in found and needs <= lists and _matches(rule, words):
-                    found.add(name)
+        wanted = frozenset(wanted)
+        for name, rule in self.by_list.possible(words.hits.keys()):
+            if name in wanted and name not in found and _matches(rule, words):
+                found.add(name)
         return found
 
     def lists_in(self, text: str) -> frozenset[str]:
@@ -243,7 +227,7 @@ def names_dose(text: str) -> bool:
 @cache
 def load_rules() -> Rules:
     """The rules that come with the package."""
-    return _from_plain(compiled.rules(RULES_FILE, _plain))
+    return _from_plain(compiled.rules(RULES_FILE, plain_rules))
 
 
 def read_rules(data: bytes, file: str) -> Rules:
@@ -255,54 +239,26 @@ def read_rules(data: bytes, file: str) -> Rules:
     Raises:
         YamlError: the file is not of the form that its head explains.
     """
-    return _from_plain(_plain(data, file))
+    return _from_plain(plain_rules(data, file))
 
 
-def _plain(data: bytes, file: str) -> dict[str, Any]:
+def plain_rules(data: bytes, file: str) -> dict[str, Any]:
     """The rules as plain data, all that takes time done. Arguments and errors as above."""
     names = {"sources", "idle", "medicines", "words", "asks", "people", "examples"}
     parts = fields(compose(data, file), file, names, required=True)
-    lists: dict[str, tuple[str, ...]] = {"idle": _expressions(parts["idle"], file, {})}
-    words = _entries(parts["words"], file)
     medicines = _entries(parts["medicines"], file)
-    # A list of words may include all medicines, and a class of medicines a list of words.
-    for name, node in words.items():
-        if name == "my_medicine":
-            lists[name] = _expressions(node, file, lists)
-    classes = {name: _expressions(node, file, lists) for name, node in medicines.items()}
-    lists |= classes
-    lists["medicine"] = tuple(expression for names in classes.values() for expression in names)
-    for name, node in words.items():
-        lists[name] = _expressions(node, file, lists)
-    rules: dict[str, tuple[Rule, ...]] = {}
-    for part, expected in (("asks", ASKS), ("people", PEOPLE)):
-        found = fields(parts[part], file, set(expected), required=True)
-        rules |= {name: tuple(_rule(r, file, lists) for r in items(found[name], file)) for name in expected}
-    examples = {
-        name: tuple(tuple(text_of(item, file).text.split(" >> ")) for item in items(node, file))
-        for name, node in fields(
-            parts["examples"], file, {"treatment", "personal", "neither"}, required=True
-        ).items()
-    }
-    sources = tuple(text_of(item, file).text for item in items(parts["sources"], file))
-    key_of = {
-        word: _key(word)
-        for expressions in lists.values()
-        for phrase in expressions
-        for word in phrase.split()
-    }
+    lists = _word_lists(parts, medicines, file)
+    rules = _rules(parts, file, lists)
+    phrases = [(name, phrase.split()) for name, expressions in lists.items() for phrase in expressions]
+    keys = {word: key_of(word) for _, phrase in phrases for word in phrase}
     return {
         "rules": {name: [asdict(rule) for rule in of_one] for name, of_one in rules.items()},
-        "examples": examples,
-        "sources": sources,
-        "medicines": list(classes),
-        "phrases": written_phrases(
-            (name, [key_of[word] for word in phrase.split()])
-            for name, expressions in lists.items()
-            for phrase in expressions
-        ),
-        "keys": sorted(set(key_of.values())),
-        "words": sorted(word for word in key_of if word.isalpha() and len(word) >= MIN_LENGTH_TO_CORRECT),
+        "examples": _examples(parts["examples"], file),
+        "sources": [text_of(item, file).text for item in items(parts["sources"], file)],
+        "medicines": list(medicines),
+        "phrases": written_phrases((name, [keys[word] for word in phrase]) for name, phrase in phrases),
+        "keys": sorted(set(keys.values())),
+        "words": sorted(word for word in keys if word.isalpha() and len(word) >= MIN_LENGTH_TO_CORRECT),
     }
 
 
@@ -311,7 +267,6 @@ def _from_plain(plain: Mapping[str, Any]) -> Rules:
         name: tuple(Rule(**compiled.fields_of(rule)) for rule in of_one)
         for name, of_one in plain["rules"].items()
     }
-    each = [RuleOf(name, rule, frozenset(rule.lists)) for name, of_one in rules.items() for rule in of_one]
     return Rules(
         rules,
         {name: tuple(map(tuple, examples)) for name, examples in plain["examples"].items()},
@@ -321,8 +276,24 @@ def _from_plain(plain: Mapping[str, Any]) -> Rules:
         PhrasesByKey(plain["phrases"]),
         frozenset(plain["keys"]),
         Speller(dict.fromkeys(plain["words"], 1)),
-        by_rarest_list((rule, rule.rule.lists) for rule in each),
+        RulesByList((name, rule) for name, of_one in rules.items() for rule in of_one),
     )
+
+
+def _word_lists(
+    parts: Mapping[str, yaml.Node], medicines: Mapping[str, yaml.Node], file: str
+) -> dict[str, tuple[str, ...]]:
+    lists = {"idle": _expressions(parts["idle"], file, {})}
+    words = _entries(parts["words"], file)
+    # A list of words may include all medicines, and a class of medicines one list of words.
+    if MY_MEDICINE in words:
+        lists[MY_MEDICINE] = _expressions(words[MY_MEDICINE], file, lists)
+    classes = {name: _expressions(node, file, lists) for name, node in medicines.items()}
+    lists |= classes
+    lists["medicine"] = tuple(expression for of_class in classes.values() for expression in of_class)
+    for name, node in words.items():
+        lists[name] = _expressions(node, file, lists)
+    return lists
 
 
 def _entries(node: yaml.Node, file: str) -> dict[str, yaml.Node]:
@@ -331,63 +302,34 @@ def _entries(node: yaml.Node, file: str) -> dict[str, yaml.Node]:
     return {name.text: value for name, value in entries(node, file).items()}
 
 
-def _expressions(node: yaml.Node, file: str, lists: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    found: list[str] = []
-    for item in items(node, file):
-        text = text_of(item, file)
-        if text.text.startswith("<"):
-            included = text.text.strip("<>")
-            if included not in lists:
-                raise YamlError(file, text.line, f"no list of words above is named {included!r}")
-            found += lists[included]
-        else:
-            found += _numbers_of(text.text, text.line, file)
+def _expressions(node: yaml.Node, file: str, above: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    found = expressions_of(node, file, above)
     if not found:
         raise YamlError(file, line_of(node), "expected at least one word here")
-    return tuple(dict.fromkeys(found))
+    return found
 
 
-_RANGE = re.compile(r"#(\d+)-(\d+)")
+def _rules(parts: Mapping[str, yaml.Node], file: str, lists: Container[str]) -> dict[str, tuple[Rule, ...]]:
+    rules: dict[str, tuple[Rule, ...]] = {}
+    for part, expected in (("asks", ASKS), ("people", PEOPLE)):
+        found = fields(parts[part], file, set(expected), required=True)
+        rules |= {name: tuple(_rule(r, file, lists) for r in items(found[name], file)) for name in expected}
+    return rules
 
 
-def _numbers_of(text: str, line: int, file: str) -> list[str]:
-    """An expression, or one for each number of the range in it."""
-    found = _RANGE.search(text)
-    if found is None:
-        return [text]
-    first, last = int(found[1]), int(found[2])
-    if not first <= last <= MAX_NUMBER_IN_A_RANGE:
-        raise YamlError(file, line, f'expected a range of numbers such as "#1-120", got {text!r}')
-    return [f"{text[: found.start()]}={number}{text[found.end() :]}" for number in range(first, last + 1)]
-
-
-def _rule(node: yaml.Node, file: str, lists: Mapping[str, object]) -> Rule:
+def _rule(node: yaml.Node, file: str, lists: Container[str]) -> Rule:
     parts = fields(node, file, {"near", "order", "within", "unless"})
     if len(parts.keys() & {"near", "order"}) != 1:
         raise YamlError(file, line_of(node), "expected either near or order in a rule")
-
-    def names(key: str) -> tuple[str, ...]:
-        found = [text_of(item, file) for item in items(parts.get(key), file)]
-        for name in found:
-            if name.text not in lists:
-                raise YamlError(file, name.line, f"no list of words is named {name.text!r}")
-        return tuple(name.text for name in found)
-
-    within = text_of(parts["within"], file) if "within" in parts else None
-    if within and not within.text.isdecimal():
-        raise YamlError(file, within.line, f"expected a number of words as within, got {within.text!r}")
-    ordered = "order" in parts
-    return Rule(
-        lists=names("order" if ordered else "near"),
-        ordered=ordered,
-        within=int(within.text) if within else DEFAULT_WITHIN,
-        unless=names("unless"),
-    )
+    return Rule(**rule_fields(parts, file, lists))
 
 
-def _key(word: str) -> str:
-    """What words are compared by: the stem, or "=" and the word itself where the file wants it exact."""
-    return word if word.startswith(("=", _NUMBER)) else _STEMMER.stemWord(word)
+def _examples(node: yaml.Node, file: str) -> dict[str, list[list[str]]]:
+    parts = fields(node, file, {"treatment", "personal", "neither"}, required=True)
+    return {
+        name: [text_of(item, file).text.split(" >> ") for item in items(part, file)]
+        for name, part in parts.items()
+    }
 
 
 # A message as words.
@@ -397,32 +339,27 @@ def _key(word: str) -> str:
 class _Words:
     """The words of a message, and which lists they belong to."""
 
-    position: list[int]  # of each word, with gaps between sentences
-    sentence: list[int]
-    hits: dict[str, list[tuple[int, int]]]  # by list: first word, one past the last; in order
+    sentence: list[int]  # of each word, its number
+    hits: dict[str, list[Hit]]  # by list, in order
 
 
 def _read(text: str, rules: Rules) -> _Words:
     keys: list[frozenset[str]] = []
-    positions: list[int] = []
     sentences: list[int] = []
-    sentence = position = 0
+    sentence = 0
     known: dict[str, frozenset[str]] = {}
     for match in _TOKEN.finditer(_APART.sub(r"\1\2", _I_AM.sub(r"\1i am", normalized(text)))):
         token = match[0]
         if token[0] in ".!?;\n":
             if sentences and sentences[-1] == sentence:
                 sentence += 1
-                position += SENTENCE_GAP
             continue
         for word in _plain_words(token):
             if word not in known:
                 known[word] = _understood(word, rules)
             keys.append(known[word])
-            positions.append(position)
             sentences.append(sentence)
-            position += 1
-    return _Words(positions, sentences, _hits(keys, rules))
+    return _Words(sentences, _hits(keys, rules))
 
 
 def _plain_words(token: str) -> Sequence[str]:
@@ -431,33 +368,28 @@ def _plain_words(token: str) -> Sequence[str]:
         return (token,)
     stem, _, ending = token.rpartition("'")
     stem = stem.replace("'", "")
-    if ending in _ENDINGS:
-        return (stem, _ENDINGS[ending])
+    if ending in ENDINGS:
+        return (stem, ENDINGS[ending])
     return (stem, "is") if ending == "s" and stem in _IS_AFTER else (stem + ending,)
 
 
 def _understood(word: str, rules: Rules) -> frozenset[str]:
     """The keys of a word, or of what it is a misspelling of."""
     if word[0].isdigit():
-        return frozenset({_NUMBER, _IN_FIGURES}) | _keys_of([word], rules)
-    keys = _keys_of([word], rules)
+        return frozenset({_NUMBER, _IN_FIGURES}) | frozenset(keys_of([word], rules.keys))
+    keys = frozenset(keys_of([word], rules.keys))
     if word in _NUMBER_WORDS:
         return keys | {_NUMBER}
     unclear = MIN_LENGTH_TO_CORRECT <= len(word) <= MAX_LENGTH_TO_CORRECT and word.isalpha()
-    if keys or not unclear or word in load_red_flags().common:
+    if keys or not unclear or word in load_flag_rules().known.common:
         return keys
     edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
-    return _keys_of(
-        [known for known in rules.speller.nearest(word, edits) if may_be_meant(word, known)], rules
-    )
+    meant = (known for known in rules.speller.nearest(word, edits) if may_be_meant(word, known))
+    return frozenset(keys_of(meant, rules.keys))
 
 
-def _keys_of(words: Iterable[str], rules: Rules) -> frozenset[str]:
-    return frozenset(k for w in words for k in (_STEMMER.stemWord(w), f"={w}") if k in rules.keys)
-
-
-def _hits(keys: Sequence[frozenset[str]], rules: Rules) -> dict[str, list[tuple[int, int]]]:
-    found: dict[str, set[tuple[int, int]]] = defaultdict(set)
+def _hits(keys: Sequence[frozenset[str]], rules: Rules) -> dict[str, list[Hit]]:
+    found: dict[str, set[Hit]] = defaultdict(set)
     for start, first in enumerate(keys):
         ways = [(start + 1, rules.phrases[key]) for key in first]
         while ways:
@@ -478,21 +410,12 @@ def _hits(keys: Sequence[frozenset[str]], rules: Rules) -> dict[str, list[tuple[
 
 def _matches(rule: Rule, words: _Words) -> bool:
     hits = [words.hits[name] for name in rule.lists]
-    for match in in_order(hits) if rule.ordered else near(hits, HITS_AROUND):
-        first, last = min(start for start, _ in match), max(end for _, end in match) - 1
-        own = sum(end - start for start, end in match)
-        between = words.position[last] - words.position[first] + 1 - own
-        if between <= rule.within and not _excepted(rule, first, last, words):
-            return True
-    return False
+    found = near_enough(rule, hits, words.sentence, HITS_AROUND)
+    return any(not _excepted(rule, first, last, words) for _, (first, last) in found)
 
 
 def _excepted(rule: Rule, first: int, last: int, words: _Words) -> bool:
+    """Whether words stand in the same sentences that say that it is something else."""
     start = bisect_left(words.sentence, words.sentence[first])
     end = bisect_left(words.sentence, words.sentence[last] + 1)
-    for name in rule.unless:
-        hits = words.hits.get(name, [])
-        place = bisect_left(hits, (start, 0))
-        if place < len(hits) and hits[place][0] < end:
-            return True
-    return False
+    return any_begins(rule.unless, start, end, words.hits)

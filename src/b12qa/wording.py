@@ -1,6 +1,6 @@
 """How a message is worded → points: what its words, and each two that follow one another, add up to.
 
-The rules of `redflags.py` look at some words near each other. "I fainted" is all that they see of "I fainted
+The rules for red flags look at some words near each other. "I fainted" is all that they see of "I fainted
 once, in assembly, sixty years ago"; this looks at all the rest. The sum is divided by the root of the length,
 so that a long message has no more points than a short one. It is made of the whole message, and of each of
 its sentences, alone and with the next: what somebody says in between must not be lost in what they say around
