@@ -182,6 +182,19 @@ def test_the_environment_names_the_folders_and_the_model(
 
 @pytest.mark.model
 @pytest.mark.usefixtures("from_export")
+def test_the_example_of_the_readme_is_what_comes(
+    article_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    _, question, *shown = readme.partition("$ b12qa ask ")[2].partition("```")[0].split('"')
+    result = run("ask", question, "--index", article_index, "--corpus", ROOT / "corpus")
+    lines = [line.rstrip() for line in result.stdout.splitlines()]
+    assert [line for line in lines if line] == [line for line in '"'.join(shown).splitlines() if line]
+
+
+@pytest.mark.model
+@pytest.mark.usefixtures("from_export")
 def test_the_article_is_answered_as_by_the_assistant(article_index: Path, assistant: Assistant) -> None:
     question = "how much b12 in clams"
     result = run("ask", question, "--json", "--index", article_index, "--corpus", ROOT / "corpus")
