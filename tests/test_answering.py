@@ -525,7 +525,8 @@ def test_what_is_no_text_is_refused_with_words(
 
 
 def test_a_history_may_be_anything_that_gives_texts(tea: Assistant) -> None:
-    answer = tea.ask("is that dangerous?", (text for text in ["I have chest pain"]))
+    texts: Any = (text for text in ["I have chest pain"])
+    answer = tea.ask("is that dangerous?", texts)
     assert answer.outcome is Outcome.URGENT
 
 
