@@ -61,6 +61,18 @@ def run(*arguments: object) -> Result:
     return result
 
 
+def take_away(corpus: Path, name: str) -> None:
+    """Remove a document with its bank."""
+    for path in corpus.glob(f"{name}.*"):
+        path.unlink()
+
+
+def rename(corpus: Path, name: str, new: str) -> None:
+    """Rename a document with its bank."""
+    for path in corpus.glob(f"{name}.*"):
+        path.rename(path.with_name(path.name.replace(name, new)))
+
+
 # Incremental.
 
 
@@ -68,8 +80,8 @@ EDITS: dict[str, Callable[[Path], object]] = {
     "a sentence": lambda corpus: edit(corpus),
     "a heading": lambda corpus: replace(corpus / "tea.md", "## Kinds", "## Sorts"),
     "a new document": lambda corpus: (corpus / "milk.md").write_text("# Milk\n\nTea is a drink.\n"),
-    "a document less": lambda corpus: (corpus / "coffee.md").unlink(),
-    "a document renamed": lambda corpus: (corpus / "coffee.md").rename(corpus / "zoffee.md"),
+    "a document less": lambda corpus: take_away(corpus, "coffee"),
+    "a document renamed": lambda corpus: rename(corpus, "coffee", "zoffee"),
     "a question": lambda corpus: replace(corpus / "tea.questions.yaml", "how long", "how many minutes"),
     "a question asked of another sentence": lambda corpus: replace(
         corpus / "tea.questions.yaml", "Wait 3 minutes.", "Tea is a drink."

@@ -182,13 +182,14 @@ def test_the_environment_names_the_folders_and_the_model(
 
 @pytest.mark.model
 @pytest.mark.usefixtures("from_export")
-def test_the_example_of_the_readme_is_what_comes(
-    article_index: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
+def test_the_example_of_the_readme_is_what_comes(article_index: Path) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     _, question, *shown = readme.partition("$ b12qa ask ")[2].partition("```")[0].split('"')
-    result = run("ask", question, "--index", article_index, "--corpus", ROOT / "corpus")
+    there = Path(sys.executable).with_name("b12qa")
+    where = ("--index", article_index, "--corpus", ROOT / "corpus")
+    command = [str(part) for part in (there, "ask", question, *where)]
+    wide = os.environ | {"COLUMNS": "100"}
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=wide)
     lines = [line.rstrip() for line in result.stdout.splitlines()]
     assert [line for line in lines if line] == [line for line in '"'.join(shown).splitlines() if line]
 

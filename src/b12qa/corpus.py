@@ -21,7 +21,6 @@ BESIDE = ("notes", "questions", "synonyms")
 # So many characters at the beginning are looked at for front matter that is not where it should be.
 MAX_FRONT_MATTER_LOOKED_AT = 2000
 _THEMATIC_BREAK = re.compile(r"\ufeff?---[ \t]*(?:[\r\n]|$)")
-_MEANT_TO_BELONG = re.compile(r"[^.].*\.(?:notes?|questions?|synonyms?)\.ya?ml", re.IGNORECASE)
 
 
 class Severity(StrEnum):
@@ -174,8 +173,8 @@ def read_sources(corpus_dir: Path) -> Sources:
     files = tuple(read_source(path) for path in document_files(corpus_dir))
     beside = _files_beside(corpus_dir, (Path(source.file).stem for source in files if not source.draft))
     belong = {f"{Path(source.file).stem}.{kind}.yaml" for source in files for kind in BESIDE}
-    meant = (path.name for path in corpus_dir.iterdir() if _MEANT_TO_BELONG.fullmatch(path.name))
-    astray = tuple(sorted(set(meant) - belong))
+    meant = {path.name for path in corpus_dir.iterdir() if _is_meant_to_belong(path.name)}
+    astray = tuple(sorted(meant - belong))
     return Sources(corpus_dir, files, {path.name: path.read_bytes() for path in beside}, astray)
 
 
@@ -341,6 +340,13 @@ def _front_matter_problems(file: str, text: str, found: FrontMatter) -> Iterator
             found.lines["draft"],
             "a draft, left out of the index: read it, then take this line out",
         )
+
+
+def _is_meant_to_belong(file: str) -> bool:
+    """Whether a file is named as notes, questions or synonyms are, or nearly so."""
+    kind, ending = Path(Path(file).stem).suffix.lower(), Path(file).suffix.lower()
+    kinds = {f".{written}" for each in BESIDE for written in (each, each.removesuffix("s"))}
+    return kind in kinds and ending in (".yaml", ".yml") and not file.startswith(".")
 
 
 def _is_meant_as_front_matter(text: str) -> bool:
