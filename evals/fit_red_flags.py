@@ -36,7 +36,7 @@ from b12qa.disguise import normalized
 from b12qa.flag_rules import LEAST, OF_WORD, RULES_FILE, SHORT, START
 from b12qa.known_words import COMMON_RANK
 from b12qa.lexical import english_ranks
-from b12qa.markdown import plain_text
+from b12qa.markdown import plain_text_of
 from b12qa.matching import key_of
 from b12qa.questions import read_banks
 from b12qa.records import CareLevel
@@ -161,8 +161,7 @@ def messages(*, soon: bool) -> Iterator[Message]:
     yield from (Message(question.text, False, Origin.BANK) for question in bank.answered)
     yield from (Message(question.text, False, Origin.BANK) for question in bank.open)
     for sentence in sentences:
-        document = corpus.documents[sentence.document]
-        text = plain_text(document.text, sentence.start, sentence.end, document.markup)
+        text = plain_text_of(corpus.documents[sentence.document], sentence)
         yield Message(text, False, Origin.ARTICLE)
 
 

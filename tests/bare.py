@@ -10,7 +10,6 @@ from conftest import HashingEncoder
 from b12qa.chunking import chunk_documents
 from b12qa.corpus import parse_document
 from b12qa.index import Index
-from b12qa.markdown import plain_text
 from b12qa.records import BlockKind, Document, EditorNote, Markup, NotedSentence, NoteKind, Passage, Span
 
 
@@ -72,6 +71,4 @@ def passage_of(index: Index, row: int) -> Passage:
 
 def words_of(index: Index, row: int) -> str:
     """The words of a sentence, without marks."""
-    sentence = index.sentences[row]
-    document = index.documents[sentence.document]
-    return plain_text(document.text, sentence.start, sentence.end, document.markup)
+    return index.plain_text(index.sentences[row])

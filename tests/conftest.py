@@ -89,10 +89,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("browser") is None:
         return
-    from chromium import (
-        CHROMIUM,
-        REQUIRED,
-    )  # few tests need it, and those without a browser must not fail for it
+    # Few tests need it, and those without a browser must not fail for it.
+    from chromium import CHROMIUM, REQUIRED
 
     if REQUIRED and not CHROMIUM.exists():
         pytest.fail(f"{CHROMIUM} is missing. Run: apt-get install chromium", pytrace=False)

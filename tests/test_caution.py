@@ -13,7 +13,7 @@ from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import Corpus, parse_document
 from b12qa.index import open_index
-from b12qa.records import Answer, NoticeKind, Outcome, QuoteRole
+from b12qa.records import Answer, NoticeKind, Outcome, Quote, QuoteRole
 from b12qa.retrieval import Retriever
 from b12qa.treatment import load_rules, names_dose
 
@@ -166,6 +166,19 @@ def test_what_goes_on_from_a_personal_question_is_answered_where_no_dose_answers
     assert answer.outcome is Outcome.ANSWERED
     assert "plums" in answer.quotes[0].text
     assert NoticeKind.PERSONAL not in kinds(answer)
+
+
+@pytest.mark.parametrize(
+    ("heading", "text", "expected"),
+    [
+        ("Doses", "Adults take 20 mg of the tonic daily.", True),
+        ("Foods with the tonic", "A cup of milk holds 20 mg of the tonic.", False),
+        ("Doses", "The tonic tastes of plums.", False),
+    ],
+)
+def test_what_is_in_a_food_is_no_dose_to_take(heading: str, text: str, expected: bool) -> None:
+    quote = Quote(text, 0, len(text), section_path=("Tonic", heading))
+    assert caution.names_dose_to_take([quote], load_rules()) is expected
 
 
 def test_what_the_article_says_in_general_may_stand_below_the_warnings(tonic: Assistant) -> None:

@@ -142,16 +142,21 @@ def test_missing_current_keeps_the_old_generation(kitchen: Kitchen, serving: Liv
     assert len(kitchen.told) == 1
 
 
+def comes_to(serving: LiveAssistant, name: str) -> bool:
+    """Whether a generation is served within half a minute."""
+    deadline = time.monotonic() + 30
+    while serving().generation != name and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return serving().generation == name
+
+
 def test_watching_finds_a_new_generation_by_itself(
     kitchen: Kitchen, serving: LiveAssistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "SECONDS_BETWEEN_LOOKS", 0.01)
     serving.watch()
     name = kitchen.build(EDITED_TEXT)
-    deadline = time.monotonic() + 30
-    while serving().generation != name and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert serving().generation == name
+    assert comes_to(serving, name)
 
 
 @pytest.mark.parametrize("step", ["opening", "showing"])
@@ -173,10 +178,7 @@ def test_watching_goes_on_after_any_fault_and_logs_no_word_of_it(
         watching.on_new = lambda served: fail(kitchen.index) and None
     watching.watch()
     name = kitchen.build(EDITED_TEXT)
-    deadline = time.monotonic() + 30
-    while watching().generation != name and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert watching().generation == name
+    assert comes_to(watching, name)
     assert "RuntimeError in fail" in caplog.text
     assert "MemoryError in fail" in caplog.text
     assert "private" not in caplog.text + " ".join(kitchen.told)

@@ -228,8 +228,7 @@ class Assistant:
         ranked = self.retriever.results(ranking, wanted)
         outcome = _outcome(ranking.confidence)
         answers = self._answers(outcome, ranked, max_quotes)
-        of_somebody = asked.of_a_patient or (asked.treatment and asked.of_somebody)
-        if of_somebody and caution.names_dose_to_take(answers, rules):
+        if asked.of_somebody and caution.names_dose_to_take(answers, rules):
             asked = replace(asked, personal=True, amount=True)
         if asked.personal and outcome is Outcome.ANSWERED:
             may_answer = caution.answers_for_a_person(asked, answers, index, rules)

@@ -172,7 +172,7 @@ def read_sources(corpus_dir: Path) -> Sources:
     """
     files = tuple(read_source(path) for path in document_files(corpus_dir))
     beside = _files_beside(corpus_dir, (Path(source.file).stem for source in files if not source.draft))
-    belong = {f"{Path(source.file).stem}.{kind}.yaml" for source in files for kind in BESIDE}
+    belong = {name for source in files for name in _names_beside(Path(source.file).stem)}
     meant = {path.name for path in corpus_dir.iterdir() if _is_meant_to_belong(path.name)}
     astray = tuple(sorted(meant - belong))
     return Sources(corpus_dir, files, {path.name: path.read_bytes() for path in beside}, astray)
@@ -358,8 +358,13 @@ def _is_meant_as_front_matter(text: str) -> bool:
     return first.rstrip() == "---" and not keys.isdisjoint(KEYS)
 
 
+def _names_beside(name: str) -> list[str]:
+    """What the files that belong to a document are called."""
+    return [f"{name}.{kind}.yaml" for kind in BESIDE]
+
+
 def _files_beside(corpus_dir: Path, names: Iterable[str]) -> list[Path]:
-    paths = (corpus_dir / f"{name}.{kind}.yaml" for name in names for kind in BESIDE)
+    paths = (corpus_dir / file for name in names for file in _names_beside(name))
     return [path for path in paths if path.is_file()]
 
 

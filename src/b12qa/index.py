@@ -128,14 +128,13 @@ class Index:
     shortcuts: Shortcuts | None = None  # otherwise what leads to near rows: this,
     stored: StoredRows | None = None  # or a store
     store: Store | None = None  # what keeps the vectors, if not the folder
+    vectors_digest: str = ""  # of the vectors of passages and sentences
 
     def __repr__(self) -> str:
         # All it holds would fill a notebook.
         names = ", ".join(document.name for document in self.documents[:3])
         more = ", …" if len(self.documents) > 3 else ""
         return f"<Index {self.generation} of {len(self.chunks)} passages: {names}{more}>"
-
-    vectors_digest: str = ""  # of the vectors of passages and sentences
 
     @property
     def model_fingerprint(self) -> str:

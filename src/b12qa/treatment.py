@@ -61,6 +61,7 @@ MAX_FRAGMENTS = 2
 
 ASKS = ("treatment", "dose", "amount", "own amount", "decision", "change", "safety", "advice")
 PEOPLE = ("special", "own condition", "told", "named", "on medicine")
+_PEOPLE = frozenset(PEOPLE)
 # No article can know these of a person.
 _AMOUNT_OR_CHANGE = frozenset({"amount", "own amount", "change"})
 # Words that may stand for what an article is about: "is it safe with aspirin?", "my level is low".
@@ -109,9 +110,8 @@ class Asked:
 
     treatment: bool = False  # anything about taking, dosing, starting, stopping, swapping, safety, combining
     personal: bool = False  # what this very person should take or change, or whether it is safe for them
-    # It or an earlier message tells of a person something that doses may hang on, whatever is asked.
-    of_a_patient: bool = False
-    # It or an earlier message tells anything of somebody, or asks what somebody should take or change.
+    # A dose does not answer it: it or an earlier message tells of a person something that doses may hang on;
+    # or it is on treatment, and one of them tells anything of somebody, or asks what somebody should take.
     of_somebody: bool = False
     amount: bool = False  # how much, how often, or what to change
     special: bool = False  # of a child, a pregnancy, weak kidneys: of whom doses differ
@@ -145,25 +145,22 @@ class Rules:
         before = hangs_on or _before_a_fragment(message, history)
         own_words, words_before = _read(message, self), _read(before, self)
         own, carried = self._finds(own_words), self._finds(words_before)
-        asks = (own | carried) - set(PEOPLE)
+        asks = (own | carried) - _PEOPLE
         who = own.union(*(self._finds(_read(text, self), PEOPLE) for text in history))
         # What was said earlier of a person holds for what is asked for one, and for what goes on from it.
         told = own | (who if "named" in own or hangs_on or asks - {"treatment", "dose", "advice"} else set())
-        # "And why?" asks nothing for anybody, whatever the question before it asked; "and me?" asks the same.
-        own_asks, of_whom = own - set(PEOPLE), own & set(PEOPLE)
-        here = asks if of_whom else own_asks | (asks - {"own amount"}) if own_asks else own_asks
-        personal = _is_personal(here, own, told)
+        personal = _is_personal(_asked_here(own, asks), own, told)
+        treatment = bool(asks - {"advice"}) or personal
         named = own_words.hits.keys() | words_before.hits.keys()
         medicines = frozenset(name for name in named if name in self.medicines)
         others = (medicines | (named & {"other_vitamin"})) - {self.any_medicine}
         vague = asks <= {"decision", "change", "advice"} and named.isdisjoint(_STANDS_FOR_IT)
-        of_a_patient = not who.isdisjoint(_OF_A_PATIENT)
         for_somebody = "named" in own | carried and not asks.isdisjoint(_ON_TAKING_IT | _OF_SOMEBODY)
+        tells_or_asks = "told" in who or for_somebody or _is_personal(asks, own | carried, told | carried)
         return Asked(
-            treatment=bool(asks - {"advice"}) or personal,
+            treatment=treatment,
             personal=personal,
-            of_a_patient=of_a_patient,
-            of_somebody="told" in who or for_somebody or _is_personal(asks, own | carried, told | carried),
+            of_somebody=not who.isdisjoint(_OF_A_PATIENT) or (treatment and tells_or_asks),
             amount=not asks.isdisjoint(_AMOUNT_OR_CHANGE),
             special="special" in told,
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
@@ -186,6 +183,18 @@ class Rules:
     def lists_in(self, text: str) -> frozenset[str]:
         """The lists of words that a text uses, classes of medicines among them."""
         return frozenset(_read(text, self).hits)
+
+
+def _asked_here(own: AbstractSet[str], asks: AbstractSet[str]) -> AbstractSet[str]:
+    """What a message asks itself: "and me?" what was asked before it, "and why?" nothing for anybody.
+
+    Args:
+        own: what it says.
+        asks: what it asks together with what it goes on from.
+    """
+    if not own.isdisjoint(_PEOPLE):
+        return asks
+    return own | (asks - {"own amount"}) if own else own
 
 
 def _is_personal(asks: AbstractSet[str], found: AbstractSet[str], told: AbstractSet[str]) -> bool:
