@@ -162,7 +162,8 @@ def test_another_model_works_and_is_told_apart(bicycles: Path, short_model: Path
     for command in (("check",), ("ask", QUESTION)):
         refusal = run(*command, *where, exit_code=2).stderr
         assert "The index was built with the model short-model (fingerprint " in refusal
-        assert "Run: b12qa build (or name the index's model with --model)" in refusal
+        build = f"Run: b12qa build --index {index} --corpus {SECOND_CORPUS}"
+        assert f"{build} (or name the index's model with --model)" in refusal
 
 
 @pytest.mark.model
@@ -235,7 +236,10 @@ def test_a_missing_index_ends_with_1_and_says_what_to_do(tmp_path: Path) -> None
     for command in (("check",), ("ask", "why?")):
         result = run(*command, "--index", tmp_path / "none", "--corpus", SECOND_CORPUS, exit_code=1)
         assert result.stdout == ""
-        assert result.stderr.endswith(f"b12qa: {tmp_path / 'none'} holds no index yet. Run: b12qa build\n")
+        command_to_type = f"b12qa build --index {tmp_path / 'none'} --corpus {SECOND_CORPUS}"
+        assert result.stderr.endswith(
+            f"b12qa: {tmp_path / 'none'} holds no index yet. Run: {command_to_type}\n"
+        )
         assert (DISCLAIMER in words(result.stderr)) == (command[0] == "ask")
 
 
@@ -249,7 +253,9 @@ def test_an_edited_document_ends_with_1_until_it_is_built(bicycles: Path, tmp_pa
     document.write_text(document.read_text("utf-8").replace("less than 1 mm", "less than 2 mm"), "utf-8")
     for command in (("check",), ("ask", QUESTION)):
         refusal = run(*command, "--index", index, exit_code=1).stderr
-        assert re.search(r"another text of bicycles\.md \(SHA-256 .*\)\. Run: b12qa build\n", refusal)
+        assert re.search(
+            r"another text of bicycles\.md \(SHA-256 .*\)\. Run: b12qa build --index \S+\n", refusal
+        )
     assert "embedded" in run("build", "--index", index).stdout
     assert "less than 2 mm" in words(run("ask", QUESTION, "--index", index).stdout)
 
@@ -263,7 +269,8 @@ def test_a_damaged_index_ends_with_2_until_it_is_built(bicycles: Path, tmp_path:
     for command in (("check",), ("ask", QUESTION)):
         refusal = run(*command, *where, exit_code=2).stderr
         assert refusal.endswith(
-            f"b12qa: {damaged} is damaged: it is not what was written. Run: b12qa build\n"
+            f"b12qa: {damaged} is damaged: it is not what was written. "
+            f"Run: b12qa build --index {index} --corpus {SECOND_CORPUS}\n"
         )
     run("build", *where)
     run("check", *where)
@@ -554,6 +561,40 @@ def test_gate_keeps_an_edit_out_that_loses_answers(edited: Path, brake_questions
         assert (index / "CURRENT").read_bytes() == before
     assert "is current" in run("build", *asked, "--max-lost", 1).stdout
     assert (index / "CURRENT").read_bytes() != before
+
+
+@pytest.mark.model
+def test_gate_keeps_an_edit_out_that_takes_a_note_away(edited: Path, brake_questions: Path) -> None:
+    index, notes = edited / "index", edited / "corpus" / "bicycles.notes.yaml"
+    sentence = "Replace the pads when less than 2 mm of lining is left."
+    notes.write_text(
+        f"notes:\n- sentence: {sentence}\n  sha256: {hashlib.sha256(sentence.encode()).hexdigest()}\n"
+        "  kind: dated\n  note: The maker says 1.5 mm now.\n  source: the maker\n"
+    )
+    run("build", "--index", index)
+    notes.unlink()
+    before = (index / "CURRENT").read_bytes()
+    asked = ("--index", index, "--questions", brake_questions)
+    result = run("build", *asked, "--max-lost", 0, exit_code=3)
+    assert "1 question is shown without a note, a partner or a warning that it had" in words(result.stdout)
+    assert "The maker says 1.5 mm now." in words(result.stdout)
+    assert "0 questions are no longer treated rightly, 1 lack a note" in words(result.stderr)
+    assert (index / "CURRENT").read_bytes() == before
+    assert "is current" in run("build", *asked, "--max-lost", 1).stdout
+
+
+@pytest.mark.model
+def test_a_build_warns_of_the_documents_that_it_meets(edited: Path) -> None:
+    (edited / "corpus" / "other.md").write_text("# Other\n\n> 65 years.\n\n```\nnever closed\n", "utf-8")
+    first = run("build", "--index", edited / "index").stderr
+    assert "other.md:3: warning: a quotation that begins with a number" in first
+    assert "other.md:5: warning: what begins here is never closed by ```" in first
+    assert "warning" not in run("build", "--index", edited / "index").stderr  # said once
+    document = edited / "corpus" / "bicycles.md"
+    document.write_text(f"{document.read_text('utf-8')}\n# Empty\n", "utf-8")
+    second = run("build", "--index", edited / "index").stderr
+    assert "warning: section 'Empty' has no text" in second
+    assert "other.md" not in second
 
 
 @pytest.mark.model

@@ -173,6 +173,25 @@ def test_the_article_as_received_has_one_spot_to_mend(folder: Path) -> None:
             ],
             id="a block that is too long",
         ),
+        pytest.param(
+            "A.\n\n```\nB.\n```\n\n~~~ py\nC.\n\n# D\n",
+            ["tea.md:7: warning: what begins here is never closed by ~~~: all that follows is part of it"],
+            id="a fence that is never closed",
+        ),
+        pytest.param(
+            "<!-- A. -->\n<!-->\n\n<pre>\n\nB.</pre>\n\nC <!-- d.\n\n<!-- E.\n\nF.\n",
+            ["tea.md:10: warning: what begins here is never closed by -->: all that follows is part of it"],
+            id="a comment that is never closed",
+        ),
+        pytest.param(
+            '> 65 years: half.\n\n- > 6\n- \\> 7\n- 8 > 7\n\n> "Tea", 1806\n\n\\> 9\n',
+            [
+                f"tea.md:{line}: warning: a quotation that begins with a number: "
+                r"if '> 65' means 'more than 65', write '\> 65'"
+                for line in (1, 3)
+            ],
+            id="more than, taken for a quotation",
+        ),
         pytest.param("", ["tea.md:1: warning: no text to quote"], id="an empty file"),
         pytest.param(
             "# Tea\n",

@@ -65,6 +65,10 @@ def test_the_title_is_that_of_the_front_matter_then_the_first_heading_then_the_n
     ("lines", "message"),
     [
         ("title: [", "tea.md:3: not YAML (did not find expected node content). Mend the file."),
+        (
+            "source: me\ntitle: the #1 drink",
+            "tea.md:3: to YAML this text ends before '#1 drink': 'the #1 drink' needs quotes.",
+        ),
         ("source: me\ntitle: Tea: a guide", "tea.md:3: not YAML: words with a colon in them need quotes."),
         ("title: Tea\x07", "tea.md:2: not YAML (control characters are not allowed)."),
         ("title: Tea\ntitle: Coffee", "tea.md:3: title stands here a second time. Join the two."),

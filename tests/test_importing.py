@@ -15,9 +15,10 @@ from office_files import docx, paragraph, pdf, table
 
 from b12qa import importing
 from b12qa.cli import app
-from b12qa.corpus import check_source, read_corpus, read_source
+from b12qa.corpus import check_source, parse_document, read_corpus, read_source
 from b12qa.errors import ConversionError, EmptyCorpusError
 from b12qa.importing import convert, import_file
+from b12qa.markdown import plain_text_of
 
 WORD = docx(
     paragraph("Tea &amp; cake", "Title")
@@ -150,6 +151,38 @@ def written(folder: Path, name: str, data: bytes) -> Path:
     path = folder / name
     path.write_bytes(data)
     return path
+
+
+def test_words_that_look_like_marks_stay_words(tmp_path: Path) -> None:
+    page = (
+        "<p>&gt; 65 years</p><ul><li>&gt; 3 mg</li><li><b>&gt; 4</b> mg</li></ul>"
+        "<p>a<br>&gt; b <b>c</b> &gt; d</p>"
+        "<p># of cups</p><p>#1</p><blockquote><p>&gt; 2</p></blockquote><h2>&gt; 9</h2><p>``` x</p>"
+    )
+    text = convert(written(tmp_path, "tea.html", page.encode()))
+    document = parse_document("tea", text)
+    assert [plain_text_of(document, block) for block in document.blocks] == [
+        *("> 65 years", "> 3 mg", "> 4 mg", "a  \n> b c > d", "# of cups", "#1", "> 2", "``` x")
+    ]
+    assert document.sections[-1].path == ("> 9",)
+
+
+def test_marks_in_a_printed_text_stay_words(tmp_path: Path) -> None:
+    printed = pdf([[(11, 350, "> 65 years: one cup"), (11, 300, "- > 3 mg"), (11, 250, "# of cups")]])
+    document = parse_document("tea", convert(written(tmp_path, "tea.pdf", printed)))
+    assert [plain_text_of(document, block) for block in document.blocks] == [
+        "> 65 years: one cup",
+        "> 3 mg",
+        "# of cups",
+    ]
+
+
+def test_all_articles_of_a_page_are_taken(tmp_path: Path) -> None:
+    page = (
+        "<nav>Home</nav><article><p>One.</p><article><p>In one.</p></article></article>"
+        "<article><p>Two.</p></article>"
+    )
+    assert convert(written(tmp_path, "tea.html", page.encode())) == "One.\n\nIn one.\n\nTwo.\n"
 
 
 @pytest.mark.parametrize(

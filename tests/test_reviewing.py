@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from conftest import SMALL_TEXT, HashingEncoder
 
 from b12qa.answering import Assistant
@@ -17,7 +20,8 @@ from b12qa.index import open_index
 from b12qa.questions import read_banks
 from b12qa.records import Outcome
 from b12qa.retrieval import Retriever
-from b12qa.reviewing import Change, Expected, Review, Reviewed, Seen, review, summary
+from b12qa.review_text import summary
+from b12qa.reviewing import Change, Expected, Review, Reviewed, Seen, review
 
 BANK = """\
 sentences:
@@ -55,19 +59,41 @@ class CountingEncoder(HashingEncoder):
         return super().encode(texts)
 
 
-def reviewed(folder: Path, text: str, questions: str = BANK, before: str = SMALL_TEXT) -> Review:
-    """Build a document, edit it, and review the edit."""
+def reviewed(
+    folder: Path,
+    text: str = SMALL_TEXT,
+    questions: str = BANK,
+    before: str = SMALL_TEXT,
+    bank_before: str = BANK,
+    notes: tuple[str, str] = ("", ""),
+    rows: Sequence[QuestionRow] = ROWS,
+) -> Review:
+    """Build a document, edit it, and review the edit.
+
+    Args:
+        notes: before and after.
+    """
     corpus, index = folder / "corpus", folder / "index"
     corpus.mkdir()
     encoder, generations = HashingEncoder(), []
-    for words, asked in ((before, BANK), (text, questions)):
+    for words, asked, noted in ((before, bank_before, notes[0]), (text, questions, notes[1])):
         (corpus / "tea.md").write_text(words)
         (corpus / "tea.questions.yaml").write_text(asked)
+        (corpus / "tea.notes.yaml").write_text(noted)
         sources = read_corpus(corpus)
         build_index(sources, encoder, index)
         generations.append(Retriever(open_index(index), encoder))
     bank = read_banks(sources, generations[-1].index.sentences)
-    return review(generations[0], generations[1], ROWS, bank.hanging)
+    return review(generations[0], generations[1], rows, bank.hanging)
+
+
+def note(words: str = "Five are better.", more: str = "") -> str:
+    """A file with a note on the minutes."""
+    digest = hashlib.sha256(b"Wait 3 minutes.").hexdigest()
+    return (
+        f"warnings: [Kinds]\nnotes:\n- sentence: Wait 3 minutes.\n  sha256: {digest}\n  kind: overstated\n"
+        f"  note: {words}\n  source: a cook\n{more}"
+    )
 
 
 def by_question(found: Review) -> dict[str, Reviewed]:
@@ -195,3 +221,100 @@ def test_assistants_of_a_review_answer_as_in_the_chat(tmp_path: Path) -> None:
     index = open_index(tmp_path / "index")
     answer = Assistant(Retriever(index, HashingEncoder())).ask(expected.question)
     assert by_question(found)[expected.question].after.outcome is answer.outcome
+
+
+# What stands around the first quote.
+
+PARTNER = "  partners: [Tea is a drink.]\n"
+WITH_WARNINGS = "  warnings: true\n"
+ABOUT_MINUTES = ("wait minutes tea", "minutes wait")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change", "was", "now"),
+    [
+        (note(), "", Change.BARE, "Five are better.", "nothing"),
+        ("", note(), Change.NOTE, "nothing", "Five are better."),
+        (note("Five are better."), note("Five are worse."), Change.NOTE, "better.", "worse."),
+        (note(more=PARTNER), note(), Change.BARE, "Tea is a drink.", "nothing"),
+        (note(), note(more=PARTNER), Change.OTHERS, "nothing", "Tea is a drink."),
+        (note(more=WITH_WARNINGS), note(), Change.BARE, "green tea", "nothing"),
+        (
+            note(more=PARTNER),
+            note(more="  partners: [It has 40 mg of caffeine.]\n"),
+            Change.OTHERS,
+            "drink",
+            "40 mg",
+        ),
+    ],
+)
+def test_what_a_note_brings_is_compared(
+    tmp_path: Path, before: str, after: str, change: Change, was: str, now: str
+) -> None:
+    found = reviewed(tmp_path, notes=(before, after))
+    touched = by_question(found)
+    assert {touched[question].change for question in ABOUT_MINUTES} == {change}
+    assert found.bare >= len(ABOUT_MINUTES) if change is Change.BARE else found.bare == 0
+    assert found.lost == 0
+    told = summary(replace(found, touched=tuple(r for r in found.touched if r.change is change)))
+    edit = [line for line in told.splitlines() if "before:" in line or "after:" in line]
+    assert was in edit[0]
+    assert now in edit[1]
+
+
+def test_other_passage_without_its_warnings_is_bare(tmp_path: Path) -> None:
+    question, gold = "tea please", (("Wait 3 minutes.", "Use water at 90.5 degrees."),)
+    bank = BANK.replace("- wait minutes tea", f"- {question}")
+    text = SMALL_TEXT.replace("degrees. Wait", "degrees.\n\nWait") + "\n## Safety\n\nNever drink it hot.\n"
+    with_warnings = note(more=WITH_WARNINGS).replace("[Kinds]", "[Safety]")
+    found = reviewed(
+        tmp_path,
+        text,
+        BANK.replace("- water degrees tea", f"- {question}"),
+        before=text,
+        bank_before=bank,
+        notes=(with_warnings, with_warnings),
+        rows=[QuestionRow("both", "answerable", question, gold=gold)],
+    )
+    touched = next(r for r in found.touched if r.origin == "both")
+    assert touched.before.passage == "Wait 3 minutes."
+    assert touched.after.passage == "Use water at 90.5 degrees."
+    assert touched.change is Change.BARE
+
+
+def test_another_heading_is_told_once_for_all_its_questions(tmp_path: Path) -> None:
+    found = reviewed(
+        tmp_path, SMALL_TEXT.replace("## Brewing", "## Making"), BANK.replace("Brewing", "Making")
+    )
+    touched = by_question(found)
+    assert touched["wait minutes tea"].change is Change.PLACE
+    assert touched["sugar spoons sweet"].change is Change.SAID  # the nearest sections
+    words = summary(found)
+    assert words.count("before: Tea › Brewing") == 1
+    assert words.count("after:  Tea › Making") == 1
+
+
+def test_another_title_is_a_change(tmp_path: Path) -> None:
+    found = reviewed(tmp_path, f"---\ntitle: Hot drinks\n---\n{SMALL_TEXT}")
+    assert by_question(found)["wait minutes tea"].change is Change.PLACE
+    assert "Hot drinks" in summary(found)
+
+
+def test_another_sentence_of_the_same_passage_is_a_change(tmp_path: Path) -> None:
+    bank = BANK.replace("  - wait minutes tea\n", "").replace(
+        "- water degrees tea", "- wait minutes tea\n  - water degrees tea"
+    )
+    touched = by_question(reviewed(tmp_path, SMALL_TEXT, bank))["wait minutes tea"]
+    assert touched.change is Change.HIGHLIGHT
+    assert (touched.before.sentence, touched.after.sentence) == (
+        "Wait 3 minutes.",
+        "Use water at 90.5 degrees.",
+    )
+
+
+def test_another_reason_is_a_change(tmp_path: Path) -> None:
+    found = reviewed(tmp_path, questions=BANK.replace("mention sugar", "speak of sugar"))
+    touched = by_question(found)["sugar spoons sweet"]
+    assert touched.change is Change.SAID
+    assert "not mention sugar." in summary(found)
+    assert "not speak of sugar." in summary(found)

@@ -105,6 +105,7 @@ class BuildReport:
     embedded: int  # different texts given to the model; 0 when the generation was there already
     reused: int  # different texts whose vectors an earlier generation held
     compared_with: str | None  # the generation that was current before; None if there was no sound one
+    edited: frozenset[str]  # files of the corpus that differ from that one; all, if there was none
     changes: tuple[SectionChanges, ...]  # against that one, in reading order; all sections
     seconds: float
 
@@ -153,6 +154,7 @@ def build_index(
         embedded=embedded,
         reused=len(set().union(*_digests_of(built))) - embedded,
         compared_with=before.generation if before else None,
+        edited=_edited(corpus, before),
         changes=section_changes(
             before.documents if before else (),
             before.chunks if before else (),
@@ -161,6 +163,11 @@ def build_index(
         ),
         seconds=time.perf_counter() - started,
     )
+
+
+def _edited(corpus: Corpus, before: Index | None) -> frozenset[str]:
+    known = before.inputs["corpus"] if before else {}
+    return frozenset(file for file, digest in corpus.hashes().items() if known.get(file) != digest)
 
 
 def prepare_index(

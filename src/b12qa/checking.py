@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from b12qa.chunking import chunk_documents, long_blocks
+from b12qa.chunking import TokenCounter, chunk_documents, long_blocks
 from b12qa.corpus import (
     Corpus,
     Problem,
     Severity,
+    Source,
     Sources,
     check_astray,
     check_source,
@@ -37,14 +38,7 @@ def check_corpus(sources: Sources, model: str | None = None) -> list[Problem]:
     problems: list[Problem] = []
     count_tokens, max_tokens = token_counter(find_model(model))
     for source in sources.files:
-        found = check_source(source)
-        if source.document is not None:
-            text = source.document.text
-            for block, tokens in long_blocks(source.document, count_tokens, max_tokens):
-                line = line_number(text, block.start)
-                message = f"block of {tokens} tokens, more than the {max_tokens} the model reads: it is split"
-                found.append(Problem(Severity.WARNING, source.file, line, message))
-        problems += sorted(found, key=lambda problem: (problem.line, problem.message))
+        problems += check_document(source, count_tokens, max_tokens)
     problems += check_titles(sources)
     problems += check_astray(sources)
     if not any(problem.severity is Severity.ERROR for problem in problems):
@@ -55,6 +49,21 @@ def check_corpus(sources: Sources, model: str | None = None) -> list[Problem]:
             problems += read_notes(corpus, sentences).problems
             read_synonyms(corpus)
     return problems
+
+
+def check_document(source: Source, count_tokens: TokenCounter, max_tokens: int) -> list[Problem]:
+    """Everything an editor should know about one document, in order of lines.
+
+    Args:
+        count_tokens, max_tokens: as in `chunk_documents`.
+    """
+    found = check_source(source)
+    if source.document is not None:
+        for block, tokens in long_blocks(source.document, count_tokens, max_tokens):
+            line = line_number(source.document.text, block.start)
+            message = f"block of {tokens} tokens, more than the {max_tokens} the model reads: it is split"
+            found.append(Problem(Severity.WARNING, source.file, line, message))
+    return sorted(found, key=lambda problem: (problem.line, problem.message))
 
 
 def stray_questions(index: Index) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import re
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 from rich.box import HEAVY
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -45,7 +48,7 @@ from b12qa.web.settings import (
 if TYPE_CHECKING:
     from b12qa.answering import Assistant
     from b12qa.building import BuildReport
-    from b12qa.corpus import Corpus, Problem
+    from b12qa.corpus import Corpus, Problem, Sources
     from b12qa.embedding import Encoder
     from b12qa.exporting import ExportReport
     from b12qa.reviewing import Review
@@ -87,7 +90,9 @@ questions_option = option(
     help="Also ask these evaluation questions (JSON Lines); repeatable.",
 )
 max_lost_option = option(
-    "--max-lost", type=AT_LEAST_0, help="Fail if more questions than this are treated wrongly after."
+    "--max-lost",
+    type=AT_LEAST_0,
+    help="Fail if more questions than this are treated wrongly after, or lack a note or warning they had.",
 )
 show_option = option("--show", type=AT_LEAST_0, default=10, help="How many questions of a kind to list.")
 json_option = option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
@@ -151,13 +156,13 @@ def build(
             from b12qa.storage import locked
 
             with locked(index):  # before anything that takes time
-                sources, (encoder, spread) = _sources(index, corpus), encoders_once()
+                (files, sources), (encoder, spread) = _sources(index, corpus), encoders_once()
                 if review or questions or max_lost is not None:
                     found = _reviewed(index, sources, spread, questions)
                     if found:
                         _print_review(found, show)
                         _check_lost(found, max_lost)
-                _build(index, sources, encoder, spread, index_type)
+                _build(index, files, sources, encoder, spread, index_type)
 
     if not watch:
         once()
@@ -192,7 +197,7 @@ def diff(
     """
     with _reported_errors():
         encoder = _encoder(model)
-        sources = None if previous else _sources(index, corpus)
+        sources = None if previous else _sources(index, corpus)[1]
         found = _reviewed(index, sources, encoder, questions)
         if found is None:
             console.print("There is nothing to compare: the corpus is what was built, or nothing was.")
@@ -568,11 +573,22 @@ def _reported_errors() -> Iterator[None]:
     try:
         yield
     except (MissingIndexError, StaleIndexError) as error:
-        errors.print(f"b12qa: {error}", soft_wrap=True)
+        errors.print(f"b12qa: {_with_folders(str(error))}", soft_wrap=True)
         raise click.exceptions.Exit(1) from error
     except (B12qaError, OSError) as error:
-        errors.print(f"b12qa: {error}", soft_wrap=True)
+        errors.print(f"b12qa: {_with_folders(str(error))}", soft_wrap=True)
         raise click.exceptions.Exit(2) from error
+
+
+def _with_folders(message: str) -> str:
+    """A message whose advice to build names the folders that were typed, as it would build others."""
+    context = click.get_current_context(silent=True)
+    typed = [
+        f" --{name} {shlex.quote(str(context.params[name]))}"
+        for name in ("index", "corpus")
+        if context and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    return re.sub(r"(?<=[Rr]un: )b12qa build", lambda found: found[0] + "".join(typed), message)
 
 
 @contextmanager
@@ -628,17 +644,18 @@ def _folder(index: Path, corpus: Path | None) -> Path:
     return corpus_folder(index, corpus)
 
 
-def _sources(index: Path, corpus: Path | None) -> Corpus:
+def _sources(index: Path, corpus: Path | None) -> tuple[Sources, Corpus]:
     """Read the corpus, and say which files are left out."""
-    from b12qa.corpus import read_corpus
+    from b12qa.corpus import make_corpus, read_sources
 
-    sources = read_corpus(_folder(index, corpus))
-    for draft in sources.drafts:
+    sources = read_sources(_folder(index, corpus))
+    made = make_corpus(sources)
+    for draft in made.drafts:
         errors.print(
             f"{draft}: a draft, left out of the index: read it, then take the line 'draft: true' out",
             soft_wrap=True,
         )
-    return sources
+    return sources, made
 
 
 def _encoder(model: str | None) -> Encoder:
@@ -658,9 +675,12 @@ def _encoders(model: str | None, dask: str | None) -> tuple[Encoder, Encoder]:
     return encoder, SpreadEncoder(encoder, model, dask)
 
 
-def _build(index: Path, sources: Corpus, encoder: Encoder, spread: Encoder, index_type: str) -> None:
+def _build(
+    index: Path, files: Sources, sources: Corpus, encoder: Encoder, spread: Encoder, index_type: str
+) -> None:
     """Build, show how far it is, and print what it did."""
     from b12qa.building import build_index
+    from b12qa.checking import check_document
     from b12qa.engines import configured_store, publisher
     from b12qa.exporting import export_encoder
 
@@ -672,7 +692,11 @@ def _build(index: Path, sources: Corpus, encoder: Encoder, spread: Encoder, inde
         report = build_index(sources, spread, index, on_progress, index_type, publisher(store, on_sent))
     with _status("Exporting the encoder"):
         export = export_encoder(encoder, index)
-    for problem in report.problems:
+    met = [source for source in files.files if source.file in report.edited]
+    of_documents = [
+        p for source in met for p in check_document(source, spread.count_tokens, spread.max_tokens)
+    ]
+    for problem in (*of_documents, *report.problems):
         errors.print(str(problem), soft_wrap=True)
     for line in _build_lines(report, encoder.name):
         console.print(line, soft_wrap=True)
@@ -714,16 +738,17 @@ def _reviewed(
 
 
 def _print_review(found: Review, show: int) -> None:
-    from b12qa.reviewing import summary
+    from b12qa.review_text import summary
 
     console.print(summary(found, show), soft_wrap=True)
 
 
 def _check_lost(found: Review, max_lost: int | None) -> None:
     """End with an exit code of its own if an edit loses more answers than it may."""
-    if max_lost is not None and found.lost > max_lost:
+    if max_lost is not None and found.lost + found.bare > max_lost:
         errors.print(
-            f"b12qa: {found.lost} questions are no longer treated rightly, and {max_lost} may be. "
+            f"b12qa: {found.lost} questions are no longer treated rightly, {found.bare} lack a note, "
+            f"a partner or a warning that they had, and {max_lost} may. "
             "What was current stays current. Mend the corpus, or allow more with --max-lost.",
             soft_wrap=True,
         )

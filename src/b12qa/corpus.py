@@ -444,6 +444,14 @@ def _structure_problems(file: str, document: Document) -> Iterator[Problem]:
 
     if not document.blocks:
         yield Problem(Severity.WARNING, file, 1, "no text to quote")
+    for start, closing in markdown.unclosed_blocks(document.text):
+        message = f"what begins here is never closed by {closing}: all that follows is part of it"
+        yield Problem(Severity.WARNING, file, line_of(start), message)
+    for block in document.blocks:
+        line_start = max(document.text.rfind(end, 0, block.start) for end in "\r\n") + 1
+        if document.text[block.start].isdigit() and ">" in document.text[line_start : block.start]:
+            message = r"a quotation that begins with a number: if '> 65' means 'more than 65', write '\> 65'"
+            yield Problem(Severity.WARNING, file, line_of(block.start), message)
     with_text = {block.section for block in document.blocks}
     for i, section in enumerate(document.sections):
         has_child = any(later.level > section.level for later in document.sections[i + 1 : i + 2])

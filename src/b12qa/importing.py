@@ -24,6 +24,7 @@ from b12qa.storage import replace
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
+    from bs4.element import NavigableString
     from pdfminer.layout import LTPage
 
 _NAME = re.compile(r"\w[\w.-]*")
@@ -143,6 +144,9 @@ _NO_TEXT = (
     "title, script, style, noscript, template, nav, iframe, svg, object, form, button, "
     "img, picture, video, audio"
 )
+_BLOCKS = re.compile(r"address|blockquote|d[dlt]|div|h[1-6r]|li|[ou]l|p|section")
+# Items of a list that were typed as paragraphs may become one.
+_LOOKS_LIKE_A_MARK = re.compile(r"\A(?P<blanks>\s*)(?P<mark>>|#{1,6}(?=\s|\Z)|```|~~~)")
 _SUPERSCRIPTS = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
 
 
@@ -150,7 +154,9 @@ def _html_to_markdown(data: bytes) -> str:
     soup = _soup(data)
     for tag in soup.select(_NO_TEXT):
         tag.decompose()
-    return _soup_to_markdown(soup.find("main") or soup.find("article") or soup.body or soup)
+    articles = [tag for tag in soup.find_all("article") if not tag.find_parent("article")]
+    only_article = articles[0] if len(articles) == 1 else None
+    return _soup_to_markdown(soup.find("main") or only_article or soup.body or soup)
 
 
 def _soup(html: str | bytes) -> BeautifulSoup:
@@ -185,7 +191,9 @@ def _soup_to_markdown(soup: Tag) -> str:
         elif not words.find_parent("pre"):
             after_break = getattr(words.previous_sibling, "name", None) == "br"
             line = _on_one_line(words)
-            words.replace_with(line.lstrip() if after_break else line)
+            begins = after_break or _begins_a_block(words)
+            line = line.lstrip() if after_break else line
+            words.replace_with(_as_words(line) if begins else line)
     converter = MarkdownConverter(
         heading_style="ATX",
         bullets="-",
@@ -195,6 +203,22 @@ def _soup_to_markdown(soup: Tag) -> str:
         table_infer_header=True,
     )
     return str(converter.convert_soup(soup))
+
+
+def _begins_a_block(words: NavigableString) -> bool:
+    """Whether no other words stand before these in what will be a paragraph, an item or a heading."""
+    for before in words.previous_elements:
+        if isinstance(before, str):
+            if before.strip():
+                return False
+        elif _BLOCKS.fullmatch(str(getattr(before, "name", ""))):
+            return True
+    return True
+
+
+def _as_words(text: str) -> str:
+    """The beginning of a text such as "> 65 years", so that Markdown does not take it for a mark."""
+    return _LOOKS_LIKE_A_MARK.sub(r"\g<blanks>\\\g<mark>", text)
 
 
 # PDF knows lines and the sizes of their letters, not paragraphs, lists or headings.
@@ -286,9 +310,11 @@ def _pdf_blocks(page: Sequence[_PdfLine], words: Counter[str]) -> list[_PdfBlock
                 parts.append([])
             parts[-1].append(line.text)
         for lines in parts:
-            is_item = bool(_BULLET.match(lines[0]) or _NUMBER.match(lines[0]))
-            text = _BULLET.sub("- ", _joined(lines, words), count=1) if is_item else _joined(lines, words)
-            blocks.append(_PdfBlock(text, size, is_item))
+            text = _joined(lines, words)
+            mark = _BULLET.match(text) or _NUMBER.match(text)
+            first = "" if mark is None else "- " if _BULLET.match(text) else mark[0]
+            own = text[mark.end() if mark else 0 :]
+            blocks.append(_PdfBlock(first + _as_words(own), size, is_item=mark is not None))
     return blocks
 
 

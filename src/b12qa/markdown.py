@@ -54,6 +54,11 @@ _CONTAINER_RULES: dict[str, list[str]] = {
 _MAX_NESTING = 80
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _COMMENTS = re.compile(r"\A\s*(?:<!--(?!-?>)(?:(?!-->).)*-->\s*)+", re.DOTALL)
+# HTML that ends at a mark of its own and not at a blank line (CommonMark 0.31, 4.6).
+_HTML_TO_ITS_END = re.compile(
+    r"\s*<(!--|!\[CDATA\[|\?|(?:script|pre|style|textarea)(?=[\s>]))", re.IGNORECASE
+)
+_HTML_ENDS = {"!--": "-->", "![cdata[": "]]>", "?": "?>"}
 _ESCAPED_PIPE = re.compile(r"\\\|")
 _ATX_MARK = re.compile(r"#+[ \t]*")
 _ATX_CLOSING = re.compile(r"(?:(?<=[ \t])|^)#+$")
@@ -109,6 +114,32 @@ def find_front_matter(text: str) -> FrontMatter | None:
     """
     found = _FRONT_MATTER.match(text)
     return None if found is None else FrontMatter(Span(*found.span("yaml")), found.end())
+
+
+def unclosed_blocks(text: str) -> Iterator[tuple[int, str]]:
+    """Blocks of code or HTML that nothing closes, so that they hold all that follows.
+
+    Yields:
+        Where one begins, and the mark that would close it.
+    """
+    reader = _Reader(text)
+    for token in _parser().parse(reader.parsed):
+        closing = _missing_end(token)
+        if closing:
+            yield reader.start_of(token), closing
+
+
+def _missing_end(token: Token) -> str:
+    """What a block lacks at its end; empty if nothing."""
+    if token.type == "fence" and token.map:
+        content_lines = token.content.count("\n")
+        return "" if token.map[1] - token.map[0] > 1 + content_lines else token.markup
+    if token.type == "html_block":
+        opened = _HTML_TO_ITS_END.match(token.content)
+        if opened:
+            closing = _HTML_ENDS.get(opened[1].lower(), f"</{opened[1]}>")
+            return "" if closing.lower() in token.content[opened.start(1) :].lower() else closing
+    return ""
 
 
 def row_cells(text: str, start: int, end: int) -> tuple[Span, ...]:
@@ -172,7 +203,7 @@ def _line_starts(text: str) -> list[int]:
 @cache
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt, rules_block
-    from markdown_it.rules_inline import image, link
+    from markdown_it.rules_inline import escape, image, link
 
     # An open list is two levels: itself and its item.
     parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING + 2}).enable("table")
@@ -183,6 +214,8 @@ def _parser() -> MarkdownIt:
         rule = getattr(rules_block, "list_block" if name == "list" else name)
         parser.block.ruler.at(name, _nesting_no_deeper(rule), {"alt": interrupts})
     parser.inline.ruler.at("emphasis", _noting_positions)
+    parser.inline.ruler.at("escape", _noting_backslash(escape))
+    parser.disable("text_join")  # which would take an escaped character for any other
     parser.inline.ruler.at("link", _noting_label(link, "["))
     parser.inline.ruler.at("image", _noting_label(image, "!["))
     return parser
@@ -225,6 +258,22 @@ def _noting_positions(state: StateInline, silent: bool) -> bool:
         for offset, delimiter in enumerate(state.delimiters[count:]):
             state.tokens[delimiter.token].meta["position"] = position + offset
     return found
+
+
+def _noting_backslash(rule: InlineRule) -> InlineRule:
+    """The rule for escaped characters; its token also says that the backslash before one is a mark."""
+
+    def noting(state: StateInline, silent: bool) -> bool:
+        start = state.pos
+        found = rule(state, silent)
+        if found and not silent:
+            token = state.tokens[-1]
+            # Before what needs no escape, a backslash is a character like any other.
+            if token.type == "hardbreak" or token.content != token.markup:
+                token.meta["marks"] = [(start, start + 1)]
+        return found
+
+    return noting
 
 
 def _noting_label(rule: InlineRule, mark: str) -> InlineRule:
@@ -278,6 +327,10 @@ class _Reader:
         return ParsedMarkdown(sections, tuple(blocks), markup)
 
     # From the parser's places to ours.
+
+    def start_of(self, token: Token) -> int:
+        """Where a block begins."""
+        return self._line_spans(token)[0].start
 
     def _offset(self, line: int, position: int) -> int:
         return self.line_starts[line] + position - self.parser_line_starts[line]
@@ -420,8 +473,9 @@ class _Reader:
                 self.hidden.append(Span(line_start, line.start))
 
     def _note_marks(self, inline: Token, lines: Sequence[Span], *, in_cell: bool = False) -> None:
-        """Note the marks of emphasis, links and images in a block's content."""
+        """Note the marks of emphasis, links, images and escapes in a block's content."""
         locate = _Locator(self.text, inline.content, lines, in_cell)
+        self.hidden += [Span(start, start + 1) for start in locate.removed]
         opened: list[tuple[list[Span], Span]] = []  # where the span belongs, its opening mark
         for token in inline.children or ():
             for start, end in token.meta.get("marks", ()):

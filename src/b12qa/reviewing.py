@@ -1,19 +1,20 @@
 """Two generations → what an edit does to the answers, question by question.
 
 Asked are the questions of both banks and of evaluation sets. A passage is known by its words: offsets
-move with every edit. One that was reworded counts as the same passage, edited.
+move with every edit. One that was reworded counts as the same passage, edited. What stands around the first
+quote is compared as well: a reader who loses a warning has lost more than a few words.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
-from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Any
 
+from b12qa import rendering
 from b12qa.answering import Assistant
 from b12qa.changes import most_alike
 from b12qa.corpus import Problem
@@ -21,10 +22,9 @@ from b12qa.embedding import RememberingEncoder
 from b12qa.evaluation import PlainDocument, QuestionRow, gold_words
 from b12qa.index import Index
 from b12qa.markdown import one_line, plain_text_of
-from b12qa.records import Answer, Chunk, Document, Outcome, Sentence
+from b12qa.records import Answer, Chunk, Document, NoticeKind, Outcome, Passage, QuoteRole, Sentence, Span
 from b12qa.retrieval import Retriever
 
-WORDS_AROUND = 8  # an edit, in the summary
 BANK = "bank"  # where a question comes from that is in no evaluation set
 
 Progress = Callable[[int, int], None]
@@ -34,10 +34,16 @@ class Change(StrEnum):
     """What an edit does to a question, the gravest first."""
 
     LOST = "lost"  # it was treated rightly, and is not any more
-    GAINED = "gained"  # the other way round
+    BARE = "bare"  # it is shown without a note, a partner or a warning that it had
+    GAINED = "gained"  # it was not treated rightly, and is now
     OUTCOME = "outcome"  # another outcome, as right or as wrong as before
     PASSAGE = "passage"  # another passage is quoted first
     WORDING = "wording"  # the same passage, edited
+    HIGHLIGHT = "highlight"  # the same passage, with another sentence marked in it
+    OTHERS = "others"  # other quotes follow the first, or another order of them
+    NOTE = "note"  # other notes on the same quotes
+    PLACE = "place"  # the same quotes under another heading or title
+    SAID = "said"  # the same quotes, and other words of ours: what is missing, which sections are near
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +61,13 @@ class Seen:
     """What came of it in one generation."""
 
     outcome: Outcome
-    section_path: tuple[str, ...]  # of the first quote; empty without one
-    passage: str  # words of the first quote
+    section_path: tuple[str, ...]  # of the first quote that was found; empty without one
+    passage: str  # words of that quote
     sentence: str  # words of its highlight
+    quotes: tuple[str, ...] = ()  # words of all that is shown, in that order, with what stands above a quote
+    notes: tuple[str, ...] = ()  # on any of them
+    places: tuple[str, ...] = ()  # title and headings of each
+    said: tuple[str, ...] = ()  # our words but the disclaimer
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +98,20 @@ class Review:
     @property
     def lost(self) -> int:
         """How many questions are no longer treated rightly."""
-        return sum(reviewed.change is Change.LOST for reviewed in self.touched)
+        return self._count(Change.LOST)
+
+    @property
+    def bare(self) -> int:
+        """How many are shown without a note, a partner or a warning that they had."""
+        return self._count(Change.BARE)
 
     def to_json(self) -> str:
         """All of it."""
-        record: dict[str, Any] = asdict(self) | {"lost": self.lost}
+        record: dict[str, Any] = asdict(self) | {"lost": self.lost, "bare": self.bare}
         return json.dumps(record, ensure_ascii=False, indent=1)
+
+    def _count(self, change: Change) -> int:
+        return sum(reviewed.change is change for reviewed in self.touched)
 
 
 def review(
@@ -200,6 +218,10 @@ class _Versions:
             evidence in text for text in self.after
         )
 
+    def is_edited(self, before: Seen, after: Seen) -> bool:
+        """Whether the first quote is another version of the one before."""
+        return bool(before.passage) and self.edited.get(before.passage) == after.passage
+
     def holding(self, evidence: str) -> set[str]:
         """The later passages with a piece of evidence, or the versions of those that held it."""
         found = {text for text in self.after if evidence in text}
@@ -225,25 +247,58 @@ def _versions(gone: Iterable[str], fresh: Sequence[str]) -> Iterator[tuple[str, 
 class _Shown:
     """An answer as the review compares it."""
 
-    first: Seen
-    passages: frozenset[str]  # words of all quotes that were found
+    seen: Seen
+    found: frozenset[str]  # words of the quotes that were found
+    company: frozenset[str]  # words of the partners and warnings
+    warned: bool  # whether there are warnings
 
 
 def _shown(assistant: Assistant, answer: Answer) -> _Shown:
     documents = {document.name: document for document in assistant.documents}
-    words = [one_line(plain_text_of(documents[quote.document], quote)) for quote in answer.found]
-    if not words:
-        return _Shown(Seen(answer.outcome, (), "", ""), frozenset())
-    first = answer.found[0]
-    highlights = [one_line(plain_text_of(documents[first.document], span)) for span in first.highlights]
-    seen = Seen(answer.outcome, first.section_path, words[0], " ".join(highlights))
-    return _Shown(seen, frozenset(words))
+
+    def words(passage: Passage) -> str:
+        return one_line(plain_text_of(documents[passage.document], passage))
+
+    def with_lead_in(passage: Passage) -> str:
+        document = documents[passage.document]
+        above = [plain_text_of(document, Span(part.start, part.end)) for part in passage.context]
+        return one_line(" ".join([*above, plain_text_of(document, passage)]))
+
+    first = answer.found[0] if answer.found else None
+    marked = [] if first is None else [plain_text_of(documents[first.document], s) for s in first.highlights]
+    seen = Seen(
+        outcome=answer.outcome,
+        section_path=() if first is None else first.section_path,
+        passage="" if first is None else words(first),
+        sentence=one_line(" ".join(marked)),
+        quotes=tuple(map(with_lead_in, answer.quotes)),
+        notes=tuple(
+            f"{rendering.note_words(sentence, note)} {rendering.note_source(note)}"
+            for quote in answer.quotes
+            for side in rendering.notes_around(quote)
+            for sentence, note in side
+        ),
+        places=tuple(rendering.section_words(quote.section_path, quote.title) for quote in answer.quotes),
+        said=tuple(
+            one_line(rendering.notice_text(notice))
+            for notice in answer.notices
+            if notice.kind not in (NoticeKind.CARE, NoticeKind.DISCLAIMER)
+        ),
+    )
+    company = [quote for quote in answer.quotes if quote not in answer.found]
+    warned = any(quote.role is QuoteRole.WARNING for quote in answer.quotes)
+    return _Shown(seen, frozenset(map(words, answer.found)), frozenset(map(words, company)), warned)
 
 
 def _reviewed(expected: Expected, before: _Shown, after: _Shown, versions: _Versions) -> Reviewed | None:
     was_right = _is_right(expected, before, lambda words: {t for t in versions.before if words in t})
     is_right = _is_right(expected, after, versions.holding)
-    change = _change(before.first, after.first, was_right, is_right, versions)
+    if was_right and not is_right:
+        change: Change | None = Change.LOST
+    elif _is_bare(before, after, versions):
+        change = Change.BARE
+    else:
+        change = Change.GAINED if is_right and not was_right else _change(before.seen, after.seen, versions)
     if change is None:
         return None
     return Reviewed(
@@ -252,124 +307,52 @@ def _reviewed(expected: Expected, before: _Shown, after: _Shown, versions: _Vers
         history=expected.history,
         answerable=bool(expected.evidence),
         change=change,
-        before=before.first,
-        after=after.first,
+        before=before.seen,
+        after=after.seen,
     )
 
 
-def _change(before: Seen, after: Seen, was_right: bool, is_right: bool, versions: _Versions) -> Change | None:
-    if was_right != is_right:
-        return Change.GAINED if is_right else Change.LOST
+def _is_bare(before: _Shown, after: _Shown, versions: _Versions) -> bool:
+    """Whether quotes are shown with less than what had to stand beside them.
+
+    Fewer notes, partners and warnings count where the same passage comes first; where another does, only
+    that there are no warnings any more.
+    """
+    if not after.seen.quotes:
+        return False
+    gone = {words for words in before.company if not any(words in shown for shown in after.seen.quotes)}
+    come = {words for words in after.company if not any(words in shown for shown in before.seen.quotes)}
+    if before.warned and not after.warned and gone:
+        return True
+    same = before.seen.passage == after.seen.passage or versions.is_edited(before.seen, after.seen)
+    return same and (len(gone) > len(come) or len(before.seen.notes) > len(after.seen.notes))
+
+
+def _change(before: Seen, after: Seen, versions: _Versions) -> Change | None:
+    """How what is shown differs, where it is as right as before."""
     if before.outcome is not after.outcome:
         return Change.OUTCOME
-    if before.passage == after.passage:
-        return None
-    return Change.WORDING if versions.edited.get(before.passage) == after.passage else Change.PASSAGE
+    if before.passage != after.passage:
+        return Change.WORDING if versions.is_edited(before, after) else Change.PASSAGE
+    differences = {
+        Change.HIGHLIGHT: before.sentence != after.sentence,
+        Change.OTHERS: before.quotes != after.quotes,
+        Change.NOTE: before.notes != after.notes,
+        Change.PLACE: before.places != after.places,
+        Change.SAID: before.said != after.said,
+    }
+    return next((change for change, differs in differences.items() if differs), None)
 
 
-def _is_right(expected: Expected, shown: _Shown, holding: Callable[[str], set[str]]) -> bool:
+def _is_right(expected: Expected, shown: _Shown, holding: Callable[[str], AbstractSet[str]]) -> bool:
     """Whether an answerable question is answered with its evidence, or another one not at all."""
-    answered = shown.first.outcome is Outcome.ANSWERED
+    answered = shown.seen.outcome is Outcome.ANSWERED
     if not expected.evidence:
         return not answered
     return answered and all(
-        any(shown.passages & holding(words) for words in alternatives) for alternatives in expected.evidence
+        any(shown.found & holding(words) for words in alternatives) for alternatives in expected.evidence
     )
 
 
 def _words(index: Index, row: Chunk | Sentence) -> str:
     return one_line(index.plain_text(row))
-
-
-# What an editor reads.
-
-_HEADINGS = {
-    Change.LOST: ("question is no longer treated rightly", "questions are no longer treated rightly"),
-    Change.GAINED: ("question is treated rightly now", "questions are treated rightly now"),
-    Change.OUTCOME: ("question has another outcome", "questions have another outcome"),
-    Change.PASSAGE: ("question gets another passage", "questions get another passage"),
-    Change.WORDING: (
-        "question gets the same passage, edited",
-        "questions get the same passages, edited",
-    ),
-}
-
-
-def summary(found: Review, most: int = 10) -> str:
-    """The review as text.
-
-    Args:
-        most: how many questions to list of each kind.
-    """
-    lines = [f"Compared {found.after} with {found.before}: {found.asked} questions asked of both."]
-    for change in Change:
-        some = [reviewed for reviewed in found.touched if reviewed.change is change]
-        if not some:
-            continue
-        one, several = _HEADINGS[change]
-        lines += ["", f"{len(some)} {one if len(some) == 1 else several}:"]
-        lines += _edited_passages(some, most) if change is Change.WORDING else _listed(some, most)
-    if not found.touched:
-        lines.append("No answer changes.")
-    if found.hanging:
-        lines += ["", f"Left hanging by the edit ({len(found.hanging)}):", *_some(found.hanging, most)]
-        for was, now in found.reworded[:most]:
-            lines += [
-                f"  If this is the same sentence still: {was}",
-                f"  let the bank say:                   {now}",
-            ]
-    if found.hanging_evidence:
-        ids = ", ".join(found.hanging_evidence)
-        lines += ["", f"Evaluation questions whose gold sentence is gone: {ids}"]
-    return "\n".join(lines)
-
-
-def _listed(some: Sequence[Reviewed], most: int) -> list[str]:
-    lines = []
-    for reviewed in some[:most]:
-        where = "" if reviewed.origin == BANK else f" ({reviewed.origin})"
-        wanted = "" if reviewed.answerable else ", which the article does not answer"
-        lines += [
-            f"  {' / '.join([*reviewed.history, reviewed.question])}{where}{wanted}",
-            f"      before: {_seen_words(reviewed.before)}",
-            f"      after:  {_seen_words(reviewed.after)}",
-        ]
-    return lines + _more(len(some) - most)
-
-
-def _edited_passages(some: Sequence[Reviewed], most: int) -> list[str]:
-    counts = Counter((reviewed.before.passage, reviewed.after.passage) for reviewed in some)
-    paths = {reviewed.after.passage: reviewed.after.section_path for reviewed in some}
-    lines = []
-    for (before, after), count in counts.most_common(most):
-        was, now = _difference(before, after)
-        lines += [f"  {count} in {' > '.join(paths[after])}", f"      before: {was}", f"      after:  {now}"]
-    return lines + _more(len(counts) - most)
-
-
-def _difference(before: str, after: str) -> tuple[str, str]:
-    """The stretch in which two texts differ, with a few words around it."""
-    was, now = before.split(), after.split()
-    blocks = SequenceMatcher(None, was, now, autojunk=False).get_opcodes()
-    edits = [block for block in blocks if block[0] != "equal"]
-    _, first_was, _, first_now, _ = edits[0]
-    _, _, last_was, _, last_now = edits[-1]
-    return _stretch(was, first_was, last_was), _stretch(now, first_now, last_now)
-
-
-def _stretch(words: Sequence[str], first: int, last: int) -> str:
-    start, end = max(0, first - WORDS_AROUND), last + WORDS_AROUND
-    return ("… " if start else "") + " ".join(words[start:end]) + (" …" if end < len(words) else "")
-
-
-def _seen_words(seen: Seen) -> str:
-    words = seen.outcome.value.replace("_", " ")
-    return f"{words}: {seen.sentence} [{' > '.join(seen.section_path)}]" if seen.passage else words
-
-
-def _some(problems: Sequence[Problem], most: int) -> list[str]:
-    return [f"  {problem}" for problem in problems[:most]] + _more(len(problems) - most)
-
-
-def _more(count: int) -> list[str]:
-    return [f"  … and {count} more; --show lists more, --json all"] if count > 0 else []

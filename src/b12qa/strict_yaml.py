@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Nothing of ours is deeper than five; composing calls itself at every depth, until the process crashes.
 _MAX_DEPTH = 20
+# A comment that is more likely part of the text before it: a blank follows the "#" of most comments.
+_CUT_OFF = re.compile(r"[ \t]+(#[^\s#].*)")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -39,9 +41,13 @@ def compose(data: bytes | str, file: str) -> yaml.Node | None:
     import yaml  # whoever answers a question needs no YAML, and this takes longer than searching
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    lines = text.removeprefix("\ufeff").splitlines()
     try:
         depth = 0
         for event in yaml.parse(data, Loader=loader):
+            if isinstance(event, yaml.ScalarEvent) and not event.style:
+                _check_nothing_cut(event, lines, file)
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_DEPTH:
                 line = event.start_mark.line + 1 if event.start_mark else 1
@@ -55,6 +61,17 @@ def compose(data: bytes | str, file: str) -> yaml.Node | None:
             # A second colon in a line is the mistake that people make, and the parser's words hide it.
             raise YamlError(file, line, "not YAML: words with a colon in them need quotes") from error
         raise YamlError(file, line, f"not YAML ({error.problem})") from error
+
+
+def _check_nothing_cut(event: yaml.ScalarEvent, lines: list[str], file: str) -> None:
+    """Refuse "the #1 cause" without quotes, which ends before the "#"; "true  # a comment" is meant so."""
+    if event.end_mark is None or event.end_mark.line >= len(lines):
+        return
+    cut = _CUT_OFF.match(lines[event.end_mark.line], event.end_mark.column)
+    if cut:
+        words = f"{event.value} {cut[1]}"
+        found = f"to YAML this text ends before {short(cut[1], 20)!r}: {short(words)!r} needs quotes"
+        raise YamlError(file, event.end_mark.line + 1, found)
 
 
 def line_of(node: yaml.Node) -> int:

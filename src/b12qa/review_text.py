@@ -1,0 +1,194 @@
+"""`Review` → what an editor reads of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
+
+from b12qa.corpus import Problem
+from b12qa.reviewing import BANK, Change, Review, Reviewed, Seen
+
+WORDS_AROUND = 8  # an edit
+NOTHING = "nothing"
+
+_HEADINGS = {
+    Change.LOST: ("question is no longer treated rightly", "questions are no longer treated rightly"),
+    Change.BARE: (
+        "question is shown without a note, a partner or a warning that it had",
+        "questions are shown without a note, a partner or a warning that they had",
+    ),
+    Change.GAINED: ("question is treated rightly now", "questions are treated rightly now"),
+    Change.OUTCOME: ("question has another outcome", "questions have another outcome"),
+    Change.PASSAGE: ("question gets another passage", "questions get another passage"),
+    Change.WORDING: ("question gets the same passage, edited", "questions get the same passages, edited"),
+    Change.HIGHLIGHT: (
+        "question gets the same passage with another sentence marked",
+        "questions get the same passages with another sentence marked",
+    ),
+    Change.OTHERS: (
+        "question gets the same passage first, and other quotes with it",
+        "questions get the same passage first, and other quotes with it",
+    ),
+    Change.NOTE: ("question gets other notes", "questions get other notes"),
+    Change.PLACE: (
+        "question gets the same quotes under another heading or title",
+        "questions get the same quotes under another heading or title",
+    ),
+    Change.SAID: (
+        "question gets other words of ours beside the same quotes",
+        "questions get other words of ours beside the same quotes",
+    ),
+}
+
+
+def summary(found: Review, most: int = 10) -> str:
+    """The review as text.
+
+    Args:
+        most: how many questions, or edits that touch several, to list of each kind.
+    """
+    lines = [f"Compared {found.after} with {found.before}: {found.asked} questions asked of both."]
+    for change in Change:
+        some = [reviewed for reviewed in found.touched if reviewed.change is change]
+        if not some:
+            continue
+        one, several = _HEADINGS[change]
+        lines += ["", f"{len(some)} {one if len(some) == 1 else several}:"]
+        differs = _DIFFERENCES.get(change)
+        lines += _listed(some, most) if differs is None else _by_difference(some, differs, most)
+    if not found.touched:
+        lines.append("No answer changes.")
+    if found.hanging:
+        lines += ["", f"Left hanging by the edit ({len(found.hanging)}):", *_some(found.hanging, most)]
+        for was, now in found.reworded[:most]:
+            lines += [
+                f"  If this is the same sentence still: {was}",
+                f"  let the bank say:                   {now}",
+            ]
+    if found.hanging_evidence:
+        ids = ", ".join(found.hanging_evidence)
+        lines += ["", f"Evaluation questions whose gold sentence is gone: {ids}"]
+    return "\n".join(lines)
+
+
+# Question by question.
+
+
+def _listed(some: Sequence[Reviewed], most: int) -> list[str]:
+    lines = []
+    for reviewed in some[:most]:
+        wanted = "" if reviewed.answerable else ", which the article does not answer"
+        lines += [
+            f"  {_asked(reviewed)}{wanted}",
+            f"      before: {_seen_words(reviewed.before)}",
+            f"      after:  {_seen_words(reviewed.after)}",
+        ]
+    return lines + _more(len(some) - most)
+
+
+def _asked(reviewed: Reviewed) -> str:
+    where = "" if reviewed.origin == BANK else f" ({reviewed.origin})"
+    return f"{' / '.join([*reviewed.history, reviewed.question])}{where}"
+
+
+def _seen_words(seen: Seen) -> str:
+    words = seen.outcome.value.replace("_", " ")
+    return f"{words}: {seen.sentence} [{' > '.join(seen.section_path)}]" if seen.passage else words
+
+
+# Edit by edit, each with the number of questions that it touches.
+
+Difference = tuple[str, str]  # before, after
+
+
+def _by_difference(
+    some: Sequence[Reviewed], differs: Callable[[Seen, Seen], Difference], most: int
+) -> list[str]:
+    edits = [differs(reviewed.before, reviewed.after) for reviewed in some]
+    counts = Counter(edits)
+    lines = []
+    for edit, count in counts.most_common(most):
+        such_as = "" if count == 1 else f"{count} such as: "
+        example = some[edits.index(edit)]
+        path = " > ".join(example.after.section_path)
+        where = f" [{path}]" if path else ""
+        was, now = edit
+        lines += [f"  {such_as}{_asked(example)}{where}", f"      before: {was}", f"      after:  {now}"]
+    return lines + _more(len(counts) - most)
+
+
+def _passages(before: Seen, after: Seen) -> Difference:
+    return _difference(before.passage, after.passage)
+
+
+def _company(before: Seen, after: Seen) -> Difference:
+    """What is gone, and what came instead."""
+    lost = _only(before.quotes, after.quotes), _only(before.notes, after.notes)
+    come = _only(after.quotes, before.quotes), _only(after.notes, before.notes)
+    return _joined([*lost[0], *lost[1]]), _joined([*come[0], *come[1]])
+
+
+def _quotes(before: Seen, after: Seen) -> Difference:
+    return _lists(before.quotes, after.quotes)
+
+
+def _notes(before: Seen, after: Seen) -> Difference:
+    return _lists(before.notes, after.notes)
+
+
+def _places(before: Seen, after: Seen) -> Difference:
+    return _lists(before.places, after.places)
+
+
+def _said(before: Seen, after: Seen) -> Difference:
+    return _lists(before.said, after.said)
+
+
+_DIFFERENCES: dict[Change, Callable[[Seen, Seen], Difference]] = {
+    Change.BARE: _company,
+    Change.WORDING: _passages,
+    Change.OTHERS: _quotes,
+    Change.NOTE: _notes,
+    Change.PLACE: _places,
+    Change.SAID: _said,
+}
+
+
+def _lists(before: Sequence[str], after: Sequence[str]) -> Difference:
+    """What two lists do not have in common; both whole, if it is the order of them."""
+    gone, come = _only(before, after), _only(after, before)
+    if len(gone) == len(come) == 1:
+        return _difference(gone[0], come[0])
+    return (_joined(gone), _joined(come)) if gone or come else (_joined(before), _joined(after))
+
+
+def _only(texts: Sequence[str], others: Sequence[str]) -> list[str]:
+    return [text for text in dict.fromkeys(texts) if text not in others]
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return " | ".join(texts) or NOTHING
+
+
+def _difference(before: str, after: str) -> Difference:
+    """The stretch in which two texts differ, with a few words around it."""
+    was, now = before.split(), after.split()
+    blocks = SequenceMatcher(None, was, now, autojunk=False).get_opcodes()
+    edits = [block for block in blocks if block[0] != "equal"]
+    _, first_was, _, first_now, _ = edits[0]
+    _, _, last_was, _, last_now = edits[-1]
+    return _stretch(was, first_was, last_was), _stretch(now, first_now, last_now)
+
+
+def _stretch(words: Sequence[str], first: int, last: int) -> str:
+    start, end = max(0, first - WORDS_AROUND), last + WORDS_AROUND
+    return ("… " if start else "") + " ".join(words[start:end]) + (" …" if end < len(words) else "")
+
+
+def _some(problems: Sequence[Problem], most: int) -> list[str]:
+    return [f"  {problem}" for problem in problems[:most]] + _more(len(problems) - most)
+
+
+def _more(count: int) -> list[str]:
+    return [f"  … and {count} more; --show lists more, --json all"] if count > 0 else []
