@@ -103,7 +103,8 @@ def through_http(client: TestClient, question: str, history: Sequence[str]) -> d
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_http_and_mcp_give_what_the_assistant_gives(tea: Assistant, client: TestClient, name: str) -> None:
     question, history = QUESTIONS[name]
-    answer = json.loads(json.dumps(tea.ask(question, history).to_dict()))
+    answer = tea.ask(question, history).to_dict()
+    assert json.loads(json.dumps(answer)) == answer  # no tuple in it, which JSON would make a list
     over_http = through_http(client, question, history)
     over_mcp = called(tea, "ask", {"question": question, "history": history}).structured_content
     assert {key: over_http[key] for key in answer} == answer

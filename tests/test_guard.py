@@ -205,6 +205,18 @@ def test_question_of_the_page_over_the_rate_gets_its_card(typed: str) -> None:
         assert card_of(fresh.post("/gradio_api/queue/join", json=body)) is None
 
 
+def test_call_of_a_program_over_the_rate_gets_its_card() -> None:
+    def called(question: str) -> httpx2.Response:
+        client = guarded(rate=1.0, burst=1)
+        call = {"name": "ask", "arguments": {"question": "is it bad?", "history": [question]}}
+        request = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+        assert client.post("/mcp", json=request).status_code == 200
+        return client.post("/mcp", json=request)
+
+    assert card_of(called(CHEST)) == "chest-pain"
+    assert card_of(called("is tea good?")) is None
+
+
 def test_cards_of_refused_requests_are_limited_as_questions_are() -> None:
     client = guarded(rate=1.0, burst=3)
     cards = [client.post("/api/ask", json={"question": CHEST}) for _ in range(8)]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,6 +191,23 @@ def test_results_show_themselves_in_a_notebook_and_a_terminal(tea: Retriever) ->
     assert results._repr_html_().count("<figure") == 2
     assert "<mark>green tea</mark>" in results._repr_html_()
     assert str(results).startswith(f"1. score {results[0].score:.3f}\n> green tea\n  (Tea › Kinds)\n\n2. ")
+
+
+def test_some_of_the_results_show_themselves_as_all_do(tea: Retriever) -> None:
+    results = tea.search("green tea", top_k=3)
+    assert isinstance(results[1:], SearchResults)
+    assert results[1:]._repr_html_().count("<figure") == 2
+    assert results[:2] == tea.search("green tea", top_k=2)
+    assert results[-1].rank == 3
+
+
+def test_a_query_that_no_terminal_could_write_is_searched_and_one_that_is_no_text_refused(
+    tea: Retriever,
+) -> None:
+    assert tea.search("green tea\udcff", top_k=1)[0].text == "green tea"
+    query: Any = 3
+    with pytest.raises(QueryError, match="Expected a text as question, got int"):
+        tea.search(query)
 
 
 def test_a_passage_names_the_section_to_read_on_in(tea: Retriever) -> None:

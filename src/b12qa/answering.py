@@ -35,7 +35,7 @@ from b12qa.records import (
     SearchResults,
     SectionReference,
 )
-from b12qa.retrieval import Ranking, Retriever, as_embedded
+from b12qa.retrieval import Ranking, Retriever, as_embedded, writable
 from b12qa.treatment import Asked, load_rules
 
 if TYPE_CHECKING:
@@ -385,8 +385,7 @@ def _typed(question: str, history: Iterable[str]) -> tuple[str, tuple[str, ...]]
         QueryError: they are something else. A text as history would be read letter by letter, and a red
             flag in it missed.
     """
-    if not isinstance(question, str):
-        raise QueryError(f"Expected a text as question, got {type(question).__name__}.")
+    question = writable(question)
     if isinstance(history, str) or not isinstance(history, Iterable):
         got = "one text" if isinstance(history, str) else type(history).__name__
         raise QueryError(f"Expected a list of earlier questions as history, got {got}. Write history=[...].")
@@ -394,8 +393,7 @@ def _typed(question: str, history: Iterable[str]) -> tuple[str, tuple[str, ...]]
     for text in earlier:
         if not isinstance(text, str):
             raise QueryError(f"Expected texts in the history, got {type(text).__name__}.")
-    # A terminal passes bytes that are no UTF-8 on as half characters, which nothing can write out.
-    return question.encode("utf-8", "replace").decode("utf-8"), earlier
+    return question, earlier
 
 
 class _Found(NamedTuple):

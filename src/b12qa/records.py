@@ -7,9 +7,9 @@ so that ``document.text[start:end]`` is always the text that a record speaks of.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex, overload
 
 
 class Span(NamedTuple):
@@ -288,6 +288,17 @@ class SearchResults(tuple[ScoredChunk, ...]):
 
     __slots__ = ()
 
+    @overload
+    def __getitem__(self, place: SupportsIndex) -> ScoredChunk: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> SearchResults: ...
+
+    def __getitem__(self, place: SupportsIndex | slice) -> ScoredChunk | SearchResults:
+        """One of them, or some of them, which a notebook can show as well."""
+        found = super().__getitem__(place)
+        return SearchResults(found) if isinstance(found, tuple) else found
+
     def _repr_html_(self) -> str:
         from b12qa import rendering
 
@@ -358,7 +369,8 @@ class Answer:
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as plain lists and dictionaries, ready for JSON."""
-        return asdict(self)
+        record: dict[str, Any] = _plain(self)
+        return record
 
     def _repr_html_(self) -> str:
         from b12qa import rendering
@@ -369,3 +381,10 @@ class Answer:
         from b12qa import rendering
 
         return rendering.answer_text(self)
+
+
+def _plain(value: Any) -> Any:
+    """A record as a dictionary, a tuple as a list, and so on inside them."""
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value

@@ -98,6 +98,19 @@ class Parts:
     joined_without_bank: float = 0.5  # what a reading that carries the topic counts beside the bare question
 
 
+def writable(question: str) -> str:
+    """A question as something that can be written out and embedded.
+
+    A terminal passes bytes that are no UTF-8 on as half characters, which nothing can write out.
+
+    Raises:
+        QueryError: it is no text.
+    """
+    if not isinstance(question, str):
+        raise QueryError(f"Expected a text as question, got {type(question).__name__}.")
+    return question.encode("utf-8", "replace").decode("utf-8")
+
+
 def as_embedded(text: str, index: Index) -> str:
     """A text that is searched, as it is embedded.
 
@@ -145,9 +158,9 @@ class Retriever:
             top_k: passages wanted, from 1 to the number of chunks; by default five, or all there are.
 
         Raises:
-            QueryError: top_k is out of range.
+            QueryError: top_k is out of range, or the query is no text.
         """
-        return self.results(self.rank([Reading(query)]), top_k)
+        return self.results(self.rank([Reading(writable(query))]), top_k)
 
     def rank(self, readings: Sequence[Reading]) -> Ranking:
         """Score every sentence for a question, read in one or several ways.

@@ -85,7 +85,8 @@ _FOLDERS = {
     "/gradio_api/heartbeat/": Access(("GET",)),
 }
 _WITHOUT_PASSWORD = {"/healthz"}
-_SAY_SOMETHING = {_JOIN, "/api/ask", "/api/search"}  # what they say may need help first
+_MCP = "/mcp"
+_SAY_SOMETHING = {_JOIN, _MCP, "/api/ask", "/api/search"}  # what they say may need help first
 _ANOTHER_QUESTION_BYTES = 8 * 1024  # a longer body counts as several questions
 _WRONG_PASSWORD_COST = 5.0
 
@@ -181,7 +182,7 @@ class Guard:
         if method not in access.methods:
             allow = {"allow": ", ".join(access.methods)}
             return self._refuse("method", 405, f"Use {' or '.join(access.methods)}.", allow)
-        if path == "/mcp" and origin and not self._is_own(origin, scope, headers):
+        if path == _MCP and origin and not self._is_own(origin, scope, headers):
             return self._refuse("origin", 403, "Pages of other sites may not use this.")
         return await self._too_much(access, scope, receive, client) or self._without_password(
             path, headers, client
@@ -222,7 +223,7 @@ class Guard:
     async def _card(self, scope: Scope, receive: Receive) -> CareCard | None:
         """The card for what a refused request says, if it is small enough to be read and arrives in time."""
         try:
-            body = await asyncio.wait_for(_body(scope, receive), MAX_BODY_SECONDS)
+            body = await _body_in_time(scope, receive)
         except TimeoutError:
             return None
         return None if body is None else await run_in_threadpool(_card_in, scope, body)
@@ -241,7 +242,7 @@ class Guard:
     async def _limited(self, scope: Scope, receive: Receive) -> tuple[Response | None, bytes]:
         """Read a body before anything parses it: a refusal, or the body."""
         try:
-            body = await asyncio.wait_for(_body(scope, receive), MAX_BODY_SECONDS)
+            body = await _body_in_time(scope, receive)
         except TimeoutError:
             return self._refuse("slow", 408, "The request took too long to arrive."), b""
         if body is None:
@@ -362,9 +363,11 @@ def _card_in(scope: Scope, body: bytes) -> CareCard | None:
     text = body.decode("utf-8", "replace")
     if scope["method"] != "POST":
         text = QueryParams(scope["query_string"]).get("q", "")
-    elif scope["path"] == _JOIN:  # what a person typed is the first of the data that the page sends
-        with suppress(ValueError, RecursionError, TypeError, LookupError):
+    with suppress(ValueError, RecursionError, TypeError, LookupError):
+        if scope["path"] == _JOIN:  # what a person typed is the first of the data that the page sends
             text = str(json.loads(text)["data"][0])
+        elif scope["path"] == _MCP:
+            text = json.dumps(json.loads(text)["params"]["arguments"])
     return card_in(text)
 
 
@@ -419,6 +422,11 @@ def _digest(password: str) -> bytes:
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10
+
+
+async def _body_in_time(scope: Scope, receive: Receive) -> bytes | None:
+    """As `_body`; TimeoutError when it takes too long to arrive."""
+    return await asyncio.wait_for(_body(scope, receive), MAX_BODY_SECONDS)
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes | None:
