@@ -36,7 +36,7 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndex, Postings, Vocabulary, Words
-from b12qa.markdown import plain_text_of
+from b12qa.markdown import READING, plain_text_of
 from b12qa.nearest import AUTO
 from b12qa.notes import notes_file, sentence_digest
 from b12qa.records import (
@@ -372,6 +372,7 @@ def _settings_inputs() -> dict[str, Any]:
     """What determines a generation besides the corpus and the model."""
     return {
         "settings": {
+            "reading": READING,
             "max_context_characters": MAX_CONTEXT_CHARACTERS,
             "kernel_width": KERNEL_WIDTH,
             "ridge": RIDGE,

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     BlockRule = Callable[[StateBlock, int, int, bool], bool]
     InlineRule = Callable[[StateInline, bool], bool]
 
+# To be raised when the same text is read otherwise, so that what was built before counts as stale.
+READING = 2
 # What CommonMark takes off the ends of a line, and whatever else Unicode calls a blank.
 MD_TRIM_CHARS = (
     "\t\n\x0b\x0c\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"

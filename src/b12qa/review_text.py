@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 
 from b12qa.corpus import Problem
 from b12qa.reviewing import BANK, Change, Review, Reviewed, Seen
+from b12qa.strict_yaml import short
 
 WORDS_AROUND = 8  # an edit
+MAX_CHARACTERS = 160  # of a text that is there or not
 NOTHING = "nothing"
 
 _HEADINGS = {
@@ -103,64 +105,39 @@ Difference = tuple[str, str]  # before, after
 
 
 def _by_difference(
-    some: Sequence[Reviewed], differs: Callable[[Seen, Seen], Difference], most: int
+    some: Sequence[Reviewed], differs: Callable[[Seen, Seen], list[Difference]], most: int
 ) -> list[str]:
-    edits = [differs(reviewed.before, reviewed.after) for reviewed in some]
-    counts = Counter(edits)
+    touched: dict[Difference, list[Reviewed]] = defaultdict(list)
+    for reviewed in some:
+        for edit in differs(reviewed.before, reviewed.after):
+            touched[edit].append(reviewed)
     lines = []
-    for edit, count in counts.most_common(most):
+    for edit in sorted(touched, key=lambda edit: -len(touched[edit]))[:most]:
+        example, count = touched[edit][0], len(touched[edit])
         such_as = "" if count == 1 else f"{count} such as: "
-        example = some[edits.index(edit)]
         path = " > ".join(example.after.section_path)
         where = f" [{path}]" if path else ""
         was, now = edit
         lines += [f"  {such_as}{_asked(example)}{where}", f"      before: {was}", f"      after:  {now}"]
-    return lines + _more(len(counts) - most)
+    return lines + _more(len(touched) - most)
 
 
-def _passages(before: Seen, after: Seen) -> Difference:
-    return _difference(before.passage, after.passage)
-
-
-def _company(before: Seen, after: Seen) -> Difference:
-    """What is gone, and what came instead."""
-    lost = _only(before.quotes, after.quotes), _only(before.notes, after.notes)
-    come = _only(after.quotes, before.quotes), _only(after.notes, before.notes)
-    return _joined([*lost[0], *lost[1]]), _joined([*come[0], *come[1]])
-
-
-def _quotes(before: Seen, after: Seen) -> Difference:
-    return _lists(before.quotes, after.quotes)
-
-
-def _notes(before: Seen, after: Seen) -> Difference:
-    return _lists(before.notes, after.notes)
-
-
-def _places(before: Seen, after: Seen) -> Difference:
-    return _lists(before.places, after.places)
-
-
-def _said(before: Seen, after: Seen) -> Difference:
-    return _lists(before.said, after.said)
-
-
-_DIFFERENCES: dict[Change, Callable[[Seen, Seen], Difference]] = {
-    Change.BARE: _company,
-    Change.WORDING: _passages,
-    Change.OTHERS: _quotes,
-    Change.NOTE: _notes,
-    Change.PLACE: _places,
-    Change.SAID: _said,
+_DIFFERENCES: dict[Change, Callable[[Seen, Seen], list[Difference]]] = {
+    Change.BARE: lambda before, after: _lists(before.quotes + before.notes, after.quotes + after.notes),
+    Change.WORDING: lambda before, after: [_difference(before.passage, after.passage)],
+    Change.OTHERS: lambda before, after: _lists(before.quotes, after.quotes),
+    Change.NOTE: lambda before, after: _lists(before.notes, after.notes),
+    Change.PLACE: lambda before, after: _lists(before.places, after.places),
+    Change.SAID: lambda before, after: _lists(before.said, after.said),
 }
 
 
-def _lists(before: Sequence[str], after: Sequence[str]) -> Difference:
-    """What two lists do not have in common; both whole, if it is the order of them."""
+def _lists(before: Sequence[str], after: Sequence[str]) -> list[Difference]:
+    """What two lists do not have in common, one by one if they are as long; else the order of both."""
     gone, come = _only(before, after), _only(after, before)
-    if len(gone) == len(come) == 1:
-        return _difference(gone[0], come[0])
-    return (_joined(gone), _joined(come)) if gone or come else (_joined(before), _joined(after))
+    if len(gone) == len(come) > 0:
+        return [_difference(was, now) for was, now in zip(gone, come, strict=True)]
+    return [(_joined(gone), _joined(come)) if gone or come else (_joined(before), _joined(after))]
 
 
 def _only(texts: Sequence[str], others: Sequence[str]) -> list[str]:
@@ -168,7 +145,7 @@ def _only(texts: Sequence[str], others: Sequence[str]) -> list[str]:
 
 
 def _joined(texts: Sequence[str]) -> str:
-    return " | ".join(texts) or NOTHING
+    return " | ".join(short(text, MAX_CHARACTERS) for text in texts) or NOTHING
 
 
 def _difference(before: str, after: str) -> Difference:

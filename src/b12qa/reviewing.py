@@ -280,9 +280,10 @@ def _shown(assistant: Assistant, answer: Answer) -> _Shown:
         ),
         places=tuple(rendering.section_words(quote.section_path, quote.title) for quote in answer.quotes),
         said=tuple(
-            one_line(rendering.notice_text(notice))
+            words
             for notice in answer.notices
             if notice.kind not in (NoticeKind.CARE, NoticeKind.DISCLAIMER)
+            for words in (notice.text, *rendering.section_names(notice.sections))
         ),
     )
     company = [quote for quote in answer.quotes if quote not in answer.found]
