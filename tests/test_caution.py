@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -166,6 +167,33 @@ def test_what_goes_on_from_a_personal_question_is_answered_where_no_dose_answers
     assert answer.outcome is Outcome.ANSWERED
     assert "plums" in answer.quotes[0].text
     assert NoticeKind.PERSONAL not in kinds(answer)
+
+
+PREGNANT = ["I am pregnant"]
+ROUND = "The tonic tablets are small and round."
+
+
+def test_a_person_is_answered_by_the_sentence_beside_a_dose_alone(tonic: Assistant) -> None:
+    answer = tonic.ask(ROUND, PREGNANT)
+    assert answer.outcome is Outcome.ANSWERED
+    assert answer.found[0].text == ROUND
+    assert not caution.names_any_dose(answer.quotes)
+    assert QuoteRole.WARNING in roles(answer)
+    # Who has told of nobody sees the whole passage.
+    assert tonic.ask(ROUND).found[0].text == f"Adults take 20 mg of the tonic daily. {ROUND}"
+    # Where the sentence itself is the dose, it is no answer.
+    assert tonic.ask("Adults take 20 mg of the tonic daily", PREGNANT).outcome is Outcome.RELATED
+
+
+def test_a_sentence_that_brings_a_dose_along_is_no_answer_for_a_person(tmp_path: Path) -> None:
+    digest = hashlib.sha256(ROUND.encode()).hexdigest()
+    note = (
+        f"warnings: [Warnings]\nnotes:\n- sentence: {ROUND}\n  sha256: {digest}\n  kind: unsafe alone\n"
+        "  note: Not all are.\n  source: a tester\n  partners: [Adults take 20 mg of the tonic daily.]\n"
+    )
+    answer = tonic_in(tmp_path, note).ask(ROUND, PREGNANT)
+    assert answer.outcome is Outcome.RELATED
+    assert NoticeKind.PERSONAL in kinds(answer)
 
 
 @pytest.mark.parametrize(

@@ -232,3 +232,17 @@ def test_a_mistake_in_the_rules_is_named_with_its_line(before: str, after: str, 
     assert before in SMALL
     with pytest.raises(YamlError, match=re.escape(message)):
         read_rules(SMALL.replace(before, after, 1).encode(), "rules.yaml")
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Limits of the intranasal route versus limits of IM?", False),
+        ("A thrice-weekly IM induction is followed by what?", False),
+        ("so IM on tablets, what next?", True),  # a hasty "I'm"
+        ("WELL IM ON TABLETS, WHAT NEXT?", True),
+        ("well im on tablets, what next?", True),
+    ],
+)
+def test_capitals_among_small_letters_mean_the_muscle(message: str, told: bool) -> None:
+    assert RULES.asked(message).of_somebody is told

@@ -228,11 +228,15 @@ class Assistant:
         ranked = self.retriever.results(ranking, wanted)
         outcome = _outcome(ranking.confidence)
         answers = self._answers(outcome, ranked, max_quotes)
-        if asked.of_somebody and caution.names_dose_to_take(answers, rules):
-            asked = replace(asked, personal=True, amount=True)
+        is_cut = asked.of_somebody and caution.names_dose_to_take(answers, rules)
+        if is_cut:
+            may_answer = asked.only_told and outcome is Outcome.ANSWERED
+            answers = caution.without_doses(index, answers, rules) if may_answer else []
+            if not answers:
+                return self._answered(found.of_a_person(), max_quotes)
         if asked.personal and outcome is Outcome.ANSWERED:
-            may_answer = caution.answers_for_a_person(asked, answers, index, rules)
-            outcome, answers = (outcome, may_answer) if may_answer else (Outcome.RELATED, answers[:1])
+            fit = caution.answers_for_a_person(asked, answers, index, rules)
+            outcome, answers = (outcome, fit) if fit else (Outcome.RELATED, answers[:1])
         if not asked.treatment and caution.stands_among_treatments(answers, rules):
             asked = replace(asked, treatment=True)
         warnings: list[Quote] = []
@@ -242,6 +246,9 @@ class Assistant:
             if asked.personal or not answers:
                 answers, warnings = [*warnings, *answers], []
         shown = self._composed(answers, warnings, ranking, wanted)
+        partners = [quote for quote in shown.quotes if quote.role is QuoteRole.PARTNER]
+        if is_cut and caution.names_dose_to_take(partners, rules):
+            return self._answered(found.of_a_person(), max_quotes)
         notices = self._outcome_notices(outcome, query, ranking, asked)
         if shown.held_back:
             outcome = Outcome.RELATED if shown.quotes else Outcome.NOT_COVERED
@@ -408,6 +415,10 @@ class _Found(NamedTuple):
     asked: Asked
     ranking: Ranking
     parts: Sequence[Ranking]  # of the questions in a message, if there are several
+
+    def of_a_person(self) -> _Found:
+        """The same, read as a question on somebody's dose."""
+        return self._replace(asked=replace(self.asked, personal=True, amount=True, of_somebody=False))
 
 
 def corpus_folder(index_dir: str | Path, corpus: str | Path | None = None) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from b12qa.companions import rows_of_warnings
-from b12qa.fairness import quote_around, quote_sentences
+from b12qa.fairness import quote_around, quote_sentences, rows_in
 from b12qa.index import Index
 from b12qa.lexical import Scores
 from b12qa.records import Notice, NoticeKind, Outcome, Quote, QuoteRole
@@ -57,6 +57,27 @@ def names_dose_to_take(quotes: Sequence[Quote], rules: Rules) -> bool:
         names_dose(_words(quote)) and "food" not in rules.lists_in(" ".join(quote.section_path[-1:]))
         for quote in quotes
     )
+
+
+def without_doses(index: Index, answers: Sequence[Quote], rules: Rules) -> list[Quote]:
+    """The quotes that answer, those with a dose to take cut to the sentence that was found.
+
+    A quote whose sentence, with what that leans on, names a dose itself is left out; without the first
+    there are none.
+    """
+    kept: list[Quote] = []
+    for quote in answers:
+        cut = quote if not names_dose_to_take([quote], rules) else _sentence_found(index, quote)
+        if not names_dose_to_take([cut], rules):
+            kept.append(cut)
+        elif not kept:
+            return []
+    return kept
+
+
+def _sentence_found(index: Index, quote: Quote) -> Quote:
+    number = next(i for i, document in enumerate(index.documents) if document.name == quote.document)
+    return quote_sentences(index, rows_in(index, number, *quote.highlights[0]), QuoteRole.ANSWER)
 
 
 def stands_among_treatments(quotes: Sequence[Quote], rules: Rules) -> bool:

@@ -81,6 +81,10 @@ _I_AM = re.compile(
     r"(?!\s{1,3}(?:injections?|shots?|jabs?|dos(?:es?|age|ing)|route|b12|\w*cobalamin|or|vs|versus|and|than"
     r"|\d[\d.,]*\s?(?:mcg|mg|µg|ug|iu|ml|units?))\b)"
 )
+# Who writes so among small letters means the muscle, unless a clause may begin there.
+_INTO_THE_MUSCLE = re.compile(
+    r"(?!\b(?:and|as|because|but|cos|cuz|if|since|so|that|think|when|while)\s)(\b[A-Za-z]+\s{1,3})IM\b"
+)
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[a-zµ]+(?:'[a-z]+)*\d*|[.!?;\n]+")
 _NUMBER_WORDS = frozenset(
     {
@@ -113,6 +117,8 @@ class Asked:
     # A dose does not answer it: it or an earlier message tells of a person something that doses may hang on;
     # or it is on treatment, and one of them tells anything of somebody, or asks what somebody should take.
     of_somebody: bool = False
+    # That only by what is told of somebody: no amount, no change and nothing personal is asked.
+    only_told: bool = False
     amount: bool = False  # how much, how often, or what to change
     special: bool = False  # of a child, a pregnancy, weak kidneys: of whom doses differ
     beginning: bool = False  # whether to take a vitamin or the like, and how much: a test comes first
@@ -156,11 +162,15 @@ class Rules:
         others = (medicines | (named & {"other_vitamin"})) - {self.any_medicine}
         vague = asks <= {"decision", "change", "advice"} and named.isdisjoint(_STANDS_FOR_IT)
         for_somebody = "named" in own | carried and not asks.isdisjoint(_ON_TAKING_IT | _OF_SOMEBODY)
-        tells_or_asks = "told" in who or for_somebody or _is_personal(asks, own | carried, told | carried)
+        goes_on = _is_personal(asks, own | carried, told | carried)
+        tells_or_asks = "told" in who or for_somebody or goes_on
+        of_somebody = not who.isdisjoint(_OF_A_PATIENT) or (treatment and tells_or_asks)
+        asks_for_somebody = for_somebody or goes_on or not asks.isdisjoint(_AMOUNT_OR_CHANGE)
         return Asked(
             treatment=treatment,
             personal=personal,
-            of_somebody=not who.isdisjoint(_OF_A_PATIENT) or (treatment and tells_or_asks),
+            of_somebody=of_somebody,
+            only_told=of_somebody and not asks_for_somebody,
             amount=not asks.isdisjoint(_AMOUNT_OR_CHANGE),
             special="special" in told,
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
@@ -357,6 +367,8 @@ def _read(text: str, rules: Rules) -> _Words:
     sentences: list[int] = []
     sentence = 0
     known: dict[str, frozenset[str]] = {}
+    if not text.isupper():
+        text = _INTO_THE_MUSCLE.sub(r"\1intramuscular", text)
     for match in _TOKEN.finditer(_APART.sub(r"\1\2", _I_AM.sub(r"\1i am", normalized(text)))):
         token = match[0]
         if token[0] in ".!?;\n":
