@@ -184,11 +184,12 @@ def test_the_article_as_received_has_one_spot_to_mend(folder: Path) -> None:
             id="a comment that is never closed",
         ),
         pytest.param(
-            '> 65 years: half.\n\n- > 6\n- \\> 7\n- 8 > 7\n\n> "Tea", 1806\n\n\\> 9\n',
+            '> 65 years: half.\n\n- > ~6\n- \\> 7\n- 8 > 7\n\n> "Tea", 1806\n\n\\> 9\n\n> **5** mg\n\n'
+            "> 20 were told,\n> and 5 were not.\n\n> - 65 x\n",
             [
-                f"tea.md:{line}: warning: a quotation that begins with a number: "
-                r"if '> 65' means 'more than 65', write '\> 65'"
-                for line in (1, 3)
+                f"tea.md:{line}: warning: a quotation of one line that begins with a number: "
+                r"for 'more than 65' write '\> 65'"
+                for line in (1, 3, 11)
             ],
             id="more than, taken for a quotation",
         ),

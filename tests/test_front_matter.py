@@ -66,6 +66,10 @@ def test_the_title_is_that_of_the_front_matter_then_the_first_heading_then_the_n
     [
         ("title: [", "tea.md:3: not YAML (did not find expected node content). Mend the file."),
         (
+            "title: it is\n  #1 of all",
+            "tea.md:3: to YAML this text ends before '#1 of all': 'it is #1 of all' needs quotes.",
+        ),
+        (
             "source: me\ntitle: the #1 drink",
             "tea.md:3: to YAML this text ends before '#1 drink': 'the #1 drink' needs quotes.",
         ),
@@ -198,3 +202,17 @@ def test_the_second_document_says_what_it_is() -> None:
     about = read_document(ROOT / "tests" / "second_corpus" / "bicycles.md").about
     assert about.source == "Written for the tests of b12qa"
     assert about.reviewed == "2025-03-01"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "title: Tea  # the drink",
+        "title: Tea\ndraft: false #for now",
+        "title: Tea\n#1 comment",
+        "title: 'Tea #1' #2",
+        "title: |\n  Tea\n  #1",
+    ],
+)
+def test_a_comment_is_none_of_the_text(lines: str) -> None:
+    assert parse_document("tea", with_front_matter(lines)).title.startswith("Tea")

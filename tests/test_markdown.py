@@ -94,6 +94,7 @@ def test_front_matter_moves_everything_and_changes_nothing(before: str, body: st
             Block(*moved(Span(b.start, b.end))[0], b.kind, b.section, moved(*b.context)) for b in alone.blocks
         ),
         Markup(moved(*marks.hidden), moved(*marks.strong), moved(*marks.emphasis)),
+        tuple((start + len(before), closing) for start, closing in alone.unclosed),
     )
 
 
@@ -300,3 +301,23 @@ def test_blanks_are_those_of_the_parser() -> None:
     from markdown_it.common import utils
 
     assert utils.MD_TRIM_CHARS == MD_TRIM_CHARS
+
+
+@pytest.mark.parametrize(
+    ("text", "unclosed"),
+    [
+        ("A.\n\n```\ncode", [(4, "```")]),
+        ("```", [(0, "```")]),
+        ("~~~py\nx\n\n", [(0, "~~~")]),
+        ("```\n\n```\n", []),
+        ("- a\n\n  ```\n  x\n\nB.\n", []),  # the list ends it
+        ("> <!-- x\n\nB.", []),
+        ("<PRE>\n\nx", [(0, "</pre>")]),
+        ("<pre>\nx\n</Script>", []),  # CommonMark takes any of the four
+        ("<prefix>\nx", []),
+        ("<!-->\nx", []),
+        ("<!DOCTYPE html\n\nx", [(0, ">")]),
+    ],
+)
+def test_what_nothing_closes_is_noted(text: str, unclosed: list[tuple[int, str]]) -> None:
+    assert list(parse(text).unclosed) == unclosed

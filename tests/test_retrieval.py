@@ -206,7 +206,7 @@ def test_a_query_that_no_terminal_could_write_is_searched_and_one_that_is_no_tex
 ) -> None:
     assert tea.search("green tea\udcff", top_k=1)[0].text == "green tea"
     query: Any = 3
-    with pytest.raises(QueryError, match="Expected a text as question, got int"):
+    with pytest.raises(QueryError, match="Expected a text as query, got int"):
         tea.search(query)
 
 

@@ -318,3 +318,53 @@ def test_another_reason_is_a_change(tmp_path: Path) -> None:
     assert touched.change is Change.SAID
     assert "not mention sugar." in summary(found)
     assert "not speak of sugar." in summary(found)
+
+
+def noted(sentence: str, words: str) -> str:
+    digest = hashlib.sha256(sentence.encode()).hexdigest()
+    return (
+        f"notes:\n- sentence: {sentence}\n  sha256: {digest}\n  kind: overstated\n"
+        f"  note: {words}\n  source: a cook\n"
+    )
+
+
+def test_a_note_that_goes_to_a_neighbour_is_missed(tmp_path: Path) -> None:
+    notes = noted("Use water at 90.5 degrees.", "Hot."), noted("Wait 3 minutes.", "Fine.")
+    touched = by_question(reviewed(tmp_path, notes=notes))
+    assert {touched[question].change for question in ABOUT_MINUTES} == {Change.BARE}
+
+
+def test_another_edit_of_a_noted_sentence_without_its_note_is_bare(tmp_path: Path) -> None:
+    edited = SMALL_TEXT.replace("Wait 3 minutes.", "Wait 4 minutes.")
+    touched = by_question(reviewed(tmp_path, edited, BANK.replace("Wait 3", "Wait 4"), notes=(note(), "")))
+    assert {touched[question].change for question in ABOUT_MINUTES} == {Change.BARE}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lines"),
+    [
+        (("a b",), ("a  b",), ["before: a b", "after:  a  b"]),  # only blanks
+        (("one", "two"), ("two", "one"), ["before: one | two", "after:  two | one"]),  # only the order
+        (("a 1", "b 1"), ("a 2", "b 2"), ["before: a 1", "after:  a 2", "before: b 1", "after:  b 2"]),
+        (("a",), (), ["before: a", "after:  nothing"]),
+    ],
+)
+def test_differences_of_lists_are_told(
+    before: tuple[str, ...], after: tuple[str, ...], lines: list[str]
+) -> None:
+    was, now = (Seen(Outcome.ANSWERED, (), "p", "s", notes=notes) for notes in (before, after))
+    some = tuple(Reviewed(f"q{n}", "bank", (), True, Change.NOTE, was, now) for n in range(2))
+    words = summary(Review("a", "b", 2, some, (), (), ()))
+    assert [line.strip() for line in words.splitlines() if line.startswith("      ")] == lines
+
+
+def test_what_touches_most_questions_is_told_first_and_the_rest_counted() -> None:
+    def touched(n: int, note: str) -> Reviewed:
+        was, now = (Seen(Outcome.ANSWERED, (), "p", "s", notes=notes) for notes in ((), (note,)))
+        return Reviewed(f"q{n}", "bank", (), True, Change.NOTE, was, now)
+
+    some = (touched(0, "seldom"), touched(1, "often"), touched(2, "often"))
+    words = summary(Review("a", "b", 3, some, (), (), ()), most=1)
+    assert "2 such as: q1" in words
+    assert "seldom" not in words
+    assert "… and 1 more" in words

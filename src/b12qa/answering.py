@@ -20,7 +20,7 @@ from b12qa.errors import IndexUnusableError, QueryError
 from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
 from b12qa.index import check_servable, open_index
-from b12qa.lexical import terms, words
+from b12qa.lexical import terms, words, writable
 from b12qa.records import (
     Answer,
     CareCard,
@@ -35,7 +35,7 @@ from b12qa.records import (
     SearchResults,
     SectionReference,
 )
-from b12qa.retrieval import Ranking, Retriever, as_embedded, writable
+from b12qa.retrieval import Ranking, Retriever, as_embedded
 from b12qa.treatment import Asked, load_rules
 
 if TYPE_CHECKING:
@@ -392,7 +392,8 @@ def _typed(question: str, history: Iterable[str]) -> tuple[str, tuple[str, ...]]
         QueryError: they are something else. A text as history would be read letter by letter, and a red
             flag in it missed.
     """
-    question = writable(question)
+    if not isinstance(question, str):
+        raise QueryError(f"Expected a text as question, got {type(question).__name__}.")
     if isinstance(history, str) or not isinstance(history, Iterable):
         got = "one text" if isinstance(history, str) else type(history).__name__
         raise QueryError(f"Expected a list of earlier questions as history, got {got}. Write history=[...].")
@@ -400,7 +401,7 @@ def _typed(question: str, history: Iterable[str]) -> tuple[str, tuple[str, ...]]
     for text in earlier:
         if not isinstance(text, str):
             raise QueryError(f"Expected texts in the history, got {type(text).__name__}.")
-    return question, earlier
+    return writable(question), earlier
 
 
 class _Found(NamedTuple):

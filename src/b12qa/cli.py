@@ -23,7 +23,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from b12qa import __version__, rendering, safety
-from b12qa.errors import B12qaError, MissingIndexError, QueryError, StaleIndexError
+from b12qa.errors import B12qaError, MissingIndexError, ModelMismatchError, QueryError, StaleIndexError
 from b12qa.records import (
     Answer,
     CareCard,
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 EXIT_CODES = """\
 Exit codes: 0 done (any outcome of a question is a success) · 1 the index is missing or stale ·
 2 something is damaged or invalid, or the command was called wrongly ·
-3 an edit loses more answers than --max-lost allows."""
+3 an edit loses more answers, or notes and warnings beside them, than --max-lost allows."""
 
 console = Console(highlight=False, markup=False)
 errors = Console(stderr=True, highlight=False, markup=False)
@@ -147,7 +147,8 @@ def build(
 
     The same corpus, settings and model give the same generation: a second build does nothing. Texts that
     an earlier generation holds are not embedded again, nor those that a killed build had done, in whole
-    parts of 4,096. With --max-lost, an edit that loses more answers leaves the old generation current.
+    parts of 4,096. With --max-lost, an edit that loses more answers,
+    or notes and warnings beside them, leaves the old generation current.
     """
     encoders_once = cache(partial(_encoders, model, dask))  # a watch loads the model for its first build only
 
@@ -156,13 +157,13 @@ def build(
             from b12qa.storage import locked
 
             with locked(index):  # before anything that takes time
-                (files, sources), (encoder, spread) = _sources(index, corpus), encoders_once()
+                (sources, made), (encoder, spread) = _sources(index, corpus), encoders_once()
                 if review or questions or max_lost is not None:
-                    found = _reviewed(index, sources, spread, questions)
+                    found = _reviewed(index, made, spread, questions)
                     if found:
                         _print_review(found, show)
                         _check_lost(found, max_lost)
-                _build(index, files, sources, encoder, spread, index_type)
+                _build(index, sources, made, encoder, spread, index_type)
 
     if not watch:
         once()
@@ -275,11 +276,11 @@ def import_(file: Path, index: Path, corpus: Path | None, name: str | None, forc
         from b12qa.importing import import_file
 
         written = import_file(file, _folder(index, corpus), name, force=force)
-        console.print(
+        advice = (
             f"Wrote {written}, a draft. Read it beside {file.name}, tables above all, and mend it; "
-            "take the line 'draft: true' out, then run: b12qa build",
-            soft_wrap=True,
+            "take the line 'draft: true' out, then run: b12qa build"
         )
+        console.print(_with_folders(advice), soft_wrap=True)
 
 
 class AskCommand(click.Command):
@@ -573,19 +574,25 @@ def _reported_errors() -> Iterator[None]:
     try:
         yield
     except (MissingIndexError, StaleIndexError) as error:
-        errors.print(f"b12qa: {_with_folders(str(error))}", soft_wrap=True)
+        errors.print(f"b12qa: {_with_folders(str(error), ('model',))}", soft_wrap=True)
         raise click.exceptions.Exit(1) from error
     except (B12qaError, OSError) as error:
-        errors.print(f"b12qa: {_with_folders(str(error))}", soft_wrap=True)
+        # To build with the model that does not fit is no advice.
+        more = () if isinstance(error, ModelMismatchError) else ("model",)
+        errors.print(f"b12qa: {_with_folders(str(error), more)}", soft_wrap=True)
         raise click.exceptions.Exit(2) from error
 
 
-def _with_folders(message: str) -> str:
-    """A message whose advice to build names the folders that were typed, as it would build others."""
+def _with_folders(message: str, more: Sequence[str] = ()) -> str:
+    """A message whose advice to build names the folders that were typed, as it would build others.
+
+    Args:
+        more: further options to name if they were typed.
+    """
     context = click.get_current_context(silent=True)
     typed = [
         f" --{name} {shlex.quote(str(context.params[name]))}"
-        for name in ("index", "corpus")
+        for name in ("index", "corpus", *more)
         if context and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     ]
     return re.sub(r"(?<=[Rr]un: )b12qa build", lambda found: found[0] + "".join(typed), message)
@@ -676,7 +683,7 @@ def _encoders(model: str | None, dask: str | None) -> tuple[Encoder, Encoder]:
 
 
 def _build(
-    index: Path, files: Sources, sources: Corpus, encoder: Encoder, spread: Encoder, index_type: str
+    index: Path, sources: Sources, corpus: Corpus, encoder: Encoder, spread: Encoder, index_type: str
 ) -> None:
     """Build, show how far it is, and print what it did."""
     from b12qa.building import build_index
@@ -689,10 +696,10 @@ def _build(
         _progress("Embedding") as on_progress,
         _progress("Sending to the engine", visible=store is not None) as on_sent,
     ):
-        report = build_index(sources, spread, index, on_progress, index_type, publisher(store, on_sent))
+        report = build_index(corpus, spread, index, on_progress, index_type, publisher(store, on_sent))
     with _status("Exporting the encoder"):
         export = export_encoder(encoder, index)
-    met = [source for source in files.files if source.file in report.edited]
+    met = [s for s in sources.files if s.document and f"{s.document.name}.md" in report.edited]
     of_documents = [
         p for source in met for p in check_document(source, spread.count_tokens, spread.max_tokens)
     ]
@@ -744,11 +751,11 @@ def _print_review(found: Review, show: int) -> None:
 
 
 def _check_lost(found: Review, max_lost: int | None) -> None:
-    """End with an exit code of its own if an edit loses more answers than it may."""
+    """End with an exit code of its own if an edit loses more than it may: answers, or what stands by them."""
     if max_lost is not None and found.lost + found.bare > max_lost:
         errors.print(
-            f"b12qa: {found.lost} questions are no longer treated rightly, {found.bare} lack a note, "
-            f"a partner or a warning that they had, and {max_lost} may. "
+            f"b12qa: questions that are no longer treated rightly: {found.lost}; that lack a note, a partner "
+            f"or a warning that they had: {found.bare}; that may: {max_lost}. "
             "What was current stays current. Mend the corpus, or allow more with --max-lost.",
             soft_wrap=True,
         )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
-from b12qa.lexical import terms
+from b12qa.lexical import terms, writable
 from b12qa.retrieval import Reading, Topics
 
 NO_TOPICS = Topics(frozenset(), frozenset(), frozenset())
@@ -207,5 +207,4 @@ def _content(question: str, topics: Topics) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    # No tokenizer takes half characters.
-    return " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
+    return " ".join(writable(text).split())

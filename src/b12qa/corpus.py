@@ -20,6 +20,7 @@ NOT_DOCUMENTS = {"readme.md"}
 BESIDE = ("notes", "questions", "synonyms")
 # So many characters at the beginning are looked at for front matter that is not where it should be.
 MAX_FRONT_MATTER_LOOKED_AT = 2000
+_BEGINS_WITH_A_NUMBER = re.compile(r"[~≈±+€$£.,(]*\d")
 _THEMATIC_BREAK = re.compile(r"\ufeff?---[ \t]*(?:[\r\n]|$)")
 
 
@@ -119,7 +120,7 @@ class Source:
     file: str  # name
     document: Document | None  # none if a problem is an error
     draft: bool
-    problems: tuple[Problem, ...]  # of its bytes and its front matter; `check_source` finds the others
+    problems: tuple[Problem, ...]  # of its bytes, front matter and form; `check_source` finds the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,12 @@ def read_source(path: Path) -> Source:
     problems += _front_matter_problems(path.name, text, found)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return Source(path.name, None, False, tuple(problems))
-    return Source(path.name, _document(path.stem, text, found.about), found.draft, tuple(problems))
+    parsed = markdown.parse(text)
+    for start, closing in parsed.unclosed:
+        message = f"what begins here is never closed by {closing}: all that follows is part of it"
+        problems.append(Problem(Severity.WARNING, path.name, markdown.line_number(text, start), message))
+    document = _document(path.stem, text, parsed, found.about)
+    return Source(path.name, document, found.draft, tuple(problems))
 
 
 def read_document(path: Path) -> Document:
@@ -257,11 +263,11 @@ def parse_document(name: str, text: str) -> Document:
     Raises:
         YamlError: its front matter is broken.
     """
-    return _document(name, text, read_front_matter(text, f"{name}.md").about)
+    about = read_front_matter(text, f"{name}.md").about
+    return _document(name, text, markdown.parse(text), about)
 
 
-def _document(name: str, text: str, about: About) -> Document:
-    parsed = markdown.parse(text)
+def _document(name: str, text: str, parsed: markdown.ParsedMarkdown, about: About) -> Document:
     heading = next((section.path[-1] for section in parsed.sections if section.path), name)
     sha256 = _sha256(text.encode("utf-8"))
     return Document(
@@ -444,13 +450,11 @@ def _structure_problems(file: str, document: Document) -> Iterator[Problem]:
 
     if not document.blocks:
         yield Problem(Severity.WARNING, file, 1, "no text to quote")
-    for start, closing in markdown.unclosed_blocks(document.text):
-        message = f"what begins here is never closed by {closing}: all that follows is part of it"
-        yield Problem(Severity.WARNING, file, line_of(start), message)
     for block in document.blocks:
-        line_start = max(document.text.rfind(end, 0, block.start) for end in "\r\n") + 1
-        if document.text[block.start].isdigit() and ">" in document.text[line_start : block.start]:
-            message = r"a quotation that begins with a number: if '> 65' means 'more than 65', write '\> 65'"
+        before = document.text[markdown.line_start(document.text, block.start) : block.start].rstrip()
+        words = markdown.plain_text_of(document, block)
+        if before.endswith(">") and "\n" not in words and _BEGINS_WITH_A_NUMBER.match(words):
+            message = r"a quotation of one line that begins with a number: for 'more than 65' write '\> 65'"
             yield Problem(Severity.WARNING, file, line_of(block.start), message)
     with_text = {block.section for block in document.blocks}
     for i, section in enumerate(document.sections):

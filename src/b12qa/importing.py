@@ -24,7 +24,7 @@ from b12qa.storage import replace
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
-    from bs4.element import NavigableString
+    from bs4.element import NavigableString, PageElement
     from pdfminer.layout import LTPage
 
 _NAME = re.compile(r"\w[\w.-]*")
@@ -144,9 +144,14 @@ _NO_TEXT = (
     "title, script, style, noscript, template, nav, iframe, svg, object, form, button, "
     "img, picture, video, audio"
 )
-_BLOCKS = re.compile(r"address|blockquote|d[dlt]|div|h[1-6r]|li|[ou]l|p|section")
+_BLOCKS = re.compile(
+    r"address|article|aside|blockquote|body|d[dlt]|div|fig(?:caption|ure)|footer|h[1-6r]|header|html|li|main|[ou]l"
+    r"|p|pre|section|t(?:able|body|d|foot|h|head|r)|\[document\]"
+)
+# What Markdown would take for a mark inside a line: a backslash, or stars and lines at the edge of a word.
+_MARK_IN_A_LINE = re.compile(r"\\(?=[!-/:-@\[-`{-~])|\*(?=\S)|(?<=\S)\*|(?<!\w)_+(?=\S)|(?<=\S)_+(?!\w)")
 # Items of a list that were typed as paragraphs may become one.
-_LOOKS_LIKE_A_MARK = re.compile(r"\A(?P<blanks>\s*)(?P<mark>>|#{1,6}(?=\s|\Z)|```|~~~)")
+_LOOKS_LIKE_A_MARK = re.compile(r"\A(?P<blanks>\s*)(?P<mark>>|#{1,6}(?=\s|\Z)|```|~~~|[=-]+(?=\s*\Z))")
 _SUPERSCRIPTS = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
 
 
@@ -186,19 +191,23 @@ def _soup_to_markdown(soup: Tag) -> str:
     for words in soup.find_all(string=True):
         if isinstance(words, PreformattedString):  # a comment or a declaration
             words.extract()
-        elif words.find_parent(["td", "th"]):
-            words.replace_with(_on_one_line(words).replace("|", r"\|"))
         elif not words.find_parent("pre"):
-            after_break = getattr(words.previous_sibling, "name", None) == "br"
-            line = _on_one_line(words)
-            begins = after_break or _begins_a_block(words)
+            in_cell = words.find_parent(["td", "th"]) is not None
+            after_break = getattr(words.previous_sibling, "name", None) == "br" and not in_cell
+            line = _MARK_IN_A_LINE.sub(
+                lambda mark: "".join(f"\\{sign}" for sign in mark[0]), _on_one_line(words)
+            )
             line = line.lstrip() if after_break else line
-            words.replace_with(_as_words(line) if begins else line)
+            if in_cell:
+                line = line.replace("|", r"\|")
+            elif _LOOKS_LIKE_A_MARK.match(line) and (after_break or _begins_a_block(words)):
+                line = _as_words(line)
+            words.replace_with(line)
     converter = MarkdownConverter(
         heading_style="ATX",
         bullets="-",
         autolinks=False,
-        escape_asterisks=False,  # b12qa shows a backslash as it is
+        escape_asterisks=False,  # what needs it has been escaped
         escape_underscores=False,
         table_infer_header=True,
     )
@@ -207,13 +216,19 @@ def _soup_to_markdown(soup: Tag) -> str:
 
 def _begins_a_block(words: NavigableString) -> bool:
     """Whether no other words stand before these in what will be a paragraph, an item or a heading."""
-    for before in words.previous_elements:
-        if isinstance(before, str):
-            if before.strip():
+    here: PageElement | None = words
+    while here is not None and not (here is not words and _is_block(here)):
+        for before in here.previous_siblings:
+            if _is_block(before):
+                return True
+            if before.get_text(strip=True):
                 return False
-        elif _BLOCKS.fullmatch(str(getattr(before, "name", ""))):
-            return True
+        here = here.parent
     return True
+
+
+def _is_block(element: PageElement) -> bool:
+    return _BLOCKS.fullmatch(str(getattr(element, "name", None))) is not None
 
 
 def _as_words(text: str) -> str:

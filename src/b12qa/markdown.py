@@ -58,9 +58,10 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _COMMENTS = re.compile(r"\A\s*(?:<!--(?!-?>)(?:(?!-->).)*-->\s*)+", re.DOTALL)
 # HTML that ends at a mark of its own and not at a blank line (CommonMark 0.31, 4.6).
 _HTML_TO_ITS_END = re.compile(
-    r"\s*<(!--|!\[CDATA\[|\?|(?:script|pre|style|textarea)(?=[\s>]))", re.IGNORECASE
+    r"\s*<(!--|!\[CDATA\[|!(?=[a-z])|\?|(?:script|pre|style|textarea)(?=[\s>]|\Z))", re.IGNORECASE
 )
-_HTML_ENDS = {"!--": "-->", "![cdata[": "]]>", "?": "?>"}
+_HTML_ENDS = {"!--": ("-->",), "![cdata[": ("]]>",), "!": (">",), "?": ("?>",)}
+_RAW_ENDS = ("</script>", "</pre>", "</style>", "</textarea>")
 _ESCAPED_PIPE = re.compile(r"\\\|")
 _ATX_MARK = re.compile(r"#+[ \t]*")
 _ATX_CLOSING = re.compile(r"(?:(?<=[ \t])|^)#+$")
@@ -86,6 +87,7 @@ class ParsedMarkdown:
     sections: tuple[Section, ...]
     blocks: tuple[Block, ...]
     markup: Markup
+    unclosed: tuple[tuple[int, str], ...]  # code or HTML that holds all that follows: where, and what ends it
 
 
 def parse(text: str) -> ParsedMarkdown:
@@ -116,32 +118,6 @@ def find_front_matter(text: str) -> FrontMatter | None:
     """
     found = _FRONT_MATTER.match(text)
     return None if found is None else FrontMatter(Span(*found.span("yaml")), found.end())
-
-
-def unclosed_blocks(text: str) -> Iterator[tuple[int, str]]:
-    """Blocks of code or HTML that nothing closes, so that they hold all that follows.
-
-    Yields:
-        Where one begins, and the mark that would close it.
-    """
-    reader = _Reader(text)
-    for token in _parser().parse(reader.parsed):
-        closing = _missing_end(token)
-        if closing:
-            yield reader.start_of(token), closing
-
-
-def _missing_end(token: Token) -> str:
-    """What a block lacks at its end; empty if nothing."""
-    if token.type == "fence" and token.map:
-        content_lines = token.content.count("\n")
-        return "" if token.map[1] - token.map[0] > 1 + content_lines else token.markup
-    if token.type == "html_block":
-        opened = _HTML_TO_ITS_END.match(token.content)
-        if opened:
-            closing = _HTML_ENDS.get(opened[1].lower(), f"</{opened[1]}>")
-            return "" if closing.lower() in token.content[opened.start(1) :].lower() else closing
-    return ""
 
 
 def row_cells(text: str, start: int, end: int) -> tuple[Span, ...]:
@@ -195,6 +171,11 @@ def one_line(text: str) -> str:
 def line_number(text: str, offset: int) -> int:
     """The line on which a character stands, from 1, counted as Markdown counts lines."""
     return bisect_right(_line_starts(text), offset)
+
+
+def line_start(text: str, offset: int) -> int:
+    """Where the line begins on which a character stands."""
+    return _line_starts(text)[line_number(text, offset) - 1]
 
 
 @lru_cache(maxsize=1)
@@ -316,6 +297,7 @@ class _Reader:
         self.hidden: list[Span] = []
         self.strong: list[Span] = []
         self.emphasis: list[Span] = []
+        self.unclosed: list[tuple[int, str]] = []
 
     def read(self) -> ParsedMarkdown:
         self._walk(_parser().parse(self.parsed))
@@ -326,13 +308,9 @@ class _Reader:
             for span, kind, context in sorted(self.blocks)
         ]
         markup = Markup(tuple(_merged(self.hidden)), tuple(sorted(self.strong)), tuple(sorted(self.emphasis)))
-        return ParsedMarkdown(sections, tuple(blocks), markup)
+        return ParsedMarkdown(sections, tuple(blocks), markup, tuple(self.unclosed))
 
     # From the parser's places to ours.
-
-    def start_of(self, token: Token) -> int:
-        """Where a block begins."""
-        return self._line_spans(token)[0].start
 
     def _offset(self, line: int, position: int) -> int:
         return self.line_starts[line] + position - self.parser_line_starts[line]
@@ -431,10 +409,14 @@ class _Reader:
 
     def _verbatim_block(self, token: Token, context: tuple[Span, ...]) -> None:
         lines = self._line_spans(token)
+        closing = _html_end(token.content) if token.type == "html_block" else ""
         if token.type == "fence":
             # A last line that is no content is the closing fence; the text may end before one.
             content_lines = len(token.content.removesuffix("\n").split("\n")) if token.content else 0
+            closing = token.markup if len(lines) == 1 + content_lines else ""
             lines = lines[1 : 1 + content_lines]
+        if closing and token.level == 0:  # what contains one ends it
+            self.unclosed.append((self._line_spans(token)[0].start, closing))
         lines = _without_blank_ends(lines)
         if not lines or (token.type == "html_block" and _COMMENTS.fullmatch(token.content)):
             return
@@ -479,14 +461,14 @@ class _Reader:
         locate = _Locator(self.text, inline.content, lines, in_cell)
         self.hidden += [Span(start, start + 1) for start in locate.removed]
         opened: list[tuple[list[Span], Span]] = []  # where the span belongs, its opening mark
-        for token in inline.children or ():
+        for token, offset in _tokens_in(inline.children or ()):
             for start, end in token.meta.get("marks", ()):
-                self.hidden.append(Span(locate(start), locate(end - 1) + 1))
+                self.hidden.append(Span(locate(offset + start), locate(offset + end - 1) + 1))
             if "position" not in token.meta:
                 continue
             kind, _, side = token.type.partition("_")
             # Of the two characters of a strong mark, the token is the one nearer to the words.
-            first = token.meta["position"] - (token.type == "strong_open")
+            first = offset + token.meta["position"] - (token.type == "strong_open")
             start = locate(first)
             mark = Span(start, start + len(token.markup))
             if side == "open":
@@ -505,6 +487,26 @@ class _Reader:
         for (start, level, title), following in zip(self.headings, starts[1:], strict=True):
             path = [(outer, name) for outer, name in path if outer < level] + [(level, title)]
             yield Section(start, following, level, tuple(name for _, name in path))
+
+
+def _tokens_in(tokens: Sequence[Token], offset: int = 0) -> Iterator[tuple[Token, int]]:
+    """The tokens of a block, and where the text that each counts from begins: an image has its own."""
+    for token in tokens:
+        yield token, offset
+        if token.type == "image" and token.children and token.meta.get("marks"):
+            yield from _tokens_in(token.children, offset + token.meta["marks"][0][1])
+
+
+def _html_end(html: str) -> str:
+    """What would end a block of HTML that goes on to the end of the text; empty if it ends."""
+    opened = _HTML_TO_ITS_END.match(html)
+    if opened is None:
+        return ""
+    mark = opened[1].lower()
+    endings = _HTML_ENDS.get(mark, _RAW_ENDS)
+    if any(ending in html[opened.start(1) :].lower() for ending in endings):
+        return ""
+    return f"</{mark}>" if endings is _RAW_ENDS else endings[0]
 
 
 def _text_kind(containers: Sequence[str]) -> BlockKind:

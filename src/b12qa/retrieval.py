@@ -23,7 +23,7 @@ from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.errors import QueryError
 from b12qa.exported import exported_encoder
 from b12qa.index import Index, all_cosines, always_compared, check_model, open_index
-from b12qa.lexical import IntVector, Moments, Scores, Vocabulary, query_terms, terms
+from b12qa.lexical import IntVector, Moments, Scores, Vocabulary, query_terms, terms, writable
 from b12qa.nearest import CANDIDATES
 from b12qa.records import (
     OpenQuestion,
@@ -98,19 +98,6 @@ class Parts:
     joined_without_bank: float = 0.5  # what a reading that carries the topic counts beside the bare question
 
 
-def writable(question: str) -> str:
-    """A question as something that can be written out and embedded.
-
-    A terminal passes bytes that are no UTF-8 on as half characters, which nothing can write out.
-
-    Raises:
-        QueryError: it is no text.
-    """
-    if not isinstance(question, str):
-        raise QueryError(f"Expected a text as question, got {type(question).__name__}.")
-    return question.encode("utf-8", "replace").decode("utf-8")
-
-
 def as_embedded(text: str, index: Index) -> str:
     """A text that is searched, as it is embedded.
 
@@ -160,6 +147,8 @@ class Retriever:
         Raises:
             QueryError: top_k is out of range, or the query is no text.
         """
+        if not isinstance(query, str):
+            raise QueryError(f"Expected a text as query, got {type(query).__name__}.")
         return self.results(self.rank([Reading(writable(query))]), top_k)
 
     def rank(self, readings: Sequence[Reading]) -> Ranking:

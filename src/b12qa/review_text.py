@@ -153,6 +153,8 @@ def _difference(before: str, after: str) -> Difference:
     was, now = before.split(), after.split()
     blocks = SequenceMatcher(None, was, now, autojunk=False).get_opcodes()
     edits = [block for block in blocks if block[0] != "equal"]
+    if not edits:  # only blanks differ
+        return before, after
     _, first_was, _, first_now, _ = edits[0]
     _, _, last_was, _, last_now = edits[-1]
     return _stretch(was, first_was, last_was), _stretch(now, first_now, last_now)

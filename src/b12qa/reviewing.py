@@ -8,6 +8,7 @@ quote is compared as well: a reader who loses a warning has lost more than a few
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
@@ -250,7 +251,9 @@ class _Shown:
     seen: Seen
     found: frozenset[str]  # words of the quotes that were found
     company: frozenset[str]  # words of the partners and warnings
-    warned: bool  # whether there are warnings
+    warnings: frozenset[str]  # words of the warnings, those that were found among them
+    noted: Counter[str]  # how many notes each sentence has, by its words
+    notes_on_first: int
 
 
 def _shown(assistant: Assistant, answer: Answer) -> _Shown:
@@ -286,9 +289,18 @@ def _shown(assistant: Assistant, answer: Answer) -> _Shown:
             for words in (notice.text, *rendering.section_names(notice.sections))
         ),
     )
-    company = [quote for quote in answer.quotes if quote not in answer.found]
-    warned = any(quote.role is QuoteRole.WARNING for quote in answer.quotes)
-    return _Shown(seen, frozenset(map(words, answer.found)), frozenset(map(words, company)), warned)
+    return _Shown(
+        seen,
+        found=frozenset(map(words, answer.found)),
+        company=frozenset(words(quote) for quote in answer.quotes if quote not in answer.found),
+        warnings=frozenset(words(quote) for quote in answer.quotes if quote.role is QuoteRole.WARNING),
+        noted=Counter(
+            one_line(plain_text_of(documents[quote.document], Span(note.start, note.end)))
+            for quote in answer.quotes
+            for note in quote.notes
+        ),
+        notes_on_first=0 if first is None else len(first.notes),
+    )
 
 
 def _reviewed(expected: Expected, before: _Shown, after: _Shown, versions: _Versions) -> Reviewed | None:
@@ -316,17 +328,26 @@ def _reviewed(expected: Expected, before: _Shown, after: _Shown, versions: _Vers
 def _is_bare(before: _Shown, after: _Shown, versions: _Versions) -> bool:
     """Whether quotes are shown with less than what had to stand beside them.
 
-    Fewer notes, partners and warnings count where the same passage comes first; where another does, only
-    that there are no warnings any more.
+    A sentence that is shown before and after must keep its notes, wherever it stands. Fewer partners and
+    warnings count where the same passage comes first; where another does, only that no warning is left.
     """
-    if not after.seen.quotes:
+    shown = after.seen.quotes
+    if not shown:
         return False
-    gone = {words for words in before.company if not any(words in shown for shown in after.seen.quotes)}
-    come = {words for words in after.company if not any(words in shown for shown in before.seen.quotes)}
-    if before.warned and not after.warned and gone:
+
+    def is_shown(words: str, quotes: Sequence[str]) -> bool:
+        return any(words in quote for quote in quotes)
+
+    if any(after.noted[words] < count for words, count in before.noted.items() if is_shown(words, shown)):
         return True
-    same = before.seen.passage == after.seen.passage or versions.is_edited(before.seen, after.seen)
-    return same and (len(gone) > len(come) or len(before.seen.notes) > len(after.seen.notes))
+    if before.warnings and not after.warnings:
+        return any(not is_shown(words, shown) for words in before.warnings)
+    is_edited = versions.is_edited(before.seen, after.seen)
+    if is_edited and after.notes_on_first < before.notes_on_first:
+        return True
+    gone = {words for words in before.company if not is_shown(words, shown)}
+    come = {words for words in after.company if not is_shown(words, before.seen.quotes)}
+    return (is_edited or before.seen.passage == after.seen.passage) and len(gone) > len(come)
 
 
 def _change(before: Seen, after: Seen, versions: _Versions) -> Change | None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 # Nothing of ours is deeper than five; composing calls itself at every depth, until the process crashes.
 _MAX_DEPTH = 20
 # A comment that is more likely part of the text before it: a blank follows the "#" of most comments.
-_CUT_OFF = re.compile(r"[ \t]+(#[^\s#].*)")
+_CUT_OFF = re.compile(r"[ \t]+(#\w.*)")
+_CUT_OFF_BY_A_LINE = re.compile(r"[ \t]+(#\d.*)")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -64,14 +65,21 @@ def compose(data: bytes | str, file: str) -> yaml.Node | None:
 
 
 def _check_nothing_cut(event: yaml.ScalarEvent, lines: list[str], file: str) -> None:
-    """Refuse "the #1 cause" without quotes, which ends before the "#"; "true  # a comment" is meant so."""
-    if event.end_mark is None or event.end_mark.line >= len(lines):
+    """Refuse "the #1 cause" without quotes, which ends before the "#"; "true  # a comment" is meant so.
+
+    A text that is wrapped may end before a line that begins so.
+    """
+    if event.end_mark is None or event.value in ("", "true", "false"):
         return
-    cut = _CUT_OFF.match(lines[event.end_mark.line], event.end_mark.column)
+    line, column = event.end_mark.line, event.end_mark.column
+    cut = _CUT_OFF.match(lines[line], column) if line < len(lines) else None
+    if cut is None and line + 1 < len(lines) and not lines[line][column:].strip():
+        line += 1
+        cut = _CUT_OFF_BY_A_LINE.match(lines[line])
     if cut:
         words = f"{event.value} {cut[1]}"
         found = f"to YAML this text ends before {short(cut[1], 20)!r}: {short(words)!r} needs quotes"
-        raise YamlError(file, event.end_mark.line + 1, found)
+        raise YamlError(file, line + 1, found)
 
 
 def line_of(node: yaml.Node) -> int:

@@ -54,6 +54,7 @@ class Access(NamedTuple):
 
 
 _JOIN = "/gradio_api/queue/join"  # where the page asks
+_MCP = "/mcp"
 _QUESTION = Access(("POST",), 1.0)
 _FILES = Access(kept=True)
 _ROUTES = {
@@ -75,7 +76,7 @@ _ROUTES = {
     "/api/docs": Access(cost=0.1),
     "/healthz": Access(),
     "/metrics": Access(("GET",), 0.1),
-    "/mcp": _QUESTION,
+    _MCP: _QUESTION,
     "/widget.js": _FILES,
 }
 _FOLDERS = {
@@ -85,7 +86,6 @@ _FOLDERS = {
     "/gradio_api/heartbeat/": Access(("GET",)),
 }
 _WITHOUT_PASSWORD = {"/healthz"}
-_MCP = "/mcp"
 _SAY_SOMETHING = {_JOIN, _MCP, "/api/ask", "/api/search"}  # what they say may need help first
 _ANOTHER_QUESTION_BYTES = 8 * 1024  # a longer body counts as several questions
 _WRONG_PASSWORD_COST = 5.0

@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from b12qa.answering import Assistant
 from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
+from b12qa.lexical import writable
 from b12qa.records import Document
 from b12qa.safety import DISCLAIMER, help_lines
 from b12qa.web.guard import Guard
@@ -180,7 +181,7 @@ def build_blocks(
         return answered(question.strip(), so_far, request, literal)
 
     def answered(question: str, so_far: Conversation, request: gr.Request, literal: bool = False) -> Shown:
-        served, texts = current(), _texts_of(request)
+        served, texts, question = current(), _texts_of(request), writable(question)
         so_far = brought_to(served.generation, so_far, texts)
         if not question:
             return shown(served, so_far, texts)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from b12qa import safety
 from b12qa.answering import MAX_QUOTES, Assistant
+from b12qa.lexical import writable
 from b12qa.records import About, Answer, CareCard, Document, ScoredChunk, Section
 from b12qa.web.replies import MAX_QUESTION_CHARACTERS
 
@@ -185,7 +186,7 @@ def ask(assistant: Assistant, request: AskRequest) -> dict[str, Any]:
 
 def search(assistant: Assistant, request: SearchRequest) -> dict[str, Any]:
     """The passages for a question, as `SearchBody` describes them; none where a card comes before any."""
-    question = request.question.encode("utf-8", "replace").decode("utf-8")
+    question = writable(request.question)
     card = safety.care_card(question, request.history)
     results: tuple[ScoredChunk, ...] = ()
     if card is None or card.level not in safety.BEFORE_ANY_QUOTE:
