@@ -17,10 +17,10 @@ help: ## List these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 chat: $(VENV)/.chat ## Install, build the index when missing or stale, open the chat
-	$(BIN)/b12qa chat --build --open --index $(INDEX) --corpus $(CORPUS)
+	$(BIN)/b12qa chat --build --open --index "$(INDEX)" --corpus "$(CORPUS)"
 
 build: $(VENV)/.chat ## Build the index
-	$(BIN)/b12qa build --index $(INDEX) --corpus $(CORPUS)
+	$(BIN)/b12qa build --index "$(INDEX)" --corpus "$(CORPUS)"
 
 test: lint ## Run everything that decides whether a change is good
 	$(MAKE) --no-print-directory --jobs 2 types build

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from conftest import ROOT, SMALL_TEXT, HashingEncoder
 from test_index import QUESTIONS, CountingEncoder, build, contents, edit, generation, names, reseal
 
-from b12qa import bank, building
+from b12qa import answering, bank, building
 from b12qa.answering import Assistant
 from b12qa.building import build_index, roll_back
 from b12qa.cli import app
@@ -373,6 +373,18 @@ def test_a_rollback_serves_the_generation_before_until_the_next_build(
     opened = open_index(index)
     assert not opened.rolled_back
     check_fresh(opened, corpus, HashingEncoder())
+
+
+def test_an_index_rolled_back_to_is_served_whatever_the_corpus_is(
+    index: Path, small_corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(small_corpus)
+    build(index, small_corpus)
+    roll_back(index)
+    (small_corpus / "tea.md").write_bytes(b"\xff\xfe")
+    monkeypatch.setattr(answering, "find_model", lambda *_: HashingEncoder())
+    monkeypatch.setattr(answering, "load_encoder", lambda *_: HashingEncoder())
+    assert answering.load(index, corpus=small_corpus).documents[1].text == SMALL_TEXT
 
 
 def test_an_index_that_was_not_rolled_back_may_not_be_older_than_the_corpus(

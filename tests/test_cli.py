@@ -229,6 +229,21 @@ def test_a_question_that_is_no_utf_8_is_answered_all_the_same(bicycles: Path, op
     assert "less than 1 mm of lining is left." in words(run(*arguments).stdout)
 
 
+@pytest.mark.model
+def test_a_terminal_that_cannot_show_a_letter_gets_its_number(bicycles: Path) -> None:
+    command = [str(Path(sys.executable).with_name("b12qa")), "ask", QUESTION, "--index", str(bicycles)]
+    ran = subprocess.run(
+        [*command, "--corpus", str(SECOND_CORPUS)],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert "less than 1 mm of lining is left." in words(ran.stdout)
+    assert "\\u203a" in ran.stdout  # between the headings
+
+
 # Mistakes and their exit codes.
 
 

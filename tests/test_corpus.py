@@ -259,6 +259,15 @@ def test_a_damaged_file_is_refused_by_line(folder: Path, data: bytes, message: s
         read_corpus(folder)
 
 
+def test_a_name_that_is_no_utf_8_is_refused(folder: Path) -> None:
+    try:
+        (folder / "caf\udce9.md").write_text(SMALL_TEXT)
+    except (OSError, UnicodeEncodeError):
+        pytest.skip("this file system takes no such name")
+    with pytest.raises(CorpusError, match=r"The name 'caf\?\.md' is no UTF-8\. Rename the file"):
+        read_corpus(folder)
+
+
 def test_documents_are_the_markdown_files_of_the_folder_by_name(folder: Path) -> None:
     for name in ("b.md", "a.md", "C.MD", "README.md", "notes.txt", "questions.yaml"):
         (folder / name).write_text("Text.")

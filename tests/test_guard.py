@@ -7,6 +7,8 @@ import base64
 import ipaddress
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -622,5 +624,7 @@ def test_operator_who_opens_the_chat_to_others_is_told_what_that_means() -> None
     open_to_all = " ".join(warnings("0.0.0.0", Settings()))  # noqa: S104
     assert "B12QA_PASSWORD" in open_to_all
     assert "unencrypted" in open_to_all
-    safe = Settings(password="correct horse", public_origin="https://clinic.example")  # noqa: S106
+    behind = Settings(public_origin="https://clinic.example")
+    assert "--trusted-proxy" in " ".join(warnings("127.0.0.1", behind))
+    safe = replace(behind, password="correct horse", trusted_proxies=(ip_network("10.0.0.0/8"),))  # noqa: S106
     assert warnings("0.0.0.0", safe) == []  # noqa: S104

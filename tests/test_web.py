@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,14 +21,16 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from conftest import SMALL_TEXT, assistant_for, serving
 from starlette.routing import Mount
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from b12qa import rendering, safety
 from b12qa.answering import Assistant
-from b12qa.errors import B12qaError
+from b12qa.errors import B12qaError, SettingsError
 from b12qa.records import Answer, Document, Excerpt, Outcome, Quote, Span
 from b12qa.safety import DISCLAIMER
 from b12qa.web import page, replies, server
@@ -391,6 +395,13 @@ def test_red_flag_in_a_message_that_was_too_long_is_met_at_the_next_one(client: 
     assert ask_over_http(client, "is it bad?", "somebody else").count("care emergency") == 0
 
 
+def test_half_a_character_hides_no_card_and_breaks_no_conversation(client: TestClient) -> None:
+    """A browser sends half an emoji escaped, and JSON makes half a character of it."""
+    session = "half an emoji"
+    assert ask_over_http(client, f"{CHEST} \ud83d", session).count("care emergency") == 1
+    assert "care emergency" in ask_over_http(client, "is it bad?", session)
+
+
 @dataclass(frozen=True)
 class Listening(Assistant):
     """An assistant that notes the history it gets."""
@@ -462,6 +473,38 @@ def test_queue_of_the_page_is_as_long_as_the_operator_wants(
 
 
 # Starting.
+
+
+def test_feedback_that_cannot_be_kept_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"cannot be kept in .*none/x\.jsonl: No such file.*--feedback"):
+        server.serve(index=tmp_path, feedback=tmp_path / "none" / "x.jsonl", port=0)
+
+
+def test_who_connects_and_says_nothing_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_SECONDS_TO_SAY_SOMETHING", 0.2)
+
+    async def answers(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    config = uvicorn.Config(answers, http=server._Impatient, lifespan="off", log_config=None)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        running = uvicorn.Server(config)
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            silent, slow, asking = (
+                socket.create_connection(listener.getsockname(), timeout=20) for _ in range(3)
+            )
+            slow.sendall(b"GET / HTTP/1.1\r\nHost: x")
+            asking.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert asking.recv(100).startswith(b"HTTP/1.1 200")
+            assert (silent.recv(1), slow.recv(1)) == (b"", b"")  # closed
+            asking.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")  # not closed: it has spoken
+            assert asking.recv(100)
+        finally:
+            running.should_exit = True
+            thread.join(timeout=20)
 
 
 def test_taken_port_is_refused_in_one_line_before_anything_is_loaded(tmp_path: Path) -> None:
@@ -548,6 +591,8 @@ def ask_over_http(client: httpx.Client | TestClient, question: str, session: str
     events = client.get("/config").json()["dependencies"]
     function = next(number for number, event in enumerate(events) if len(event["inputs"]) == 2)
     call = {"data": [question, None], "fn_index": function, "session_hash": session}
-    assert client.post("/gradio_api/queue/join", json=call).status_code == 200
+    body = json.dumps(call)  # half a character is escaped in it, as a browser does
+    joined = client.post("/gradio_api/queue/join", content=body, headers={"content-type": "application/json"})
+    assert joined.status_code == 200
     with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as events:
         return next(line for line in list(events.iter_lines()) if "process_completed" in line)

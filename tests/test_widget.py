@@ -117,6 +117,23 @@ def test_chat_opens_answers_and_closes_on_a_site_that_is_allowed(page: Page, sit
     expect(button).to_be_focused()
 
 
+def test_on_a_page_of_its_own_origin_the_chat_opens_in_a_window_of_its_own(
+    context: BrowserContext, sites: Sites
+) -> None:
+    """No sandbox would part them there."""
+    page = context.new_page()
+    words = f'<h1>Clinic</h1><script src="{sites.chat}/widget.js" defer></script>'
+    page.route(f"{sites.chat}/own", lambda route: route.fulfill(body=words, content_type="text/html"))
+    page.goto(f"{sites.chat}/own")
+    with context.expect_page() as opened:
+        page.get_by_role("button", name="Ask the article").click()
+    expect(opened.value.get_by_label("Your question")).to_be_visible()
+    assert page.locator("iframe").count() == 0
+    assert opened.value.evaluate("window.opener") is None
+    opened.value.close()
+    page.close()
+
+
 def test_site_and_chat_cannot_reach_into_each_other(page: Page, context: BrowserContext) -> None:
     page.get_by_role("button", name="Ask about tea").click()
     expect(page.frame_locator("iframe").get_by_label("Your question")).to_be_visible()

@@ -20,7 +20,8 @@ from b12qa.errors import IndexUnusableError, QueryError
 from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
 from b12qa.index import check_servable, open_index
-from b12qa.lexical import terms, words, writable
+from b12qa.lexical import terms, words
+from b12qa.markdown import writable
 from b12qa.records import (
     Answer,
     CareCard,
@@ -101,9 +102,10 @@ class Assistant:
         try:
             opened = open_index(index_dir, store)
             exported = exported_encoder(index_dir, opened.model_fingerprint, model)
-            # Files that are those of the index byte for byte need not be parsed to know that they are sound.
-            same = unread.hashes() == opened.inputs["corpus"]
-            check_servable(opened, unread if same else read_corpus(folder), exported or find_model(model))
+            # Files that are those of the index byte for byte need not be parsed to know that they are sound,
+            # and an index that was rolled back to is served whatever they are.
+            trusted = opened.rolled_back or unread.hashes() == opened.inputs["corpus"]
+            check_servable(opened, unread if trusted else read_corpus(folder), exported or find_model(model))
         except IndexUnusableError:
             sources = read_corpus(folder)  # what is wrong with the corpus comes first
             if not build:

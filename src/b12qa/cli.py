@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import re
 import shlex
@@ -76,7 +77,7 @@ corpus_option = option(
     "--corpus",
     type=PATH,
     envvar="B12QA_CORPUS",
-    help="Folder of Markdown documents. [default: corpus beside the index]",
+    help="Folder of Markdown documents. [default: corpus beside the index, or else here]",
 )
 model_option = option(
     "--model",
@@ -110,6 +111,9 @@ json_option = option("--json", "as_json", is_flag=True, help="Print everything a
 )
 def app() -> None:
     """Ask an article, get its own words."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a letter gets its number
+            stream.reconfigure(errors="backslashreplace")
 
 
 @app.command(epilog=EXIT_CODES)
@@ -330,8 +334,19 @@ def ask(
 @index_option
 @corpus_option
 @model_option
-@option("--host", default="127.0.0.1", help="Address to listen on; the default is this machine only.")
-@option("--port", type=click.IntRange(0, 65535), default=7860, help="Port to listen on; 0 takes a free one.")
+@option(
+    "--host",
+    envvar="B12QA_HOST",
+    default="127.0.0.1",
+    help="Address to listen on; the default is this machine only.",
+)
+@option(
+    "--port",
+    envvar="B12QA_PORT",
+    type=click.IntRange(0, 65535),
+    default=7860,
+    help="Port to listen on; 0 takes a free one.",
+)
 @option(
     "--build",
     "build_first",
@@ -341,6 +356,7 @@ def ask(
 @option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
 @option(
     "--feedback",
+    envvar="B12QA_FEEDBACK",
     type=PATH,
     help="Let people rate answers, and keep the questions that they rate in this file.",
 )
@@ -474,6 +490,7 @@ def mcp(index: Path, corpus: Path | None, model: str | None) -> None:
             raise B12qaError("The package that speaks MCP is missing. Run: pip install 'b12qa[mcp]'")
         from b12qa.web.mcp import serve_stdio
 
+        safety.help_lines()  # a wrong region is reported before anybody needs it
         keep_words_out_of_logs()
         serve_stdio(_load(index, corpus, model))
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
-from b12qa.lexical import terms, writable
+from b12qa.lexical import terms
+from b12qa.markdown import writable
 from b12qa.retrieval import Reading, Topics
 
 NO_TOPICS = Topics(frozenset(), frozenset(), frozenset())

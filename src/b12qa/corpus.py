@@ -107,6 +107,8 @@ def document_files(corpus_dir: Path) -> list[Path]:
         )
     by_name: dict[str, Path] = {}
     for path in files:
+        if markdown.writable(path.name) != path.name:
+            raise CorpusError(f"The name {markdown.writable(path.name)!r} is no UTF-8. Rename the file.")
         other = by_name.setdefault(path.stem, path)
         if other is not path:
             raise CorpusError(f"{other.name} and {path.name} have the same name. Rename one.")

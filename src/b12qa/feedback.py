@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from b12qa.errors import QueryError
+from b12qa.errors import QueryError, SettingsError
 from b12qa.records import Outcome
 
 MAX_QUESTION_CHARACTERS = 2000
@@ -47,6 +47,20 @@ def read_feedback(path: Path) -> list[Feedback]:
         except (ValueError, RecursionError) as error:
             raise QueryError(f"{path}:{number}: not a row of feedback ({error}). Mend the line.") from error
     return rows
+
+
+def check_writable(path: Path) -> None:
+    """Make the file if it is not there, before anybody rates anything.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise SettingsError(
+            f"Feedback cannot be kept in {path}: {error.strerror}. Name another file with --feedback."
+        ) from error
 
 
 def append_feedback(path: Path, row: Feedback) -> None:

@@ -203,14 +203,6 @@ class LexicalIndex:
         return Hits(scores, by_term)
 
 
-def writable(text: str) -> str:
-    """A text without half characters, which nothing can write out, send or embed.
-
-    A terminal passes bytes that are no UTF-8 on as such, and so does a browser with half an emoji.
-    """
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 @dataclass(frozen=True)
 class Vocabulary:
     """The words that the documents and their question banks use, and other names for them."""

@@ -168,6 +168,14 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def writable(text: str) -> str:
+    """A text without half characters, which nothing can write out, send or embed.
+
+    A terminal passes bytes that are no UTF-8 on as such, and so does a browser with half an emoji.
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def line_number(text: str, offset: int) -> int:
     """The line on which a character stands, from 1, counted as Markdown counts lines."""
     return bisect_right(_line_starts(text), offset)

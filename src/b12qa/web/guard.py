@@ -105,6 +105,7 @@ _HEADERS = {
 _CORS_HEADERS = {
     "access-control-allow-methods": "GET, POST",
     "access-control-allow-headers": "authorization, content-type",
+    "access-control-expose-headers": "retry-after",
     "access-control-max-age": "600",
 }
 

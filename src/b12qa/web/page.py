@@ -16,10 +16,11 @@ from starlette.staticfiles import StaticFiles
 
 from b12qa.answering import Assistant
 from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
-from b12qa.lexical import writable
+from b12qa.markdown import writable
 from b12qa.records import Document
 from b12qa.safety import DISCLAIMER, help_lines
 from b12qa.web.guard import Guard
+from b12qa.web.problems import log_fault
 from b12qa.web.replies import (
     MAX_QUESTION_CHARACTERS,
     Conversation,
@@ -224,7 +225,12 @@ def build_blocks(
         if feedback is None or turn is None or turn.outcome not in KEPT_OUTCOMES:
             gr.Info("Nothing was kept: this is no answer that can be rated.")
             return
-        append_feedback(feedback, Feedback(turn.question, turn.outcome, bool(event.liked)))
+        try:
+            append_feedback(feedback, Feedback(turn.question, turn.outcome, bool(event.liked)))
+        except OSError as error:
+            log_fault(error)
+            gr.Info("Your thumb could not be kept.")
+            return
         gr.Info("Thank you. Your question and your thumb were kept for the editors.")
 
     def forget(conversation: Conversation) -> None:

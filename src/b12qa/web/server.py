@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -13,13 +14,17 @@ from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from b12qa import safety
 from b12qa.errors import B12qaError
+from b12qa.feedback import check_writable
 from b12qa.web.settings import Settings, is_loopback, read_settings
 
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (the address to open instead)
 _MAX_CONNECTIONS = 512
+# Who connects and says nothing keeps no place for longer.
+_SECONDS_TO_SAY_SOMETHING = 20
 # Open pages hold a connection for as long as they are open; they are not waited for.
 _SECONDS_TO_FINISH = 1
 
@@ -50,6 +55,8 @@ def serve(
         B12qaError: the port is taken, the region is unknown, or whatever `Assistant.load` raises.
     """
     safety.help_lines()  # a wrong region is reported before anybody needs it
+    if feedback is not None:
+        check_writable(feedback)
     settings = settings or read_settings(host=host)
     keep_words_out_of_logs()
     with suppress(KeyboardInterrupt), _listening(host, port) as listener:
@@ -73,6 +80,7 @@ def serve(
         live.on_new = page.state.begin_with
         config = uvicorn.Config(
             page,
+            http=_Impatient,
             access_log=False,  # a question must not end up in a log
             proxy_headers=False,  # it would believe any program of this machine; `Guard` reads them
             log_config=None,
@@ -87,9 +95,14 @@ def serve(
 
 def warnings(host: str, settings: Settings) -> list[str]:
     """What an operator should know who opens the chat to others."""
-    if is_loopback(host):
-        return []
     found = []
+    if settings.public_origin and not settings.trusted_proxies:
+        found.append(
+            "All who come through a proxy count as one visitor, and may read /metrics if it runs here. "
+            "Name it with --trusted-proxy."
+        )
+    if is_loopback(host):
+        return found
     if not settings.password:
         found.append(
             "Whoever reaches this address may ask. B12QA_PASSWORD or --password-file asks for a password."
@@ -135,6 +148,18 @@ def keep_words_out_of_logs() -> None:
     handler.setFormatter(WordlessFormatter())
     logging.getLogger().handlers = [handler]
     logging.captureWarnings(True)
+
+
+class _Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """A connection that is closed unless the head of a request has come in time."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self.loop.call_later(_SECONDS_TO_SAY_SOMETHING, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):

@@ -121,10 +121,16 @@ def _allowed_hosts(host: str, public_origin: str) -> frozenset[str]:
 def _public(url: str) -> tuple[str, str]:
     if not url:
         return "", ""
-    parts = urlsplit(url)
+    form = "an address such as https://example.org/ask"
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise _wrong("--public-url", form, url) from error
     prefix = parts.path.rstrip("/")
     if parts.query or parts.fragment or not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)*", prefix) or ".." in prefix:
-        raise _wrong("--public-url", "an address such as https://example.org/ask", url)
+        raise _wrong("--public-url", form, url)
+    if parts.scheme not in ("http", "https"):
+        raise _wrong("--public-url", form, url)
     return _origin(f"{parts.scheme}://{parts.netloc}", "--public-url"), prefix
 
 

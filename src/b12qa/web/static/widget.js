@@ -3,6 +3,7 @@
 //   <script src="https://chat.example/widget.js" data-label="Ask about vitamin B12" defer></script>
 //
 // The frame sees nothing of the page, and the page nothing of the frame. No cookie is set, nothing is kept.
+// No sandbox parts them if both come from one origin: there the chat opens in a window of its own.
 (() => {
   const script = document.currentScript;
   if (!script || document.getElementById("b12qa-open")) return;
@@ -38,6 +39,10 @@
   let frame = null;
 
   const open = () => {
+    if (base.origin === location.origin) {
+      window.open(base.href, "_blank", "noopener");
+      return;
+    }
     if (!frame) {
       // Made when it is wanted: a page that nobody asks on asks nothing of the chat.
       frame = make("iframe", style.frame, {
