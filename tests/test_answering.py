@@ -465,8 +465,8 @@ def test_a_card_for_what_is_only_vague_stands_above_the_answer(assistant: Assist
 
 
 NEAR_CHILDREN = (
-    ("Can one overdose a child with adult tablets?", "does not mention children's overdose", 0.63),
-    ("Which tablets do kids like?", "gives no taste of tablets", 0.6),
+    ("Can one overdose a child with adult tablets?", "does not mention children's overdose", 0.83),
+    ("Which tablets do kids like?", "gives no taste of tablets", 0.8),
     ("Can children take the spray?", "does not mention children", 0.56),
     ("Can children swim?", "does not mention swimming", 0.5),
 )
@@ -494,7 +494,7 @@ def test_a_reason_may_name_more_than_was_asked_unless_its_question_does() -> Non
     """ "Gives no dose in pregnancy" fits "may I take it in pregnancy?", whose word for a dose is "take"."""
     asked = set(terms("may I take it in pregnancy?"))
     near = OpenQuestion("How much should a woman take in pregnancy?", 0, 0, "gives no dose in pregnancy")
-    assert reason_for(asked, [(near, 0.6)], KNOWN) == near.reason
+    assert reason_for(asked, [(near, 0.8)], KNOWN) == near.reason
     other = near._replace(text="What is the dose in pregnancy?")
     assert reason_for(asked, [(other, 0.6)], KNOWN) == ""
 

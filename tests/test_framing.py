@@ -15,6 +15,7 @@ from reading_grade import grade
 from b12qa import answering, caution, rendering, safety
 from b12qa.answering import Assistant
 from b12qa.cli import app
+from b12qa.courtesy import load_courtesies
 from b12qa.errors import DamagedIndexError
 from b12qa.records import NoticeKind, Outcome
 from b12qa.web import desk, page, problems, programs, replies
@@ -182,7 +183,15 @@ def test_several_articles_are_introduced_by_their_titles(tea: Assistant) -> None
 def our_words() -> dict[str, str]:
     named = {
         safety: ("DISCLAIMER", "ABOUT"),
-        caution: ("NO_DOSE", "NOT_ABOUT_YOU", "KEEP_MEDICINES", "TEST_FIRST"),
+        caution: (
+            "NO_DOSE",
+            "NOT_ABOUT_YOU",
+            "KEEP_MEDICINES",
+            "TEST_FIRST",
+            "NO_RESULT",
+            "NO_DIAGNOSIS",
+            "SEE_SOMEONE",
+        ),
         answering: ("HELD_BACK",),
         rendering: ("NOTE_HEADING", "UNREVIEWED"),
         replies: ("FAULT_WORDS", "REBUILT_WORDS", "TOO_LONG_WORDS"),
@@ -191,6 +200,7 @@ def our_words() -> dict[str, str]:
         desk: ("FORM_WORDS",),
     }
     words = {f"{m.__name__}.{n}": getattr(m, n) for m, names in named.items() for n in names}
+    words |= {f"courtesy {said}": reply for said, reply in load_courtesies().replies.items() if reply}
     for table in (rendering.OUTCOME_WORDS, rendering.ROLE_WORDS, rendering.KIND_WORDS, safety.LEVEL_WORDS):
         words |= {f"{key}": f"{text}." for key, text in table.items()}
     return words

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from b12qa import caution, rendering, safety
+from b12qa.courtesy import load_courtesies
 from b12qa.redflags import load_red_flags
 from b12qa.rendering import Said
 from b12qa.web import page, replies
@@ -46,6 +47,8 @@ def test_every_word_of_ours_is_in_the_files() -> None:
         *(page.KEEPS_NOTHING, page.KEEPS_RATED),
         *(replies.FAULT_WORDS, replies.TOO_LONG_WORDS, replies.REBUILT_WORDS),
         *(caution.NO_DOSE, caution.NOT_ABOUT_YOU, caution.KEEP_MEDICINES, caution.TEST_FIRST),
+        *(caution.NO_RESULT, caution.NO_DIAGNOSIS, caution.SEE_SOMEONE, rendering.OUR_WORDS),
+        *filter(None, load_courtesies().replies.values()),
         *(safety.DISCLAIMER, safety.ABOUT, *safety.LEVEL_WORDS.values()),
     }
     scripts = (LOCALES.parent / "static").glob("*.js")

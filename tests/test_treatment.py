@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 from b12qa.errors import YamlError
-from b12qa.treatment import ASKS, PEOPLE, Asked, load_rules, names_dose, read_rules
+from b12qa.treatment import ASKS, CANNOT, PEOPLE, Asked, load_rules, names_dose, read_rules
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SETS = ("dose-1.jsonl", "dose-2.jsonl", "dose-3.jsonl")
@@ -38,6 +38,10 @@ people:
   named: [{near: [take]}]
   on medicine: [{near: [medicine]}]
   told: [{near: [medicine]}]
+cannot:
+  result: [{near: [thing]}]
+  diagnosis: [{near: [take]}]
+  see: [{near: [medicine]}]
 medicines:
   Against clots: [warfarin]
   Without a name: [<my_medicine>, drug]
@@ -196,7 +200,7 @@ def test_every_list_is_used_and_every_part_has_rules() -> None:
     code = (ROOT / "src" / "b12qa" / "treatment.py").read_text("utf-8")
     asked_for_by_name = {name for name in lists if f'"{name}"' in code}
     assert sorted(lists - used - asked_for_by_name - set(re.findall(r"<(\w+)>", text))) == []
-    assert set(RULES.rules) == {*ASKS, *PEOPLE}
+    assert set(RULES.rules) == {*ASKS, *PEOPLE, *CANNOT}
     assert len(RULES.sources) >= 5
 
 
@@ -224,8 +228,8 @@ def test_numbers_and_ranges_of_the_file_mean_what_its_head_says() -> None:
         ("<take>", "<tea>", "no list of words above is named 'tea'"),
         ("#7-9", "#9-7", "expected a range of numbers such as \"#1-120\", got 'aged #9-7'"),
         ("  take: [take, swallow, =shot]", "  take: []", "expected at least one word here"),
-        ("examples:", "example:", "expected asks and examples and idle and medicines"),
-        ("medicines:\n", "medicines: []\nx:\n", "expected asks and examples and idle"),
+        ("examples:", "example:", "expected asks and cannot and examples and idle and medicines"),
+        ("medicines:\n", "medicines: []\nx:\n", "expected asks and cannot and examples and idle"),
     ],
 )
 def test_a_mistake_in_the_rules_is_named_with_its_line(before: str, after: str, message: str) -> None:
@@ -246,3 +250,28 @@ def test_a_mistake_in_the_rules_is_named_with_its_line(before: str, after: str, 
 )
 def test_capitals_among_small_letters_mean_the_muscle(message: str, told: bool) -> None:
     assert RULES.asked(message).of_somebody is told
+
+
+@pytest.mark.parametrize(
+    ("message", "cannot"),
+    [
+        ("is it cancer", "diagnosis"),
+        ("could it be MS?", "diagnosis"),
+        ("do i have neuropathy", "diagnosis"),
+        ("how do I know if I have low B12?", "diagnosis"),
+        ("is it good for neuropathy", ""),
+        ("do I have to take it for a deficiency?", ""),
+        ("should i see a doctor", "see"),
+        ("when should I go to the GP about this?", "see"),
+        ("do i need to get it checked", "see"),
+        ("does the article say what doctors see?", ""),
+        ("when should I see results?", ""),
+        ("is it a deficiency that causes this?", ""),
+        ("my b12 was 250 pg/ml what does it mean", "result"),
+        ("my level is 180, is that low", "result"),
+        ("my blood test came back low", "result"),
+        ("what level of 2.4 mcg is advised a day?", ""),
+    ],
+)
+def test_what_no_article_can_tell_is_known(message: str, cannot: str) -> None:
+    assert RULES.asked(message).cannot == ({cannot} if cannot else set())

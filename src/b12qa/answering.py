@@ -14,6 +14,7 @@ from b12qa import caution, safety
 from b12qa.companions import Composition, compose, rows_of_warnings, wants_warnings, with_notes
 from b12qa.conversation import Query, to_query
 from b12qa.corpus import read_corpus, unread_corpus
+from b12qa.courtesy import load_courtesies
 from b12qa.embedding import RememberingEncoder, find_model, load_encoder
 from b12qa.engines import configured_store, publisher
 from b12qa.errors import IndexUnusableError, QueryError
@@ -49,7 +50,7 @@ RELATED_FROM = 0.2
 # A further quote must score at least this share of the first.
 QUOTE_SHARE = 0.35
 # An open question of the bank says what is missing only if it is about the same thing.
-SAME_QUESTION_COSINE = 0.6
+SAME_QUESTION_COSINE = 0.8
 # Or, if its reason names nothing but what was asked, at least near it.
 SIMILAR_QUESTION_COSINE = 0.5
 MAX_MISSING_WORDS = 2
@@ -198,6 +199,10 @@ class Assistant:
         if about is not None:
             notices = [*care, about, safety.disclaimer()]
             return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()
+        courtesy = "" if literal else load_courtesies().reply(question)
+        if courtesy:
+            notices = [*care, Notice(NoticeKind.ABOUT, courtesy), safety.disclaimer()]
+            return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()
         query = self._query(question, () if literal else history)
         if not any(character.isalnum() for character in question):
             asked_for = Notice(NoticeKind.OUTCOME, "Please type a question in words.")
@@ -236,6 +241,8 @@ class Assistant:
             answers = caution.without_doses(index, answers, rules) if may_answer else []
             if not answers:
                 return self._answered(found.of_a_person(), max_quotes)
+        if asked.cannot and outcome is Outcome.ANSWERED:
+            outcome, answers = Outcome.RELATED, answers[:1]
         if asked.personal and outcome is Outcome.ANSWERED:
             fit = caution.answers_for_a_person(asked, answers, index, rules)
             outcome, answers = (outcome, fit) if fit else (Outcome.RELATED, answers[:1])
@@ -355,7 +362,7 @@ class Assistant:
     ) -> list[Notice]:
         if outcome is Outcome.ANSWERED:
             return []
-        if outcome is Outcome.RELATED and asked.personal:  # our words on that say enough
+        if outcome is Outcome.RELATED and (asked.personal or asked.cannot):  # our words on that say enough
             return [] if _outcome(ranking.confidence) is Outcome.ANSWERED else self._missing(query, ranking)
         said = (
             "The article does not say."

@@ -23,8 +23,14 @@ MAX_WARNING_CHARACTERS = 700
 
 NO_DOSE = "This article cannot tell you your dose. Ask a pharmacist or your doctor."
 NOT_ABOUT_YOU = "This article cannot tell what is right for you. Ask a pharmacist or your doctor."
+NO_RESULT = "This article cannot tell what a test result means for you. Ask the doctor who had it done."
+NO_DIAGNOSIS = "This article cannot tell what you have. Ask a doctor."
+SEE_SOMEONE = "If you are worried, or if it gets worse, see a doctor. No machine can tell you when."
 KEEP_MEDICINES = "Do not stop or change a medicine on your own. Ask the person who prescribed it first."
 TEST_FIRST = "Ask for a blood test before you start."
+
+
+_CANNOT = {"see": SEE_SOMEONE, "result": NO_RESULT, "diagnosis": NO_DIAGNOSIS}
 
 
 def answers_for_a_person(asked: Asked, answers: Sequence[Quote], index: Index, rules: Rules) -> list[Quote]:
@@ -142,7 +148,10 @@ def _warning(index: Index, row: int) -> Quote:
 def cautions(asked: Asked, outcome: Outcome) -> list[Notice]:
     """Our words beside the answer to a question on treatment: one line, or two with a medicine."""
     found = []
-    if asked.personal:
+    cannot = next((words for name, words in _CANNOT.items() if name in asked.cannot), None)
+    if cannot is not None and not (asked.personal and asked.amount):
+        found.append(Notice(NoticeKind.PERSONAL, cannot))
+    elif asked.personal:
         found.append(Notice(NoticeKind.PERSONAL, NO_DOSE if asked.amount else NOT_ABOUT_YOU))
     if asked.medicines:
         found.append(Notice(NoticeKind.MEDICINE, KEEP_MEDICINES))

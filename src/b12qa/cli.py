@@ -857,7 +857,7 @@ _CARE_STYLES = {CareLevel.EMERGENCY: "bold red", CareLevel.URGENT: "red", CareLe
 
 
 def _answer(answer: Answer) -> RenderableType:
-    label = Text(rendering.OUTCOME_WORDS[answer.outcome], style=_OUTCOME_STYLES[answer.outcome])
+    label = Text(rendering.outcome_words(answer), style=_OUTCOME_STYLES[answer.outcome])
     card = [] if answer.care_card is None else [_card(answer.care_card)]
     parts: list[RenderableType] = [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
     parts += [_notice(n) for n in answer.notices if n.kind not in (NoticeKind.CARE, NoticeKind.DISCLAIMER)]

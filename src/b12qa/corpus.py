@@ -20,7 +20,7 @@ NOT_DOCUMENTS = {"readme.md"}
 BESIDE = ("notes", "questions", "synonyms")
 # So many characters at the beginning are looked at for front matter that is not where it should be.
 MAX_FRONT_MATTER_LOOKED_AT = 2000
-_BEGINS_WITH_A_NUMBER = re.compile(r"[~≈±+€$£.,(]*\d")
+_BEGINS_WITH_A_NUMBER = re.compile(r"(?<![~≈±+€$£.,(])[~≈±+€$£.,(]*+\d")
 _THEMATIC_BREAK = re.compile(r"\ufeff?---[ \t]*(?:[\r\n]|$)")
 
 

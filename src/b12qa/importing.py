@@ -149,7 +149,7 @@ _BLOCKS = re.compile(
     r"|p|pre|section|t(?:able|body|d|foot|h|head|r)|\[document\]"
 )
 # What Markdown would take for a mark inside a line: a backslash, or stars and lines at the edge of a word.
-_MARK_IN_A_LINE = re.compile(r"\\(?=[!-/:-@\[-`{-~])|\*(?=\S)|(?<=\S)\*|(?<!\w)_+(?=\S)|(?<=\S)_+(?!\w)")
+_MARK_IN_A_LINE = re.compile(r"\\(?=[!-/:-@\[-`{-~])|\*(?=\S)|(?<=\S)\*|(?<![^\W_])_|_(?![^\W_])")
 # Items of a list that were typed as paragraphs may become one.
 _LOOKS_LIKE_A_MARK = re.compile(r"\A(?P<blanks>\s*)(?P<mark>>|#{1,6}(?=\s|\Z)|```|~~~|[=-]+(?=\s*\Z))")
 _SUPERSCRIPTS = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")

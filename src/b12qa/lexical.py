@@ -53,6 +53,12 @@ _SAID_IN_PASSING = frozenset(
     {
         "hi", "hello", "hey", "hiya", "howdy", "greetings", "hallo", "thanks", "thx", "thankyou", "ta",
         "cheers", "bye", "goodbye", "sorry", "lol", "haha", "hmm", "pls", "plz",
+        # whom somebody speaks of
+        "grandson", "granddaughter", "grandsons", "granddaughters", "grandad", "grandpa", "granny", "gran",
+        "nan", "nana", "grandma", "stepson", "stepdaughter", "stepdad", "stepmum", "hubby", "missus",
+        "niece", "nephew", "auntie", "aunty", "uncle", "cousin", "fiance", "fiancee", "neighbour", "neighbor",
+        # what a laboratory counts in
+        "pg", "pgml", "ng", "ngml", "ngl", "pmol", "pmoll", "nmol", "umol", "mmol", "dl",
     }
 )  # fmt: skip
 

@@ -58,7 +58,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _COMMENTS = re.compile(r"\A\s*(?:<!--(?!-?>)(?:(?!-->).)*-->\s*)+", re.DOTALL)
 # HTML that ends at a mark of its own and not at a blank line (CommonMark 0.31, 4.6).
 _HTML_TO_ITS_END = re.compile(
-    r"\s*<(!--|!\[CDATA\[|!(?=[a-z])|\?|(?:script|pre|style|textarea)(?=[\s>]|\Z))", re.IGNORECASE
+    r"(?<!\s)\s*+<(!--|!\[CDATA\[|!(?=[a-z])|\?|(?:script|pre|style|textarea)(?=[\s>]|\Z))", re.IGNORECASE
 )
 _HTML_ENDS = {"!--": ("-->",), "![cdata[": ("]]>",), "!": (">",), "?": ("?>",)}
 _RAW_ENDS = ("</script>", "</pre>", "</style>", "</textarea>")

@@ -48,6 +48,8 @@ OUTCOME_WORDS = {
     Outcome.NOT_COVERED: "Not in the article",
     Outcome.URGENT: "Get help first",
 }
+# Of a reply that is about us, or mere courtesy.
+OUR_WORDS = "From us, not the article"
 ROLE_WORDS = {
     QuoteRole.PARTNER: "Read these together",
     QuoteRole.WARNING: "Warnings from the article",
@@ -136,6 +138,12 @@ def passage_anchor(document: str, excerpt: Excerpt) -> str:
     return f"{document}~{excerpt.start}~{excerpt.end}~{words}"
 
 
+def outcome_words(answer: Answer) -> str:
+    """How an answer is headed."""
+    of_us = any(notice.kind is NoticeKind.ABOUT for notice in answer.notices)
+    return OUR_WORDS if of_us else OUTCOME_WORDS[answer.outcome]
+
+
 # HTML.
 
 
@@ -143,7 +151,7 @@ def answer_html(answer: Answer, page: Surroundings = NOWHERE) -> str:
     """An answer as one HTML block: outcome, quotes, notices."""
     parts = [f'<div class="b12qa answer {answer.outcome}" lang="{escape(page.language)}">']
     card = [] if answer.care_card is None else [care_html(answer.care_card, page)]
-    label = said_html(page, OUTCOME_WORDS[answer.outcome], "p", "outcome")
+    label = said_html(page, outcome_words(answer), "p", "outcome")
     # The label of an urgent answer is the card's own; any other one is about the article.
     parts += [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
     parts += [notice_html(n, page) for n in answer.notices if n.kind not in (*_APART, *_BELOW)]
@@ -544,7 +552,7 @@ def _link(document: str, start: int, html: str, kind: str = "open") -> str:
 def answer_text(answer: Answer) -> str:
     """An answer for a terminal without colours."""
     parts = [notice_text(n) for n in answer.notices if n.kind is NoticeKind.CARE]
-    parts.insert(0 if answer.outcome is Outcome.URGENT else len(parts), OUTCOME_WORDS[answer.outcome])
+    parts.insert(0 if answer.outcome is Outcome.URGENT else len(parts), outcome_words(answer))
     parts += [notice_text(n) for n in answer.notices if n.kind not in _APART]
     parts += [quote_text(quote) for quote in answer.quotes]
     parts += [notice_text(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 # Nothing of ours is deeper than five; composing calls itself at every depth, until the process crashes.
 _MAX_DEPTH = 20
 # A comment that is more likely part of the text before it: a blank follows the "#" of most comments.
-_CUT_OFF = re.compile(r"[ \t]+(#\w.*)")
-_CUT_OFF_BY_A_LINE = re.compile(r"[ \t]+(#\d.*)")
+_CUT_OFF = re.compile(r"(?<![ \t])[ \t]++(#\w.*)")
+_CUT_OFF_BY_A_LINE = re.compile(r"(?<![ \t])[ \t]++(#\d.*)")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 

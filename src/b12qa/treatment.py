@@ -5,7 +5,8 @@ other. A message is read whole, in linear time. What an answer does about it is 
 
 - a question on treatment brings the warnings of the document along;
 - a personal one, on what this very person should take or change, is never answered with a dose;
-- one that names a medicine is told not to change it alone.
+- one that names a medicine is told not to change it alone;
+- what no article can tell, a diagnosis above all, is said to be so.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ MAX_WORDS_OF_A_FRAGMENT = 5
 MAX_FRAGMENTS = 2
 
 ASKS = ("treatment", "dose", "amount", "own amount", "decision", "change", "safety", "advice")
+CANNOT = ("result", "diagnosis", "see")
 PEOPLE = ("special", "own condition", "told", "named", "on medicine")
 _PEOPLE = frozenset(PEOPLE)
 # No article can know these of a person.
@@ -123,6 +125,7 @@ class Asked:
     special: bool = False  # of a child, a pregnancy, weak kidneys: of whom doses differ
     beginning: bool = False  # whether to take a vitamin or the like, and how much: a test comes first
     medicines: frozenset[str] = frozenset()  # classes of the medicines that it names
+    cannot: frozenset[str] = frozenset()  # what no article can tell: some of CANNOT
     of_nothing_else: bool = False  # it speaks of taking something, and names no other medicine or vitamin
 
 
@@ -130,7 +133,7 @@ class Asked:
 class Rules:
     """All rules, and the words that they know."""
 
-    rules: Mapping[str, tuple[Rule, ...]]  # by what they find: each of ASKS and PEOPLE
+    rules: Mapping[str, tuple[Rule, ...]]  # by what they find: each of ASKS, PEOPLE and CANNOT
     examples: Mapping[str, tuple[tuple[str, ...], ...]]  # by what they ask; earlier messages first
     sources: tuple[str, ...]
     medicines: frozenset[str]  # the classes
@@ -175,6 +178,7 @@ class Rules:
             special="special" in told,
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
             medicines=medicines,
+            cannot=frozenset(self._finds(own_words, CANNOT)),
             of_nothing_else=not vague and (not others or not named.isdisjoint(_STANDS_FOR_IT)),
         )
 
@@ -263,7 +267,7 @@ def read_rules(data: bytes, file: str) -> Rules:
 
 def plain_rules(data: bytes, file: str) -> dict[str, Any]:
     """The rules as plain data, all that takes time done. Arguments and errors as above."""
-    names = {"sources", "idle", "medicines", "words", "asks", "people", "examples"}
+    names = {"sources", "idle", "medicines", "words", "asks", "people", "cannot", "examples"}
     parts = fields(compose(data, file), file, names, required=True)
     medicines = _entries(parts["medicines"], file)
     lists = _word_lists(parts, medicines, file)
@@ -330,7 +334,7 @@ def _expressions(node: yaml.Node, file: str, above: Mapping[str, tuple[str, ...]
 
 def _rules(parts: Mapping[str, yaml.Node], file: str, lists: Container[str]) -> dict[str, tuple[Rule, ...]]:
     rules: dict[str, tuple[Rule, ...]] = {}
-    for part, expected in (("asks", ASKS), ("people", PEOPLE)):
+    for part, expected in (("asks", ASKS), ("people", PEOPLE), ("cannot", CANNOT)):
         found = fields(parts[part], file, set(expected), required=True)
         rules |= {name: tuple(_rule(r, file, lists) for r in items(found[name], file)) for name in expected}
     return rules

@@ -1,0 +1,85 @@
+"""Thanks and greetings → a plain reply: such a message asks nothing, and no article is searched for it.
+
+What counts stands in ``data/courtesy.yaml``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from b12qa import compiled
+from b12qa.disguise import normalized
+from b12qa.errors import YamlError
+from b12qa.strict_yaml import compose, fields, items, text_of
+
+if TYPE_CHECKING:
+    import yaml
+
+COURTESY_FILE = "courtesy.yaml"
+# A longer message has something to say.
+MAX_WORDS = 14
+MAX_WORDS_OF_A_PHRASE = 4
+_WORD = re.compile(r"[a-z0-9']+")
+
+
+@dataclass(frozen=True, slots=True)
+class Courtesies:
+    """What is said out of politeness, and what is replied."""
+
+    replies: Mapping[str, str]  # by what is said; empty for what may be said around it
+
+    def reply(self, message: str) -> str:
+        """The reply to a message that is nothing but thanks or a greeting; empty if it says anything else."""
+        said = [word.replace("'", "") for word in _WORD.findall(normalized(message))]
+        if len(said) > MAX_WORDS:
+            return ""
+        found, start = "", 0
+        while start < len(said):
+            ends = range(min(start + MAX_WORDS_OF_A_PHRASE, len(said)), start, -1)
+            end = next((end for end in ends if " ".join(said[start:end]) in self.replies), None)
+            if end is None:
+                return ""
+            found = found or self.replies[" ".join(said[start:end])]
+            start = end
+        return found
+
+
+@cache
+def load_courtesies() -> Courtesies:
+    """What comes with the package."""
+    return Courtesies(compiled.rules(COURTESY_FILE, read_courtesies))
+
+
+def read_courtesies(data: bytes, file: str) -> dict[str, str]:
+    """Read what is said out of politeness: the reply to each, empty where it alone has none.
+
+    Args:
+        file: the name for messages.
+
+    Raises:
+        YamlError: the file is not of the form that its head explains.
+    """
+    parts = fields(compose(data, file), file, {"idle", "replies"}, required=True)
+    replies: dict[str, str] = {}
+
+    def add(words: yaml.Node, reply: str) -> None:
+        for word in items(words, file):
+            phrase = text_of(word, file)
+            if phrase.text in replies:
+                raise YamlError(
+                    file, phrase.line, f"{phrase.text!r} stands here twice", "Remove one of them."
+                )
+            if len(phrase.text.split()) > MAX_WORDS_OF_A_PHRASE:
+                most = f"expected at most {MAX_WORDS_OF_A_PHRASE} words"
+                raise YamlError(file, phrase.line, f"{most}, got {phrase.text!r}")
+            replies[phrase.text] = reply
+
+    add(parts["idle"], "")
+    for node in items(parts["replies"], file):
+        values = fields(node, file, {"words", "reply"}, required=True)
+        add(values["words"], text_of(values["reply"], file).text)
+    return replies
