@@ -15,6 +15,7 @@ from b12qa.companions import Composition, compose, rows_of_warnings, wants_warni
 from b12qa.conversation import Query, to_query
 from b12qa.corpus import read_corpus, unread_corpus
 from b12qa.courtesy import load_courtesies
+from b12qa.elsewhere import load_elsewhere
 from b12qa.embedding import RememberingEncoder, find_model, load_encoder
 from b12qa.engines import configured_store, publisher
 from b12qa.errors import IndexUnusableError, QueryError
@@ -62,6 +63,7 @@ NEAREST_AMONG = 10
 SEARCHED_AS_TYPED = "Searched exactly what you typed."
 # So many further passages may be tried for one to stand before a sentence that is barred from being first.
 SPARE_PASSAGES = 10
+ASK_IN_ENGLISH = "Please ask in English: the article is in English."
 HELD_BACK = "The words that fit best must not be read alone. An editor's note says why."
 
 
@@ -198,6 +200,9 @@ class Assistant:
             return Answer(question, "", Outcome.URGENT, 0.0, (), (*care, safety.disclaimer()), card), ()
         if about is not None:
             notices = [*care, about, safety.disclaimer()]
+            return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()
+        if not literal and load_elsewhere().language_of(question) and self._is_english():
+            notices = [*care, Notice(NoticeKind.ABOUT, ASK_IN_ENGLISH), safety.disclaimer()]
             return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()
         courtesy = "" if literal else load_courtesies().reply(question)
         if courtesy:
@@ -352,6 +357,11 @@ class Assistant:
         most = min(wanted + SPARE_PASSAGES, self.retriever.most_passages)
         for result in self.retriever.results(ranking, most)[used:]:
             yield quote_passage(self.retriever.index, result)
+
+    def _is_english(self) -> bool:
+        """Whether all documents are in English, or do not say."""
+        languages = (document.about.language or "en" for document in self.documents)
+        return all(language.lower().partition("-")[0] == "en" for language in languages)
 
     def _names_a_subject(self, query: Query) -> bool:
         """Whether a question names what all documents are about."""

@@ -62,12 +62,12 @@ def care_card(question: str, history: Sequence[str] = (), region: str | None = N
         QueryError: there is no such region. A wrong environment variable counts as none: it must not
             keep a card from being shown, and `b12qa chat` refuses to start with it.
     """
-    return _card_for(_red_flags().find(question, history), region)
+    return _card_for(_met(question, history)[0], region)
 
 
 def care_card_and_about(question: str, history: Sequence[str] = ()) -> tuple[CareCard | None, Notice | None]:
     """`care_card` and `about_reply` at once: the message is read once."""
-    concept, asks_who = _red_flags().meet(question, history)
+    concept, asks_who = _met(question, history)
     return _card_for(concept, None), Notice(NoticeKind.ABOUT, ABOUT) if asks_who else None
 
 
@@ -124,6 +124,26 @@ def _red_flags() -> RedFlags:
     from b12qa.redflags import load_red_flags
 
     return load_red_flags()
+
+
+def _met(question: str, history: Sequence[str]) -> tuple[Concept | None, bool]:
+    """The most severe red flag of a message in any language, and whether it asks who is answering.
+
+    In other languages than English an emergency counts once more in the next message, and nothing else does.
+    """
+    from b12qa.elsewhere import load_elsewhere
+
+    rules = _red_flags()
+    found, asks_who = rules.meet(question, history)
+    now, before = load_elsewhere().flags_in(question), load_elsewhere().flags_in("".join(history[-1:]))
+    concepts = [
+        concept
+        for concept in rules.concepts  # the most severe first
+        if concept is found
+        or concept.id in now
+        or (concept.id in before and concept.level is CareLevel.EMERGENCY)
+    ]
+    return (concepts[0] if concepts else None), asks_who
 
 
 def _card_for(concept: Concept | None, region: str | None) -> CareCard | None:

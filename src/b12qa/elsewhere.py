@@ -1,0 +1,124 @@
+"""A message in another language of the page → its language, and a red flag in it.
+
+``data/red-flags-elsewhere.yaml`` says which phrases tell of a red flag. The article is in English, and so are
+its questions; but whoever is met in their own language may tell of an emergency in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from b12qa import compiled
+from b12qa.disguise import normalized
+from b12qa.errors import YamlError
+from b12qa.strict_yaml import Line, compose, entries, fields, is_mapping, items, line_of, text_of
+
+if TYPE_CHECKING:
+    import yaml
+
+ELSEWHERE_FILE = "red-flags-elsewhere.yaml"
+# How far before a phrase a word may stand that denies it: "no tengo dolor en el pecho".
+NOT_REACH = 2
+# So many words of a message, and this share of them, show its language.
+LEAST_WORDS_OF_A_LANGUAGE = 2
+SHARE_OF_A_LANGUAGE = 0.3
+
+_WORD = re.compile(r"\w+")
+_WRITTEN_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What is known of one language."""
+
+    words: frozenset[str]  # that show it
+    negators: frozenset[str]
+    phrases: Mapping[str, list[tuple[tuple[str, ...], str]]]  # by the first word: all words, and the concept
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What is known of all languages but English."""
+
+    languages: Mapping[str, Language]  # by tag
+
+    def language_of(self, message: str) -> str:
+        """The language of a message; empty if it is English, or cannot be told."""
+        words = _words(message)
+        counts = {tag: sum(w in language.words for w in words) for tag, language in self.languages.items()}
+        tag = max(counts, key=counts.__getitem__, default="")
+        enough = max(LEAST_WORDS_OF_A_LANGUAGE, SHARE_OF_A_LANGUAGE * len(words))
+        return tag if tag and counts[tag] >= enough else ""
+
+    def flags_in(self, message: str) -> set[str]:
+        """The ids of the concepts that a message tells of."""
+        words = _words(message)
+        return {concept for language in self.languages.values() for concept in _flags(words, language)}
+
+
+def _flags(words: list[str], language: Language) -> Iterator[str]:
+    for start, word in enumerate(words):
+        for phrase, concept in language.phrases.get(word, ()):
+            said = tuple(words[start : start + len(phrase)]) == phrase
+            if said and language.negators.isdisjoint(words[max(0, start - NOT_REACH) : start]):
+                yield concept
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(normalized(text))
+
+
+@cache
+def load_elsewhere() -> Elsewhere:
+    """What comes with the package."""
+    plain = compiled.rules(ELSEWHERE_FILE, read_elsewhere)
+    return Elsewhere({
+        tag: Language(
+            frozenset(parts["words"]),
+            frozenset(parts["not"]),
+            {first: [(tuple(p), c) for p, c in of_word] for first, of_word in parts["phrases"].items()},
+        )
+        for tag, parts in plain.items()
+    })  # fmt: skip
+
+
+def read_elsewhere(data: bytes, file: str) -> dict[str, Any]:
+    """Read the file as plain data.
+
+    Args:
+        file: the name for messages.
+
+    Raises:
+        YamlError: the file is not of the form that its head explains.
+    """
+    node = compose(data, file)
+    if not is_mapping(node):
+        raise YamlError(file, 1, "expected languages by tag here")
+    return {tag.text: _language(value, file) for tag, value in entries(node, file).items()}
+
+
+def _language(node: yaml.Node, file: str) -> dict[str, Any]:
+    parts = fields(node, file, {"words", "not", "flags"}, required=True)
+    flags = parts["flags"]
+    if not is_mapping(flags):
+        raise YamlError(file, line_of(flags), "expected phrases by concept here")
+    phrases: dict[str, list[tuple[list[str], str]]] = {}
+    for concept, listed in entries(flags, file).items():
+        for item in items(listed, file):
+            for words in _spellings(text_of(item, file)):
+                phrases.setdefault(words[0], []).append((words, concept.text))
+    return {name: _single(parts[name], file) for name in ("words", "not")} | {"phrases": phrases}
+
+
+def _single(node: yaml.Node, file: str) -> list[str]:
+    return sorted({word for item in items(node, file) for (word,) in _spellings(text_of(item, file))})
+
+
+def _spellings(text: Line) -> list[list[str]]:
+    """The words of a phrase without accents, and with vowels written out: "fuer"."""
+    spellings = {tuple(_words(text.text)), tuple(_words(text.text.lower().translate(_WRITTEN_OUT)))}
+    return [list(words) for words in sorted(spellings)]

@@ -1,0 +1,115 @@
+"""Messages in the other languages of the page: what they tell of, and that they are known as such."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import SMALL_TEXT, assistant_for
+
+from b12qa.answering import ASK_IN_ENGLISH
+from b12qa.elsewhere import load_elsewhere, read_elsewhere
+from b12qa.errors import YamlError
+from b12qa.records import NoticeKind, Outcome
+from b12qa.redflags import load_red_flags
+from b12qa.safety import care_card
+from b12qa.web.texts import ENGLISH, languages
+
+ELSEWHERE = load_elsewhere()
+FIXTURES = Path(__file__).parent / "fixtures"
+FILE = """\
+xx:
+  words: [für]
+  not: [kein]
+  flags:
+    chest-pain: [brust tut weh]
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "concept"),
+    [
+        ("Ich habe Brustschmerzen", "chest-pain"),
+        ("seit einer stunde druck auf der brust und übelkeit", "chest-pain"),
+        ("Ich habe keine Brustschmerzen, nur kalte Füße", None),
+        ("ich krieg keine luft", "breathlessness"),
+        ("meine Mutter ist nicht ansprechbar!!", "person-in-danger"),
+        ("Mein Fuß ist kalt und weiß", "bad-circulation"),
+        ("mein fuss ist kalt und weiss", "bad-circulation"),
+        ("ploetzlich blind auf einem Auge", "fast-weakness"),
+        ("ich will nicht mehr leben", "self-harm"),
+        ("ist das ein Schlaganfall?", "stroke"),
+        ("Warum sind meine Füße taub?", None),
+        ("me duele mucho el pecho", "chest-pain"),
+        ("no tengo dolor en el pecho", None),
+        ("No puedo respirar", "breathlessness"),
+        ("se me cierra la garganta después de la inyección", "allergic-reaction"),
+        ("mi hijo se tragó las pastillas", "overdose"),
+        ("quiero morirme", "self-harm"),
+        ("¿Por qué tengo los pies dormidos?", None),
+    ],
+)
+def test_red_flags_in_other_languages_of_the_page_get_their_card(message: str, concept: str | None) -> None:
+    card = care_card(message)
+    assert (card.concept if card else None) == concept
+
+
+def test_an_emergency_counts_once_more_and_then_no_longer() -> None:
+    history = ["me duele el pecho"]
+    assert care_card("¿es grave?", history) is not None
+    assert care_card("¿y ahora?", [*history, "¿es grave?"]) is None
+    assert care_card("¿es grave?", ["herida infectada"]) is None  # not an emergency
+
+
+def test_what_is_told_in_two_languages_gets_the_more_severe_card() -> None:
+    card = care_card("my wound is infected and hot, y no puedo respirar")
+    assert card is not None
+    assert card.concept == "breathlessness"
+
+
+def test_every_language_of_the_page_has_phrases_for_every_emergency() -> None:
+    assert set(ELSEWHERE.languages) == set(languages()) - {ENGLISH}
+    concepts = {concept.id: concept.level.value for concept in load_red_flags().concepts}
+    for language in ELSEWHERE.languages.values():
+        told = {concept for of_word in language.phrases.values() for _, concept in of_word}
+        assert told <= set(concepts)
+        assert {name for name, level in concepts.items() if level == "emergency"} <= told
+
+
+def test_english_is_taken_for_no_other_language() -> None:
+    lines = [
+        line
+        for file in ("harmless-others.txt", "harmless.txt", "red-flags-others.txt", "red-flags.txt")
+        for line in (FIXTURES / file).read_text("utf-8").splitlines()
+        if not line.startswith("#")
+    ]
+    assert len(lines) > 20_000
+    assert sum(bool(ELSEWHERE.language_of(line)) for line in lines) <= 2  # one of them is German
+
+
+def test_a_question_in_another_language_is_told_to_ask_in_english(tmp_path: Path) -> None:
+    tea = assistant_for(SMALL_TEXT, tmp_path, "tea")
+    answer = tea.ask("Wie lange soll ich warten?")
+    assert answer.outcome is Outcome.NOT_COVERED
+    assert [notice.text for notice in answer.notices if notice.kind is NoticeKind.ABOUT] == [ASK_IN_ENGLISH]
+    assert answer.query == ""  # no word of it is mended into English
+    assert tea.ask("Wie lange soll ich warten?", literal=True).query
+
+
+def test_a_document_in_another_language_is_searched_in_it(tmp_path: Path) -> None:
+    tea = assistant_for(f"---\nlanguage: de\n---\n{SMALL_TEXT}", tmp_path, "tea")
+    assert tea.ask("Wie lange soll ich warten?").query
+
+
+@pytest.mark.parametrize(
+    ("wrong", "by", "message"),
+    [
+        (FILE, "- a\n", r"f.yaml:1: expected languages by tag here"),
+        ("    chest-pain: [brust tut weh]", "    - brust", r"f.yaml:5: expected phrases by concept here"),
+        ("  not: [kein]\n", "", r"f.yaml:2: expected flags and not and words here"),
+    ],
+)
+def test_a_file_of_another_form_is_refused_by_line(wrong: str, by: str, message: str) -> None:
+    assert read_elsewhere(FILE.encode(), "f.yaml")["xx"]["words"] == ["fuer", "fur"]
+    with pytest.raises(YamlError, match=message):
+        read_elsewhere(FILE.replace(wrong, by).encode(), "f.yaml")
