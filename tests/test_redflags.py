@@ -321,7 +321,7 @@ def test_no_rule_is_passed_over_that_a_look_at_all_would_find(concept: Concept) 
 
 def test_who_is_asked_is_met_together_with_the_red_flag() -> None:
     for message in ("are you a doctor?", "I have chest pain. are you a doctor?", "what is B12?"):
-        assert FLAGS.meet(message) == (FLAGS.find(message), FLAGS.asks_who(message))
+        assert FLAGS.meet(message) == (FLAGS.find(message), False, FLAGS.asks_who(message))
 
 
 def test_normalizing_keeps_plain_words_as_they_are() -> None:

@@ -356,3 +356,16 @@ def test_the_disclaimer_is_on_every_outcome_of_every_surface(question: str, tea:
         assert DISCLAIMER in turn.reply
         assert DISCLAIMER in turn.unlinked
     assert DISCLAIMER in answer._repr_html_()
+
+
+def test_card_for_what_was_told_before_says_so() -> None:
+    chest = "I have crushing chest pain right now"
+    told = {text: care_card(text, [chest]) for text in ("is it bad?", chest)}
+    assert {text: card and card.told_before for text, card in told.items()} == {
+        "is it bad?": True,
+        chest: False,
+    }
+    again = told["is it bad?"]
+    assert again is not None
+    assert care_notice(again).text.endswith(f"\n{safety.TOLD_BEFORE}")
+    assert safety.TOLD_BEFORE in rendering.care_html(again)

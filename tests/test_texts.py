@@ -49,7 +49,7 @@ def test_every_word_of_ours_is_in_the_files() -> None:
         *(caution.NO_DOSE, caution.NOT_ABOUT_YOU, caution.KEEP_MEDICINES, caution.TEST_FIRST),
         *(caution.NO_RESULT, caution.NO_DIAGNOSIS, caution.SEE_SOMEONE, rendering.OUR_WORDS),
         *filter(None, load_courtesies().replies.values()),
-        *(safety.DISCLAIMER, safety.ABOUT, *safety.LEVEL_WORDS.values()),
+        *(safety.DISCLAIMER, safety.ABOUT, safety.TOLD_BEFORE, *safety.LEVEL_WORDS.values()),
     }
     scripts = (LOCALES.parent / "static").glob("*.js")
     for script in scripts:

@@ -348,6 +348,7 @@ class CareCard:
     steps: tuple[str, ...]  # what to do, the most pressing first
     numbers: tuple[HelpLine, ...]  # those that the steps name
     source: str  # organisation and title behind the rules
+    told_before: bool = False  # what it is about stands in an earlier message alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,10 +58,10 @@ class RedFlags:
 
     def find(self, message: str, history: Sequence[str] = ()) -> Concept | None:
         """The most severe red flag of a message, or none. Arguments as in `meet`."""
-        return self.meet(message, history)[0]
+        return self.meet(message, history).concept
 
-    def meet(self, message: str, history: Sequence[str] = ()) -> tuple[Concept | None, bool]:
-        """The most severe red flag of a message, or none, and whether it asks who or what is answering.
+    def meet(self, message: str, history: Sequence[str] = ()) -> Met:
+        """What is to be met before anything is searched: the most severe red flag of a message, if any.
 
         A flag of an earlier message counts through no more than two later ones, so that no card sticks for
         ever, and only if none of them takes it back. The two messages before the last one are also read
@@ -77,8 +77,14 @@ class RedFlags:
         *earlier, last = (_Turn(text, self.reader.read(text)) for text in texts)
         goes_on = bool(earlier) and _goes_on_asking(earlier[-1].words, last.words)
         found = set() if goes_on else flagged(last.words, self.rules)
-        found |= self._told_together(earlier, last) | self._told_before(earlier, last)
-        return (self.concepts[min(found)] if found else None), _asks_who(last.words, self.rules)
+        found |= self._told_together(earlier, last)
+        lasting = self._told_before(earlier, last)
+        first = min(found | lasting, default=None)
+        return Met(
+            None if first is None else self.concepts[first],
+            told_before=first is not None and first not in found,
+            asks_who=_asks_who(last.words, self.rules),
+        )
 
     def asks_who(self, message: str) -> bool:
         """Whether a message asks who or what is answering."""
@@ -128,6 +134,14 @@ class RedFlags:
     def _points_of_both(self, earlier: _Turn, last: _Turn) -> int:
         """How much an earlier message and the last one, read as one, are worded as a red flag is."""
         return points_in(self.reader.read(f"{earlier.text}\n{last.text}"), self.rules).alone
+
+
+class Met(NamedTuple):
+    """What a message says before it asks anything."""
+
+    concept: Concept | None  # the most severe red flag
+    told_before: bool  # by an earlier message alone
+    asks_who: bool  # it asks who or what is answering
 
 
 class _Turn(NamedTuple):

@@ -182,7 +182,9 @@ def care_html(card: CareCard, page: Surroundings = NOWHERE) -> str:
     return (
         f'<section class="care {card.level}" aria-label="{escape(page.say(level).words)}"><div role="alert">'
         f"{said_html(page, level, 'p', 'level')}{said_html(page, card.title, 'h2')}"
-        f"{said_html(page, card.text, 'p')}<ul>{steps}</ul></div>"
+        f"{said_html(page, card.text, 'p')}<ul>{steps}</ul>"
+        + (said_html(page, safety.TOLD_BEFORE, "p", "before") if card.told_before else "")
+        + "</div>"
         + (said_html(page, UNREVIEWED, "p", "unreviewed") if translated else "")
         + "</section>"
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from b12qa.strict_yaml import compose, entries, fields, is_mapping, line_of, tex
 
 if TYPE_CHECKING:
     from b12qa.flag_rules import Concept
-    from b12qa.redflags import RedFlags
+    from b12qa.redflags import Met, RedFlags
 
 REGION_VARIABLE = "B12QA_REGION"
 REGIONS_FILE = "regions.yaml"
@@ -41,6 +42,7 @@ LEVEL_WORDS = {
     CareLevel.URGENT: "Urgent: get help today",
     CareLevel.SOON: "See someone soon",
 }
+TOLD_BEFORE = "This is about what you wrote before."
 # With these, nothing is searched and nothing quoted.
 BEFORE_ANY_QUOTE = (CareLevel.EMERGENCY, CareLevel.URGENT)
 
@@ -62,19 +64,19 @@ def care_card(question: str, history: Sequence[str] = (), region: str | None = N
         QueryError: there is no such region. A wrong environment variable counts as none: it must not
             keep a card from being shown, and `b12qa chat` refuses to start with it.
     """
-    return _card_for(_met(question, history)[0], region)
+    return _card_for(_met(question, history), region)
 
 
 def care_card_and_about(question: str, history: Sequence[str] = ()) -> tuple[CareCard | None, Notice | None]:
     """`care_card` and `about_reply` at once: the message is read once."""
-    concept, asks_who = _met(question, history)
-    return _card_for(concept, None), Notice(NoticeKind.ABOUT, ABOUT) if asks_who else None
+    met = _met(question, history)
+    return _card_for(met, None), Notice(NoticeKind.ABOUT, ABOUT) if met.asks_who else None
 
 
 def care_notice(card: CareCard) -> Notice:
     """A card as plain text."""
-    steps = "\n".join(f"- {step}" for step in card.steps)
-    return Notice(NoticeKind.CARE, f"{LEVEL_WORDS[card.level]}\n{card.title}\n{card.text}\n{steps}")
+    lines = [LEVEL_WORDS[card.level], card.title, card.text, *(f"- {step}" for step in card.steps)]
+    return Notice(NoticeKind.CARE, "\n".join([*lines, *([TOLD_BEFORE] if card.told_before else [])]))
 
 
 def about_reply(question: str) -> Notice | None:
@@ -126,28 +128,31 @@ def _red_flags() -> RedFlags:
     return load_red_flags()
 
 
-def _met(question: str, history: Sequence[str]) -> tuple[Concept | None, bool]:
-    """The most severe red flag of a message in any language, and whether it asks who is answering.
+def _met(question: str, history: Sequence[str]) -> Met:
+    """What is to be met before anything is searched, in any language.
 
     In other languages than English an emergency counts once more in the next message, and nothing else does.
     """
     from b12qa.elsewhere import load_elsewhere
 
     rules = _red_flags()
-    found, asks_who = rules.meet(question, history)
+    met = rules.meet(question, history)
     now, before = load_elsewhere().flags_in(question), load_elsewhere().flags_in("".join(history[-1:]))
     concepts = [
         concept
         for concept in rules.concepts  # the most severe first
-        if concept is found
+        if concept is met.concept
         or concept.id in now
         or (concept.id in before and concept.level is CareLevel.EMERGENCY)
     ]
-    return (concepts[0] if concepts else None), asks_who
+    if not concepts:
+        return met
+    told_now = concepts[0].id in now or (concepts[0] is met.concept and not met.told_before)
+    return met._replace(concept=concepts[0], told_before=not told_now)
 
 
-def _card_for(concept: Concept | None, region: str | None) -> CareCard | None:
-    if concept is None:
+def _card_for(met: Met, region: str | None) -> CareCard | None:
+    if met.concept is None:
         return None
     try:
         lines = help_lines(region)
@@ -155,7 +160,7 @@ def _card_for(concept: Concept | None, region: str | None) -> CareCard | None:
         if region is not None:
             raise
         lines = help_lines(DEFAULT_REGION)
-    return _card(concept, lines)
+    return replace(_card(met.concept, lines), told_before=met.told_before)
 
 
 def _card(concept: Concept, lines: Mapping[str, HelpLine]) -> CareCard:
