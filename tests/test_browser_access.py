@@ -9,6 +9,7 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
+from chromium import with_large_text
 from playwright.sync_api import Browser, expect
 from visiting import (
     IN_A_BROWSER,
@@ -154,6 +155,39 @@ def test_card_is_shown_on_a_phone_also_where_the_question_is_refused(
     expect(page.locator("#conversation .b12qa.answer.urgent")).to_be_visible()
     expect(told).to_have_count(0)
     context.close()
+
+
+LOW_SCREENS = [(320, 568), (390, 664), (844, 390), (1366, 600)]
+
+
+@pytest.mark.parametrize(("width", "height"), LOW_SCREENS)
+def test_first_step_of_an_emergency_is_on_a_low_screen(
+    browser: Browser, address: str, width: int, height: int
+) -> None:
+    with visit(browser, address, viewport={"width": width, "height": height}) as chat:
+        check_emergency_is_seen(chat)
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 860), (1366, 600)])
+def test_first_step_of_an_emergency_is_on_the_screen_in_large_letters(
+    browser: Browser, address: str, width: int, height: int
+) -> None:
+    with with_large_text(browser) as other:
+        with visit(other, address, viewport={"width": width, "height": height}) as chat:
+            assert chat.page.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
+            check_emergency_is_seen(chat)
+            assert chat.page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def check_emergency_is_seen(chat: Visit) -> None:
+    """The level, the title and the first step, and nothing over them."""
+    chat.ask("can heartburn pills cause low b12?")
+    card = chat.ask("i have chest pain").locator("section.care.emergency")
+    on_top = """e => { const box = e.getBoundingClientRect(); return [box.top + 1, box.bottom - 1].every(
+        (y) => y > 0 && y < innerHeight && e.contains(document.elementFromPoint(box.left + 5, y))); }"""
+    for part in (card.locator(".level"), card.locator("h2"), card.locator("li").first):
+        expect(part).to_be_in_viewport(ratio=1)
+        assert part.evaluate(on_top)
 
 
 def test_page_names_the_levels_of_cards_as_they_are() -> None:

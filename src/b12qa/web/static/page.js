@@ -12,6 +12,8 @@ let shownAnswer; // the newest one that was brought into view
 let askedByButton = false;
 let linkOpened = false;
 
+const low = matchMedia("(max-height: 50em)"); // as in page.css
+
 const box = () => document.querySelector("#question textarea");
 const answers = () => document.querySelectorAll("#conversation .b12qa.answer");
 
@@ -120,11 +122,16 @@ function showNewest() {
   shownAnswer = newest;
   const keep = document.querySelector("button.save");
   if (keep) keep.hidden = !newest;
+  const needsCare = newest && newest.querySelector("section.care:is(.emergency, .urgent)");
+  document.body.classList.toggle("has-answer", Boolean(newest));
+  document.body.classList.toggle("care-shown", Boolean(needsCare));
   if (!isNew) return;
   const row = newest.closest(".message-row");
-  // From the question on, where there is one: a reply to a question that was too long has none.
+  // From the question on, where there is one: a reply to a question that was too long has none. What to do in
+  // an emergency needs all of a low screen.
   const before = row.previousElementSibling;
-  scrollTo(before && before.matches(".user-row") ? before : row, "start");
+  const fromQuestion = before && before.matches(".user-row") ? before : row;
+  scrollTo(needsCare && low.matches ? needsCare : fromQuestion, "start");
   markAnswer(newest);
   const where = newest.querySelector("figure.quote .leaf");
   const label = newest.querySelector("p.outcome").textContent;

@@ -4,7 +4,7 @@
 import { language, say, sayAgain } from "./texts.js";
 import { announce, element, scrollTo } from "./tools.js";
 
-const small = matchMedia("(max-width: 900px)");
+const small = matchMedia("(max-width: 56.25em), (max-height: 30em)"); // as in page.css
 const MARK_AT_MOST = 2000; // matches of what the reader looks for
 let origin = null; // what opened the article, and gets the focus back
 
