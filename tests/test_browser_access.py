@@ -172,11 +172,11 @@ def test_first_step_of_an_emergency_is_on_a_low_screen(
 def test_first_step_of_an_emergency_is_on_the_screen_in_large_letters(
     browser: Browser, address: str, width: int, height: int
 ) -> None:
-    with with_large_text(browser) as other:
-        with visit(other, address, viewport={"width": width, "height": height}) as chat:
-            assert chat.page.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
-            check_emergency_is_seen(chat)
-            assert chat.page.evaluate("document.documentElement.scrollWidth") == width
+    size: Any = {"width": width, "height": height}
+    with with_large_text(browser) as other, visit(other, address, viewport=size) as chat:
+        assert chat.page.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
+        check_emergency_is_seen(chat)
+        assert chat.page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def check_emergency_is_seen(chat: Visit) -> None:
