@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from chromium import CHROMIUM, listening
 from conftest import SMALL_TEXT, assistant_for, serving
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from b12qa.answering import Assistant
 from b12qa.records import Answer, Quote
@@ -78,6 +78,60 @@ def answers(page: Page) -> Locator:
 def ask(page: Page, question: str = QUESTION) -> None:
     box(page).fill(question)
     box(page).press("Enter")
+
+
+# While a question waits.
+
+SAID = """() => {
+  window.said = [];
+  new MutationObserver(() => {
+    const words = document.getElementById("b12qa-said")?.textContent;
+    if (words && words !== window.said.at(-1)) window.said.push(words);
+  }).observe(document.body, { childList: true, subtree: true, characterData: true });
+}"""
+
+
+def test_question_stands_there_at_once_and_is_said_to_be_looked_up(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        page.evaluate(SAID)
+        tea.may_answer.clear()
+        ask(page)
+        awaiting = page.locator("#conversation .awaiting")
+        expect(awaiting.locator(".asked")).to_have_text(QUESTION, timeout=2_000)
+        expect(awaiting.locator(".looking")).to_have_text("Looking in the article …")
+        expect(awaiting).to_be_in_viewport(ratio=1)
+        expect(awaiting.locator(".looking")).to_contain_text("This takes longer")
+        page.wait_for_function("window.said.length === 2")
+        tea.may_answer.set()
+        expect(answers(page)).to_have_count(1)
+        expect(awaiting).to_have_count(0)
+        said = page.evaluate("window.said")
+        assert said[0] == "Looking in the article …"
+        assert said[1].startswith("This takes longer than it should.")
+        assert said[2].startswith("From the article")
+
+
+def test_question_stands_there_while_the_server_does_not_even_take_it(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        held: list[Route] = []
+        page.route("**/queue/join*", lambda route: held.append(route))
+        page.locator("#conversation button.ask").first.click()
+        example = page.locator("#conversation button.ask").first.text_content() or ""
+        expect(page.locator("#conversation .awaiting .asked")).to_have_text(example, timeout=2_000)
+        held[0].continue_()
+        expect(page.locator("#conversation .b12qa.question")).to_have_text(example)
+        expect(page.locator("#conversation .awaiting")).to_have_count(0)
+
+
+def test_blanks_wait_for_nothing(browser: Browser, tea: PatientAssistant) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        with page.expect_response("**/gradio_api/queue/data*"):
+            ask(page, "   ")
+        assert page.locator("#conversation .awaiting").count() == 0
 
 
 # After the server was out of reach.

@@ -2,6 +2,7 @@
 // stands for, opens the article, and gives the parts of the page the names and the focus that people
 // without a mouse need.
 
+import { awaited, endAwaited } from "./awaiting.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
 import { language, languages, say, sayAgain, speak, wanted } from "./texts.js";
@@ -21,6 +22,10 @@ const answers = () => document.querySelectorAll("#conversation .b12qa.answer");
 
 /** Ask through a field that Gradio listens to, as if somebody had typed into it. */
 function ask(question, literal) {
+  if (awaited()) {
+    announce(say("Please wait for the answer first."));
+    return;
+  }
   const field = document.querySelector("#wanted textarea");
   const setter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value").set;
   setter.call(field, JSON.stringify({ question, literal, time: Date.now() }));
@@ -126,6 +131,7 @@ function showNewest() {
   document.body.classList.toggle("has-answer", Boolean(newest));
   document.body.classList.toggle("care-shown", Boolean(needsCare));
   if (!isNew) return;
+  endAwaited();
   const row = newest.closest(".message-row");
   // From the question on, where there is one: a reply to a question that was too long has none. What to do in
   // an emergency needs all of a low screen.

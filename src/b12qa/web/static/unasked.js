@@ -2,12 +2,14 @@
 // something for ten seconds. Both are hidden, and the page says what to do: one sentence above the box, where
 // the question still stands, until a question gets through.
 
+import { endAwaited, showAwaited } from "./awaiting.js";
 import { language, say } from "./texts.js";
 import { element, scrollTo } from "./tools.js";
 
 const ASKING = "/gradio_api/queue/";
 const LEVELS = { emergency: "Emergency: get help now", urgent: "Urgent: get help today", soon: "See someone soon" };
 const LOOK_AGAIN_MILLISECONDS = 3000;
+const DRAWN_AFTER_MILLISECONDS = 1000;
 const seen = new WeakSet(); // what Gradio said
 
 function words(status) {
@@ -41,6 +43,7 @@ function careCard(card) {
 }
 
 function tell(status, card) {
+  endAwaited();
   clear();
   const place = document.getElementById("asking");
   if (!place) return;
@@ -92,12 +95,34 @@ export function sayInOurWords() {
 
 const asked = new Set(); // what Gradio waits for, by the server's names
 
+/** The question of a request, as it was typed or as a button says it. */
+function questionIn(request) {
+  try {
+    const [first] = JSON.parse(request.body).data;
+    return typeof first === "string" ? ofButton(first) || first.trim() : "";
+  } catch (error) {
+    return "";
+  }
+}
+
+function ofButton(typed) {
+  try {
+    return JSON.parse(typed).question;
+  } catch (error) {
+    return "";
+  }
+}
+
 /** Note what the server says of a question, and whether it gives all of them up. */
 function givesUp(line) {
   if (!line.startsWith("data:")) return false;
   try {
     const { msg, event_id: event } = JSON.parse(line.slice("data:".length));
-    if (msg === "process_completed") asked.delete(event);
+    if (msg === "process_completed") {
+      asked.delete(event);
+      // An answer has ended the waiting by then. What gets none, like blanks, must not wait for ever.
+      if (!asked.size) setTimeout(() => asked.size || endAwaited(), DRAWN_AFTER_MILLISECONDS);
+    }
     return msg === "unexpected_error";
   } catch (error) {
     return false; // not for us
@@ -162,6 +187,8 @@ export function watchRequests() {
     const address = request[0] instanceof Request ? request[0].url : String(request[0]);
     if (!address.includes(ASKING)) return fetchAsBefore(...request);
     const isStream = address.includes("/data");
+    const question = isStream ? "" : questionIn(request[1]);
+    if (question) showAwaited(question);
     let response;
     try {
       response = await fetchAsBefore(...request);

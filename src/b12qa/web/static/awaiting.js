@@ -1,0 +1,49 @@
+// A question that waits for its answer: it stands below the conversation at once, with words that say so.
+
+import { language, say } from "./texts.js";
+import { announce, element, scrollTo } from "./tools.js";
+
+// An answer that comes at once is all that needs to be said.
+const SAY_AFTER_MILLISECONDS = 1000;
+const LONG_AFTER_MILLISECONDS = 8000;
+
+let timers = [];
+
+const shown = () => document.querySelector("#conversation .awaiting");
+
+/** The question whose answer has not come, if there is one. */
+export function awaited() {
+  const part = shown();
+  return part ? part.querySelector(".asked").textContent : "";
+}
+
+export function showAwaited(question) {
+  endAwaited();
+  const log = document.querySelector("#conversation [role=log]");
+  if (!log) return;
+  const part = element("div", { className: "b12qa awaiting" });
+  const state = element("p", { className: "looking say" });
+  part.append(element("div", { className: "asked", dir: "auto", textContent: question }), state);
+  log.append(part);
+  const tell = (words) => {
+    state.lang = language;
+    state.textContent = words;
+  };
+  tell(say("Looking in the article …"));
+  scrollTo(part, "nearest");
+  timers = [
+    setTimeout(() => announce(say("Looking in the article …")), SAY_AFTER_MILLISECONDS),
+    setTimeout(() => {
+      tell(say("This takes longer than it should. Wait a little, or check your connection."));
+      announce(state.textContent);
+      scrollTo(part, "nearest");
+    }, LONG_AFTER_MILLISECONDS),
+  ];
+}
+
+export function endAwaited() {
+  timers.forEach(clearTimeout);
+  timers = [];
+  const part = shown();
+  if (part) part.remove();
+}
