@@ -134,6 +134,47 @@ def test_blanks_wait_for_nothing(browser: Browser, tea: PatientAssistant) -> Non
         assert page.locator("#conversation .awaiting").count() == 0
 
 
+def test_what_is_typed_while_waiting_stays_and_can_be_asked_at_once(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        tea.may_answer.clear()
+        ask(page)
+        expect(page.locator("#conversation .awaiting")).to_be_visible()
+        expect(box(page)).to_have_value("")
+        box(page).press_sequentially("is tea")
+        tea.may_answer.set()
+        expect(answers(page)).to_have_count(1)
+        page.wait_for_timeout(500)
+        expect(box(page)).to_have_value("is tea")
+        expect(box(page)).to_be_focused()
+        tea.may_answer.clear()
+        box(page).press_sequentially(" hot")
+        box(page).press("Enter")
+        ask(page, NEXT)  # before the answer to the one before it is there
+        expect(box(page)).to_have_value(NEXT)
+        tea.may_answer.set()
+        expect(answers(page)).to_have_count(3)
+        expect(box(page)).to_have_value("")
+        assert tea.calls[-1] == (QUESTION, "is tea hot", NEXT)
+
+
+def test_what_is_typed_stays_where_the_question_before_it_is_refused(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        held: list[Route] = []
+        page.route("**/queue/join*", lambda route: held.append(route))
+        ask(page)
+        expect(page.locator("#conversation .awaiting")).to_be_visible()
+        box(page).fill(NEXT)
+        held[0].fulfill(status=503, json={"detail": "Queue is full."})
+        told = page.locator("#asking [role=alert]")
+        expect(told).to_be_visible()
+        expect(box(page)).to_have_value(NEXT)
+        expect(told.get_by_role("button", name=QUESTION)).to_be_visible()
+
+
 # After the server was out of reach.
 
 

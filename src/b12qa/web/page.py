@@ -75,7 +75,7 @@ KEEPS_RATED = (
 _FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 
 Message = Any  # Gradio takes dictionaries of its own kinds
-Shown = tuple[str, list[Message], Conversation, Any, Any]  # the box, the chat, its memory, header, articles
+Shown = tuple[list[Message], Conversation, Any, Any]  # the chat, its memory, header, articles
 
 
 @dataclass(frozen=True)
@@ -186,37 +186,30 @@ def build_blocks(
             return shown(served, so_far, texts)
         history = [turn.question for turn in so_far.turns if turn.question]
         if len(question) > MAX_QUESTION_CHARACTERS:
-            turn, left_in_the_box = refused(question, typed_in(so_far.turns), texts), question
+            turn = refused(question, typed_in(so_far.turns), texts)
         else:
-            turn, left_in_the_box = (
-                turn_for(
-                    served.assistant,
-                    question,
-                    history,
-                    typed=typed_in(so_far.turns),
-                    literal=literal,
-                    texts=texts,
-                    suggestions=served.suggestions,
-                ),
-                "",
+            turn = turn_for(
+                served.assistant,
+                question,
+                history,
+                typed=typed_in(so_far.turns),
+                literal=literal,
+                texts=texts,
+                suggestions=served.suggestions,
             )
-        return shown(
-            served,
-            so_far._replace(session=request.session_hash or "", turns=with_turn(so_far.turns, turn)),
-            texts,
-            left_in_the_box,
-        )
+        turns = with_turn(so_far.turns, turn)
+        return shown(served, so_far._replace(session=request.session_hash or "", turns=turns), texts)
 
     def start_over(so_far: Conversation, request: gr.Request) -> Shown:
         served = current()
         return shown(served, Conversation(served.generation, so_far.session), _texts_of(request))
 
-    def shown(served: Served, conversation: Conversation, texts: Texts, left_in_the_box: str = "") -> Shown:
+    def shown(served: Served, conversation: Conversation, texts: Texts) -> Shown:
         messages = _messages(served.welcome(texts), conversation)
         if conversation.generation == conversation.page_shows:
-            return left_in_the_box, messages, conversation, gr.skip(), gr.skip()
+            return messages, conversation, gr.skip(), gr.skip()
         conversation = conversation._replace(page_shows=conversation.generation)
-        return left_in_the_box, messages, conversation, served.header(texts), served.articles
+        return messages, conversation, served.header(texts), served.articles
 
     def rate(so_far: Conversation, event: gr.LikeData) -> None:
         turn = _turn_at(event.index, so_far)
@@ -274,13 +267,22 @@ def build_blocks(
             with gr.Column(elem_id="reading", min_width=280):
                 articles = gr.Markdown(at_first.articles, elem_id="articles", latex_delimiters=[])
 
-        outputs = [question, chat, conversation, header, articles]
+        # The box is no output: somebody may be typing into it. The page script empties it and fills it again.
+        outputs = [chat, conversation, header, articles]
         for event, function, inputs in (
             (question.submit, ask, [question, conversation]),
             (wanted.submit, ask_wanted, [wanted, conversation]),
             (again.click, start_over, [conversation]),
         ):
-            event(function, inputs, outputs, api_visibility="private", show_progress="hidden")
+            # Who asks again before the answer is there asks once it is.
+            event(
+                function,
+                inputs,
+                outputs,
+                api_visibility="private",
+                show_progress="hidden",
+                trigger_mode="always_last",
+            )
         if feedback:
             chat.like(rate, [conversation], None, api_visibility="private", show_progress="hidden")
 

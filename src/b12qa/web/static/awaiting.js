@@ -1,14 +1,16 @@
 // A question that waits for its answer: it stands below the conversation at once, with words that say so.
 
 import { language, say } from "./texts.js";
-import { announce, element, scrollTo } from "./tools.js";
+import { announce, element, scrollTo, type } from "./tools.js";
 
 // An answer that comes at once is all that needs to be said.
 const SAY_AFTER_MILLISECONDS = 1000;
 const LONG_AFTER_MILLISECONDS = 8000;
 
 let timers = [];
+let typed = ""; // the question as it was typed; nothing where a button was pressed
 
+const box = () => document.querySelector("#question textarea");
 const shown = () => document.querySelector("#conversation .awaiting");
 
 /** The question whose answer has not come, if there is one. */
@@ -17,8 +19,14 @@ export function awaited() {
   return part ? part.querySelector(".asked").textContent : "";
 }
 
-export function showAwaited(question) {
+/** Show a question; the box is free for the next one. */
+export function showAwaited(question, isTyped) {
   endAwaited();
+  typed = "";
+  if (isTyped) {
+    typed = question;
+    type(box(), "");
+  }
   const log = document.querySelector("#conversation [role=log]");
   if (!log) return;
   const part = element("div", { className: "b12qa awaiting" });
@@ -39,6 +47,23 @@ export function showAwaited(question) {
       scrollTo(part, "nearest");
     }, LONG_AFTER_MILLISECONDS),
   ];
+}
+
+/** The reply is there; what was too long goes back into the box, before whatever was typed since. */
+export function replied(isTooLong) {
+  endAwaited();
+  if (isTooLong && typed) type(box(), [typed, box().value.trim()].filter(Boolean).join("\n"));
+  typed = "";
+}
+
+/** There is no reply. What was typed goes back into the box, or is returned if something else stands there. */
+export function unanswered() {
+  endAwaited();
+  const question = typed;
+  typed = "";
+  if (!question || box().value.trim()) return question;
+  type(box(), question);
+  return "";
 }
 
 export function endAwaited() {

@@ -2,11 +2,11 @@
 // stands for, opens the article, and gives the parts of the page the names and the focus that people
 // without a mouse need.
 
-import { awaited, endAwaited } from "./awaiting.js";
+import { awaited, replied } from "./awaiting.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
 import { language, languages, say, sayAgain, speak, wanted } from "./texts.js";
-import { announce, element, scrollTo } from "./tools.js";
+import { announce, element, scrollTo, type } from "./tools.js";
 import { sayInOurWords, watchRequests } from "./unasked.js";
 
 let shownAnswer; // the newest one that was brought into view
@@ -27,10 +27,8 @@ function ask(question, literal) {
     return;
   }
   const field = document.querySelector("#wanted textarea");
-  const setter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value").set;
-  setter.call(field, JSON.stringify({ question, literal, time: Date.now() }));
   askedByButton = true;
-  field.dispatchEvent(new Event("input", { bubbles: true }));
+  type(field, JSON.stringify({ question, literal, time: Date.now() }));
   setTimeout(() => document.querySelector("#wanted .submit-button").click(), 0); // once Gradio has taken it in
 }
 
@@ -131,7 +129,7 @@ function showNewest() {
   document.body.classList.toggle("has-answer", Boolean(newest));
   document.body.classList.toggle("care-shown", Boolean(needsCare));
   if (!isNew) return;
-  endAwaited();
+  replied(newest.matches(".refused"));
   const row = newest.closest(".message-row");
   // From the question on, where there is one: a reply to a question that was too long has none. What to do in
   // an emergency needs all of a low screen.

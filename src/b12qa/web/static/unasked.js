@@ -2,7 +2,7 @@
 // something for ten seconds. Both are hidden, and the page says what to do: one sentence above the box, where
 // the question still stands, until a question gets through.
 
-import { endAwaited, showAwaited } from "./awaiting.js";
+import { endAwaited, showAwaited, unanswered } from "./awaiting.js";
 import { language, say } from "./texts.js";
 import { element, scrollTo } from "./tools.js";
 
@@ -43,14 +43,15 @@ function careCard(card) {
 }
 
 function tell(status, card) {
-  endAwaited();
   clear();
+  const question = unanswered();
   const place = document.getElementById("asking");
   if (!place) return;
   const notice = element("div", { className: "b12qa unasked" });
   notice.setAttribute("role", "alert");
   if (card) notice.append(careCard(card));
   notice.append(element("p", { className: "say", lang: language, textContent: words(status) }));
+  if (question) notice.append(element("button", { type: "button", className: "ask", textContent: question }));
   place.prepend(notice);
   if (status === 0) waitForTheServer(notice);
   if (card) scrollTo(notice, "nearest");
@@ -66,7 +67,7 @@ function waitForTheServer(notice) {
     try {
       if ((await fetch("healthz", { cache: "no-store" })).ok) {
         hint.remove();
-        notice.lastElementChild.textContent = say("The server is back. Please ask again.");
+        notice.querySelector(":scope > p").textContent = say("The server is back. Please ask again.");
         return;
       }
     } catch (error) {
@@ -95,14 +96,17 @@ export function sayInOurWords() {
 
 const asked = new Set(); // what Gradio waits for, by the server's names
 
-/** The question of a request, as it was typed or as a button says it. */
-function questionIn(request) {
+/** Show the question of a request, as it was typed or as a button says it. */
+function show(request) {
+  let first;
   try {
-    const [first] = JSON.parse(request.body).data;
-    return typeof first === "string" ? ofButton(first) || first.trim() : "";
+    [first] = JSON.parse(request.body).data;
   } catch (error) {
-    return "";
+    return;
   }
+  if (typeof first !== "string") return; // it asks nothing
+  const question = ofButton(first);
+  if (question || first.trim()) showAwaited(question || first.trim(), !question);
 }
 
 function ofButton(typed) {
@@ -187,8 +191,7 @@ export function watchRequests() {
     const address = request[0] instanceof Request ? request[0].url : String(request[0]);
     if (!address.includes(ASKING)) return fetchAsBefore(...request);
     const isStream = address.includes("/data");
-    const question = isStream ? "" : questionIn(request[1]);
-    if (question) showAwaited(question);
+    if (!isStream) show(request[1]);
     let response;
     try {
       response = await fetchAsBefore(...request);
