@@ -266,6 +266,29 @@ def test_phone_shows_the_article_as_a_sheet_and_returns_to_the_same_place(
         expect(chat.page.get_by_role("button", name="Read the article")).to_be_focused()
 
 
+def test_way_back_on_a_phone_closes_the_sheet_and_leaves_the_page_only_then(
+    browser: Browser, address: str
+) -> None:
+    with visit(browser, address, **PHONE) as chat:
+        link = chat.ask("how much b12 in clams").locator("a.open").first
+        sheet = chat.page.get_by_role("dialog", name="The article")
+        for leave in (chat.page.go_back, lambda: chat.page.keyboard.press("Escape")):
+            for _ in range(2):
+                link.click()
+                expect(sheet).to_be_visible()
+                chat.page.locator("#reading .contents summary").click()
+                chat.page.locator("#reading .contents a").last.click()  # a place within opens nothing more
+                leave()
+                expect(sheet).to_be_hidden()
+                expect(link).to_be_focused()
+                chat.page.wait_for_function("!(history.state || {}).b12qa")
+        expect(chat.answers).to_have_count(1)
+        chat.page.go_back()
+        assert chat.page.url == "about:blank"
+        chat.page.go_forward()
+        expect(chat.page.locator("#conversation .b12qa.welcome")).to_be_visible()
+
+
 # The article beside the conversation.
 
 
