@@ -311,6 +311,27 @@ def test_text_may_be_twice_as_large(browser: Browser, address: str) -> None:
         expect(chat.page.locator(".place.opened")).to_be_in_viewport()
 
 
+SMALL_WORDS = """() => {
+  const small = new Set();
+  for (const part of document.querySelectorAll("#top, #chat")) {
+    const walker = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      const { data, parentElement } = walker.currentNode;
+      const isSeen = data.trim() && parentElement.checkVisibility() && !parentElement.closest(".sr-only, svg");
+      if (isSeen && parseFloat(getComputedStyle(parentElement).fontSize) < 25) small.add(data.trim());
+    }
+  }
+  return [...small];
+}"""
+
+
+def test_all_words_follow_the_letters_that_the_reader_chose(browser: Browser, address: str) -> None:
+    with with_large_text(browser) as other, visit(other, address) as chat:
+        for question in ("what is the capital of France?", "will it help my hair?", "tablets or injections?"):
+            chat.ask(question)
+        assert chat.page.evaluate(SMALL_WORDS) == []
+
+
 def test_marks_are_seen_where_the_system_chooses_the_colours(browser: Browser, address: str) -> None:
     with visit(browser, address, forced_colors="active") as chat:
         mark = chat.ask("how much b12 in clams").locator("mark").first
