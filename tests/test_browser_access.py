@@ -23,7 +23,7 @@ from b12qa.records import (
     CareLevel,
     Outcome,
 )
-from b12qa.safety import DISCLAIMER, LEVEL_WORDS, care_card
+from b12qa.safety import DISCLAIMER, LEVEL_WORDS, care_card, help_lines
 from b12qa.web import page as chat_page
 from b12qa.web import replies
 from b12qa.web.clients import RateLimit
@@ -313,12 +313,12 @@ def test_text_may_be_twice_as_large(browser: Browser, address: str) -> None:
 
 SMALL_WORDS = """() => {
   const small = new Set();
-  for (const part of document.querySelectorAll("#top, #chat")) {
-    const walker = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+  for (const place of document.querySelectorAll("#top, #chat")) {
+    const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
-      const { data, parentElement } = walker.currentNode;
-      const isSeen = data.trim() && parentElement.checkVisibility() && !parentElement.closest(".sr-only, svg");
-      if (isSeen && parseFloat(getComputedStyle(parentElement).fontSize) < 25) small.add(data.trim());
+      const { data, parentElement: part } = walker.currentNode;
+      if (!data.trim() || !part.checkVisibility() || part.closest(".sr-only, svg")) continue;
+      if (parseFloat(getComputedStyle(part).fontSize) < 25) small.add(data.trim());
     }
   }
   return [...small];
@@ -330,6 +330,28 @@ def test_all_words_follow_the_letters_that_the_reader_chose(browser: Browser, ad
         for question in ("what is the capital of France?", "will it help my hair?", "tablets or injections?"):
             chat.ask(question)
         assert chat.page.evaluate(SMALL_WORDS) == []
+
+
+@pytest.mark.parametrize("language", ["en-GB", "de-DE"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_says_what_it_needs_where_no_script_runs(
+    browser: Browser, address: str, language: str, scheme: Any
+) -> None:
+    context = browser.new_context(java_script_enabled=False, locale=language, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address)
+    say = languages()[language[:2]]
+    emergency = chat_page.EMERGENCY.format(number=help_lines()["emergency"].number)
+    lines = page.locator("noscript p")
+    expect(lines).to_have_text([say(words).words for words in (chat_page.NO_SCRIPTS, emergency)])
+    for line in lines.all():
+        expect(line).to_be_in_viewport(ratio=1)
+        shown = line.evaluate(
+            "e => [getComputedStyle(e).color, getComputedStyle(document.body).backgroundColor]"
+        )
+        brightness = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in shown]
+        assert abs(brightness[0] - brightness[1]) > 400
+    context.close()
 
 
 def test_marks_are_seen_where_the_system_chooses_the_colours(browser: Browser, address: str) -> None:

@@ -43,6 +43,7 @@ def test_every_word_of_ours_is_in_the_files() -> None:
         *(rendering.OPEN, rendering.COPY, rendering.LINK, rendering.LITERAL, rendering.FOLLOWING),
         *(rendering.VERSION, rendering.UNREVIEWED),
         *(page.TITLE, page.WELCOME, page.ASK_IN_ENGLISH, page.BEGIN_WITH, page.EMERGENCY),
+        page.NO_SCRIPTS,
         *(page.KEEPS_NOTHING, page.KEEPS_RATED),
         *(replies.FAULT_WORDS, replies.TOO_LONG_WORDS, replies.REBUILT_WORDS),
         *(caution.NO_DOSE, caution.NOT_ABOUT_YOU, caution.KEEP_MEDICINES, caution.TEST_FIRST),

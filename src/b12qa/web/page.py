@@ -12,7 +12,9 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from b12qa.answering import Assistant
 from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
@@ -48,6 +50,7 @@ WELCOME = (
 # The article and what finds passages in it are in one language, whatever language the page speaks.
 ASK_IN_ENGLISH = "Please ask in English: the article is in English."
 BEGIN_WITH = "For example:"
+NO_SCRIPTS = "This page needs JavaScript. Please turn it on."
 EMERGENCY = "Not medical advice. In an emergency, call {number}."
 # More would push the disclaimer off the first screen of a phone.
 MAX_TITLES = 4
@@ -72,10 +75,11 @@ KEEPS_RATED = (
     "go in a file for the editors. Your name and the time do not. All others are forgotten when you start "
     "over, or an hour after your last one."
 )
+_GRADIO = b"<gradio-app"
 _FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 
-Message = Any  # Gradio takes dictionaries of its own kinds
-Shown = tuple[list[Message], Conversation, Any, Any]  # the chat, its memory, header, articles
+ChatMessage = Any  # Gradio takes dictionaries of its own kinds
+Shown = tuple[list[ChatMessage], Conversation, Any, Any]  # the chat, its memory, header, articles
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Served:
         """The top of the page, HTML."""
         return _header(self.assistant, texts)
 
-    def welcome(self, texts: Texts) -> Message:
+    def welcome(self, texts: Texts) -> ChatMessage:
         """What the conversation begins with."""
         return _welcome(self.examples, texts)
 
@@ -135,6 +139,7 @@ def build_app(
     surfaces.add_programs(app, lambda: current().assistant)
     # With a policy of ours, Gradio does not add its own, which lets every site in.
     app.add_middleware(CORSMiddleware, allow_origins=[])
+    app.add_middleware(_WordsWithoutScripts)
     app.mount("/page/locales", StaticFiles(directory=LOCALES))
     app.mount("/page", StaticFiles(directory=STATIC))
     app.add_middleware(Guard, settings=settings, metrics=surfaces.metrics)
@@ -301,6 +306,34 @@ def build_blocks(
     return blocks, begin_with
 
 
+class _WordsWithoutScripts:
+    """ASGI middleware: the page says something where no script runs. Gradio draws all of it by scripts."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                del MutableHeaders(scope=message)["content-length"]
+            elif message["type"] == "http.response.body":
+                body = message.get("body", b"")
+                message = {**message, "body": body.replace(_GRADIO, words + _GRADIO, 1)}
+            await send(message)
+
+        is_page = scope["type"] == "http" and scope["path"] == "/"
+        words = _words_without_scripts(scope).encode() if is_page else b""
+        await self.app(scope, receive, sending if is_page else send)
+
+
+def _words_without_scripts(scope: Scope) -> str:
+    wanted = QueryParams(scope["query_string"]).get("lang")
+    texts = texts_for(wanted, Headers(scope=scope).get("accept-language"))
+    lines = _say(texts, NO_SCRIPTS, "p") + _say(texts, _emergency_words(), "p")
+    # The style sheet is loaded by a script too.
+    return f'<noscript><main style="padding: 1rem; font-size: 1.2rem">{lines}</main></noscript>'
+
+
 def _nothing_said(served: Served) -> Conversation:
     return Conversation(served.generation, page_shows=served.generation)
 
@@ -338,12 +371,16 @@ def _read_button(texts: Texts) -> str:
     return f'<button type="button" class="read say" lang="{said.language}">{said.words}</button>'
 
 
+def _emergency_words() -> str:
+    return EMERGENCY.format(number=help_lines()["emergency"].number)
+
+
 def _emergency_line() -> str:
-    line = EMERGENCY.format(number=help_lines()["emergency"].number)
-    return f'<p class="b12qa emergency-line"><span class="say" lang="en">{escape(line)}</span></p>'
+    words = escape(_emergency_words())
+    return f'<p class="b12qa emergency-line"><span class="say" lang="en">{words}</span></p>'
 
 
-def _welcome(examples: Sequence[str], texts: Texts) -> Message:
+def _welcome(examples: Sequence[str], texts: Texts) -> ChatMessage:
     lead = _say(texts, WELCOME, "p") + _say(texts, ASK_IN_ENGLISH, "p", "ask-in-english")
     items = "".join(f'<li><button type="button" class="ask">{escape(e)}</button></li>' for e in examples)
     begin = f'{_say(texts, BEGIN_WITH, "p")}<ul lang="en">{items}</ul>' if examples else ""
@@ -357,7 +394,7 @@ def _say(texts: Texts, english: str, tag: str, kind: str = "") -> str:
     return f'<{tag} class="{kinds}" lang="{said.language}">{escape(said.words)}</{tag}>'
 
 
-def _messages(welcome: Message, conversation: Conversation) -> list[Message]:
+def _messages(welcome: ChatMessage, conversation: Conversation) -> list[ChatMessage]:
     messages = []
     for turn in conversation.turns:
         if turn.question:
