@@ -285,6 +285,30 @@ def test_answer_is_announced_once_and_politely(chat: Visit) -> None:
     assert said == ["From the article: Food sources of B12", "Not in the article"]
 
 
+def test_parts_of_the_conversation_can_be_told_apart_by_ear(chat: Visit) -> None:
+    answer = chat.ask("can heartburn pills cause low b12?")
+    heard = chat.page.locator("#conversation [role=log]").aria_snapshot()
+    assert heard.index("You asked") < heard.index("can heartburn pills cause low b12?")
+    expect(answer.get_by_role("heading", name="From the article", exact=True)).to_be_visible()
+    expect(chat.page.get_by_role("textbox", name="Your question", exact=True)).to_be_visible()
+    figures = answer.locator("figure.quote").filter(visible=True)
+    assert figures.count() > 1
+    for figure in figures.all():
+        leaf = figure.locator(".leaf").text_content() or ""
+        expect(figure.get_by_role("link", name=f"Open in the article {leaf}", exact=True)).to_be_visible()
+        expect(figure.get_by_role("button", name=f"Copy {leaf}", exact=True)).to_be_visible()
+        name = figure.aria_snapshot().splitlines()[0]
+        assert leaf in name
+        assert not re.search("Copy|Open in", name)
+
+
+def test_a_person_hears_our_notice_first(chat: Visit) -> None:
+    answer = chat.ask("I am pregnant, how much should I take?")
+    notice = answer.locator(".notice.personal p").text_content() or ""
+    assert "cannot tell you your dose" in notice
+    expect(chat.page.locator("#b12qa-said")).to_contain_text(notice)
+
+
 def test_targets_are_large_enough_and_nothing_moves(browser: Browser, address: str) -> None:
     with visit(browser, address, reduced_motion="reduce", **PHONE) as chat:
         chat.ask("can heartburn pills cause low b12?")

@@ -46,6 +46,7 @@ def test_every_word_of_ours_is_in_the_files() -> None:
         page.NO_SCRIPTS,
         *(page.KEEPS_NOTHING, page.KEEPS_RATED),
         *(replies.FAULT_WORDS, replies.TOO_LONG_WORDS, replies.REBUILT_WORDS),
+        replies.ASKED,
         *(caution.NO_DOSE, caution.NOT_ABOUT_YOU, caution.KEEP_MEDICINES, caution.TEST_FIRST),
         *(safety.DISCLAIMER, safety.ABOUT, *safety.LEVEL_WORDS.values()),
     }

@@ -73,6 +73,8 @@ function sayAll() {
   relabel();
   const field = box();
   if (field) field.placeholder = say("Your question");
+  // Gradio's label holds the button too.
+  if (field && field.ariaLabel !== say("Your question")) field.ariaLabel = say("Your question");
   sayIn(document.querySelector('#question [data-testid="block-info"]'), "Your question");
   sayIn(document.querySelector("#question .submit-button"), "Ask");
   sayIn(document.getElementById("again"), "Start over");
@@ -118,6 +120,40 @@ function prepareConversation() {
   });
 }
 
+let named = 0;
+
+function nameOf(part) {
+  if (!part.id) {
+    named += 1;
+    part.id = `b12qa-named-${named}`;
+  }
+  return part.id;
+}
+
+/** Names and headings for who hears the page: Gradio strips what says so in an answer. */
+function nameParts() {
+  document.querySelectorAll("#conversation .b12qa.answer p.outcome:not([role])").forEach((outcome) => {
+    outcome.setAttribute("role", "heading");
+    outcome.setAttribute("aria-level", "2");
+  });
+  document.querySelectorAll("#conversation figure.quote:not([aria-labelledby])").forEach((figure) => {
+    const leaf = figure.querySelector(".leaf");
+    figure.setAttribute("aria-labelledby", nameOf(figure.querySelector(".where")));
+    figure.querySelectorAll(".acts > *").forEach((act) => {
+      act.setAttribute("aria-labelledby", `${nameOf(act)} ${nameOf(leaf)}`);
+    });
+  });
+}
+
+/** What to hear of an answer: our notice to a person, or where its first quote stands. */
+function heard(answer) {
+  const notices = [...answer.querySelectorAll(".notice:is(.personal, .medicine, .test_first) > p")];
+  if (notices.length) return notices.map((notice) => notice.textContent).join(" ");
+  const where = answer.querySelector("figure.quote .leaf");
+  const label = answer.querySelector("p.outcome").textContent;
+  return where ? `${label}: ${where.textContent}` : label;
+}
+
 function showNewest() {
   const all = answers();
   const newest = all[all.length - 1];
@@ -137,9 +173,7 @@ function showNewest() {
   const fromQuestion = before && before.matches(".user-row") ? before : row;
   scrollTo(needsCare && low.matches ? needsCare : fromQuestion, "start");
   markAnswer(newest);
-  const where = newest.querySelector("figure.quote .leaf");
-  const label = newest.querySelector("p.outcome").textContent;
-  announce(where ? `${label}: ${where.textContent}` : label);
+  announce(heard(newest));
   if (askedByButton) {
     // The button may be gone, or far above; from here on a person reads the answer.
     const target = newest.querySelector("p.outcome");
@@ -155,6 +189,7 @@ function showNewest() {
 function look() {
   prepare();
   prepareConversation();
+  nameParts();
   listContents();
   offerToRead();
   sayInOurWords();
