@@ -233,6 +233,26 @@ def test_keyboard_alone_asks_and_opens_the_place(chat: Visit) -> None:
     expect(chat.page.locator("#articles .place.opened")).to_contain_text("clams")
 
 
+def test_one_step_back_from_the_box_leads_to_the_newest_answer(chat: Visit) -> None:
+    skip = chat.page.get_by_role("button", name="Go to the newest answer")
+    expect(skip).to_have_count(0)
+    chat.ask("how much b12 in clams")
+    answer = chat.ask("can heartburn pills cause low b12?")
+    expect(chat.page.get_by_label("Your question")).to_be_focused()
+    chat.page.keyboard.press("Shift+Tab")
+    expect(skip).to_be_focused()
+    box = skip.bounding_box()
+    assert box
+    assert box["height"] >= 44, "it is seen where it has the focus"
+    chat.page.keyboard.press("Enter")
+    expect(answer.locator("p.outcome")).to_be_focused()
+    expect(answer.locator("p.outcome")).to_be_in_viewport()
+    chat.page.keyboard.press("Tab")
+    expect(answer.locator("a.open").first).to_be_focused()
+    chat.start_over()
+    expect(skip).to_have_count(0)
+
+
 def test_phone_shows_the_article_as_a_sheet_and_returns_to_the_same_place(
     browser: Browser, address: str
 ) -> None:

@@ -49,6 +49,10 @@ document.addEventListener("click", (event) => {
   else if (hit("button.ask")) ask(hit("button.ask").textContent, false);
   else if (hit("button.literal")) ask(questionOf(hit(".b12qa.answer")), true);
   else if (hit("button.save")) save();
+  else if (hit("button.skip")) {
+    scrollTo(shownAnswer, "start");
+    focusOn(shownAnswer);
+  }
   else if (hit("button.language")) change(hit("button.language").value);
 });
 
@@ -103,6 +107,13 @@ function prepareConversation() {
   document.querySelectorAll("#conversation [data-testid][aria-label]").forEach((message) => {
     message.removeAttribute("aria-label");
   });
+  const asking = document.getElementById("asking");
+  if (asking && !asking.querySelector(".skip")) {
+    // The focus stays in the box for the next question; one step back from it leads to the answer.
+    const skip = element("button", { type: "button", className: "skip say", lang: "en" });
+    skip.textContent = "Go to the newest answer";
+    asking.prepend(skip);
+  }
   const below = document.getElementById("below");
   if (below && !below.querySelector(".save")) {
     const keep = element("button", { type: "button", className: "save say", lang: "en" });
@@ -154,6 +165,12 @@ function heard(answer) {
   return where ? `${label}: ${where.textContent}` : label;
 }
 
+function focusOn(answer) {
+  const target = answer.querySelector("p.outcome");
+  target.tabIndex = -1;
+  target.focus({ preventScroll: true });
+}
+
 function showNewest() {
   const all = answers();
   const newest = all[all.length - 1];
@@ -161,6 +178,8 @@ function showNewest() {
   shownAnswer = newest;
   const keep = document.querySelector("button.save");
   if (keep) keep.hidden = !newest;
+  const skip = document.querySelector("button.skip");
+  if (skip) skip.hidden = !newest;
   const needsCare = newest && newest.querySelector("section.care:is(.emergency, .urgent)");
   document.body.classList.toggle("has-answer", Boolean(newest));
   document.body.classList.toggle("care-shown", Boolean(needsCare));
@@ -176,9 +195,7 @@ function showNewest() {
   announce(heard(newest));
   if (askedByButton) {
     // The button may be gone, or far above; from here on a person reads the answer.
-    const target = newest.querySelector("p.outcome");
-    target.tabIndex = -1;
-    target.focus({ preventScroll: true });
+    focusOn(newest);
     askedByButton = false;
   } else if (document.activeElement === document.body && matchMedia("(pointer: fine)").matches) {
     // On a phone the keyboard stays down.
