@@ -311,13 +311,17 @@ def test_a_person_hears_our_notice_first(chat: Visit) -> None:
 
 def test_targets_are_large_enough_and_nothing_moves(browser: Browser, address: str) -> None:
     with visit(browser, address, reduced_motion="reduce", **PHONE) as chat:
-        chat.ask("can heartburn pills cause low b12?")
+        for question in ("can heartburn pills cause low b12?", "tablets or injections?", "nerve damage"):
+            chat.ask(question)
+        assert chat.page.locator("#conversation summary").count()
         targets = "#chat :is(button:not(.skip), a, summary, textarea), header button"
         small = """all => all.map(one => [one.textContent, one.getBoundingClientRect()])
-            .filter(([, box]) => box.width > 0 && Math.min(box.width, box.height) < 24)"""
+            .filter(([, box]) => box.width > 0 && Math.min(box.width, box.height) < 44)"""
         assert chat.page.locator(targets).evaluate_all(small) == []
         chat.page.get_by_role("button", name="Read the article").click()
-        assert chat.page.locator("#reading .tools :is(button, input, summary)").evaluate_all(small) == []
+        chat.page.locator("#reading .contents summary").click()
+        tools = chat.page.locator("#reading .tools :is(button, input, summary, a)")
+        assert tools.evaluate_all(small) == []
         moving = "document.getAnimations().filter(one => one.effect.getTiming().duration > 0).length"
         assert chat.page.evaluate(moving) == 0
 
