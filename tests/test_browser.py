@@ -123,6 +123,15 @@ def test_start_over_forgets_the_conversation(chat: Visit, assistant: Assistant) 
     assert shown_quotes(chat.ask("and for vegans?")) == plain_quotes(assistant.ask("and for vegans?"))
 
 
+def test_start_over_begins_at_the_top_of_the_page(browser: Browser, address: str) -> None:
+    with visit(browser, address, **PHONE) as chat:
+        chat.ask("how much b12 in clams")
+        chat.ask("tablets or injections?")
+        chat.start_over()
+        expect(chat.page.locator("h1")).to_be_in_viewport(ratio=1)
+        assert chat.page.evaluate("scrollY") == 0
+
+
 def test_conversation_may_become_long(chat: Visit) -> None:
     for _ in range(25):
         chat.ask("can heartburn pills cause low b12?")

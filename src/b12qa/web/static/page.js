@@ -171,10 +171,16 @@ function focusOn(answer) {
   target.focus({ preventScroll: true });
 }
 
+function startAtTheTop() {
+  scrollTo(document.getElementById("top"), "start");
+  document.querySelector("#conversation [role=log]").scrollTop = 0;
+}
+
 function showNewest() {
   const all = answers();
   const newest = all[all.length - 1];
   const isNew = newest && newest !== shownAnswer;
+  if (shownAnswer && !newest) startAtTheTop();
   shownAnswer = newest;
   const keep = document.querySelector("button.save");
   if (keep) keep.hidden = !newest;
