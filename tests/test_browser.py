@@ -527,6 +527,26 @@ def test_printed_page_is_the_conversation_alone(chat: Visit) -> None:
         expect(chat.page.locator(hidden).first).to_be_hidden()
 
 
+def test_printed_page_has_all_passages_and_names_sections_in_plain_words(chat: Visit) -> None:
+    chat.ask("nerve damage")
+    more = chat.answers.first.locator("details.more")
+    expect(more.locator("figure").first).to_be_hidden()
+    nearest = chat.ask("what is the capital of France?").locator(".nearest_sections a")
+    chat.page.emulate_media(media="print")
+    for figure in more.locator("figure").all():
+        expect(figure).to_be_visible()
+    expect(more.locator("summary")).to_be_hidden()
+    expect(nearest.first).to_be_visible()
+    assert nearest.first.evaluate("e => getComputedStyle(e).borderTopStyle") == "none"
+    chat.page.emulate_media(media="screen")
+    expect(more.locator("figure").first).to_be_hidden()
+    expect(more.locator("summary")).to_be_visible()
+    more.locator("summary").click()
+    chat.page.emulate_media(media="print")
+    chat.page.emulate_media(media="screen")
+    expect(more.locator("figure").first).to_be_visible()  # opened by hand, it stays open
+
+
 # Languages.
 
 

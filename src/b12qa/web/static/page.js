@@ -62,6 +62,15 @@ document.addEventListener("keydown", (event) => {
   event.target.click();
 });
 
+// Paper has no button that shows more.
+
+matchMedia("print").addEventListener("change", ({ matches: prints }) => {
+  document.querySelectorAll(prints ? "details.more:not([open])" : "details.more.for-print").forEach((more) => {
+    more.classList.toggle("for-print", prints);
+    more.open = prints;
+  });
+});
+
 // Languages.
 
 async function change(tag) {
