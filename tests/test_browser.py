@@ -550,6 +550,18 @@ def test_printed_page_has_all_passages_and_names_sections_in_plain_words(chat: V
 # Languages.
 
 
+def test_question_runs_as_its_letters_do(chat: Visit) -> None:
+    runs = "e => getComputedStyle(e).direction"
+    for question, direction in (("ما هو فيتامين؟", "rtl"), ("מה זה?", "rtl"), ("what is b12?", "ltr")):
+        box = chat.page.get_by_label("Your question")
+        box.fill(question)
+        assert box.evaluate(runs) == direction
+        chat.ask(question)
+        asked = chat.page.locator("#conversation .b12qa.question").last
+        expect(asked).to_have_text(question)
+        assert asked.evaluate(runs) == direction
+
+
 def test_page_speaks_the_language_of_the_browser_and_the_article_its_own(
     browser: Browser, address: str
 ) -> None:

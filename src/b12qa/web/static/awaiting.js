@@ -32,7 +32,7 @@ export function showAwaited(question, isTyped) {
   const part = element("div", { className: "b12qa awaiting" });
   const state = element("p", { className: "looking say" });
   const lead = element("p", { className: "out-of-sight say", lang: language, textContent: say("You asked") });
-  part.append(lead, element("div", { className: "asked", textContent: question }), state);
+  part.append(lead, element("div", { className: "asked", dir: "auto", textContent: question }), state);
   log.append(part);
   const tell = (words) => {
     state.lang = language;

@@ -152,6 +152,10 @@ function nameOf(part) {
 
 /** Names and headings for who hears the page: Gradio strips what says so in an answer. */
 function nameParts() {
+  // A question runs as its letters do, whatever the language of the page.
+  document.querySelectorAll("#question textarea, #conversation .b12qa.question").forEach((question) => {
+    if (question.dir !== "auto") question.dir = "auto";
+  });
   document.querySelectorAll("#conversation .b12qa.answer p.outcome:not([role])").forEach((outcome) => {
     outcome.setAttribute("role", "heading");
     outcome.setAttribute("aria-level", "2");
