@@ -40,9 +40,18 @@ def launched() -> Iterator[Browser]:
 
 
 @contextmanager
-def listening(app: FastAPI) -> Iterator[str]:
-    """The address of an app that runs while the block does."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def with_large_text(browser: Browser, pixels: int = 32) -> Iterator[Browser]:
+    """Another browser of the same kind, whose reader chose larger letters in its settings."""
+    arguments = [*ARGUMENTS, f"--blink-settings=defaultFontSize={pixels}"]
+    other = browser.browser_type.launch(executable_path=str(CHROMIUM), args=arguments)
+    yield other
+    other.close()
+
+
+@contextmanager
+def listening(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """The address of an app that runs while the block does, at any free port or at this one."""
+    listener = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(app, access_log=False, log_level="critical", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

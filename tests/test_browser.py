@@ -123,6 +123,15 @@ def test_start_over_forgets_the_conversation(chat: Visit, assistant: Assistant) 
     assert shown_quotes(chat.ask("and for vegans?")) == plain_quotes(assistant.ask("and for vegans?"))
 
 
+def test_start_over_begins_at_the_top_of_the_page(browser: Browser, address: str) -> None:
+    with visit(browser, address, **PHONE) as chat:
+        chat.ask("how much b12 in clams")
+        chat.ask("tablets or injections?")
+        chat.start_over()
+        expect(chat.page.locator("h1")).to_be_in_viewport(ratio=1)
+        assert chat.page.evaluate("scrollY") == 0
+
+
 def test_conversation_may_become_long(chat: Visit) -> None:
     for _ in range(25):
         chat.ask("can heartburn pills cause low b12?")
@@ -233,6 +242,26 @@ def test_keyboard_alone_asks_and_opens_the_place(chat: Visit) -> None:
     expect(chat.page.locator("#articles .place.opened")).to_contain_text("clams")
 
 
+def test_one_step_back_from_the_box_leads_to_the_newest_answer(chat: Visit) -> None:
+    skip = chat.page.get_by_role("button", name="Go to the newest answer")
+    expect(skip).to_have_count(0)
+    chat.ask("how much b12 in clams")
+    answer = chat.ask("can heartburn pills cause low b12?")
+    expect(chat.page.get_by_label("Your question")).to_be_focused()
+    chat.page.keyboard.press("Shift+Tab")
+    expect(skip).to_be_focused()
+    box = skip.bounding_box()
+    assert box
+    assert box["height"] >= 44, "it is seen where it has the focus"
+    chat.page.keyboard.press("Enter")
+    expect(answer.locator("p.outcome")).to_be_focused()
+    expect(answer.locator("p.outcome")).to_be_in_viewport()
+    chat.page.keyboard.press("Tab")
+    expect(answer.locator("a.open").first).to_be_focused()
+    chat.start_over()
+    expect(skip).to_have_count(0)
+
+
 def test_phone_shows_the_article_as_a_sheet_and_returns_to_the_same_place(
     browser: Browser, address: str
 ) -> None:
@@ -264,6 +293,29 @@ def test_phone_shows_the_article_as_a_sheet_and_returns_to_the_same_place(
         expect(sheet).to_be_visible()
         chat.page.get_by_role("button", name="Close the article").click()
         expect(chat.page.get_by_role("button", name="Read the article")).to_be_focused()
+
+
+def test_way_back_on_a_phone_closes_the_sheet_and_leaves_the_page_only_then(
+    browser: Browser, address: str
+) -> None:
+    with visit(browser, address, **PHONE) as chat:
+        link = chat.ask("how much b12 in clams").locator("a.open").first
+        sheet = chat.page.get_by_role("dialog", name="The article")
+        for leave in (chat.page.go_back, lambda: chat.page.keyboard.press("Escape")):
+            for _ in range(2):
+                link.click()
+                expect(sheet).to_be_visible()
+                chat.page.locator("#reading .contents summary").click()
+                chat.page.locator("#reading .contents a").last.click()  # a place within opens nothing more
+                leave()
+                expect(sheet).to_be_hidden()
+                expect(link).to_be_focused()
+                chat.page.wait_for_function("!(history.state || {}).b12qa")
+        expect(chat.answers).to_have_count(1)
+        chat.page.go_back()
+        assert chat.page.url == "about:blank"
+        chat.page.go_forward()
+        expect(chat.page.locator("#conversation .b12qa.welcome")).to_be_visible()
 
 
 # The article beside the conversation.
@@ -475,7 +527,39 @@ def test_printed_page_is_the_conversation_alone(chat: Visit) -> None:
         expect(chat.page.locator(hidden).first).to_be_hidden()
 
 
+def test_printed_page_has_all_passages_and_names_sections_in_plain_words(chat: Visit) -> None:
+    chat.ask("nerve damage")
+    more = chat.answers.first.locator("details.more")
+    expect(more.locator("figure").first).to_be_hidden()
+    nearest = chat.ask("what is the capital of France?").locator(".nearest_sections a")
+    chat.page.emulate_media(media="print")
+    for figure in more.locator("figure").all():
+        expect(figure).to_be_visible()
+    expect(more.locator("summary")).to_be_hidden()
+    expect(nearest.first).to_be_visible()
+    assert nearest.first.evaluate("e => getComputedStyle(e).borderTopStyle") == "none"
+    chat.page.emulate_media(media="screen")
+    expect(more.locator("figure").first).to_be_hidden()
+    expect(more.locator("summary")).to_be_visible()
+    more.locator("summary").click()
+    chat.page.emulate_media(media="print")
+    chat.page.emulate_media(media="screen")
+    expect(more.locator("figure").first).to_be_visible()  # opened by hand, it stays open
+
+
 # Languages.
+
+
+def test_question_runs_as_its_letters_do(chat: Visit) -> None:
+    runs = "e => getComputedStyle(e).direction"
+    for question, direction in (("ما هو فيتامين؟", "rtl"), ("מה זה?", "rtl"), ("what is b12?", "ltr")):
+        box = chat.page.get_by_label("Your question")
+        box.fill(question)
+        assert box.evaluate(runs) == direction
+        chat.ask(question)
+        asked = chat.page.locator("#conversation .b12qa.question").last
+        expect(asked).to_have_text(question)
+        assert asked.evaluate(runs) == direction
 
 
 def test_page_speaks_the_language_of_the_browser_and_the_article_its_own(

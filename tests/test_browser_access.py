@@ -9,6 +9,7 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
+from chromium import with_large_text
 from playwright.sync_api import Browser, expect
 from visiting import (
     IN_A_BROWSER,
@@ -22,7 +23,7 @@ from b12qa.records import (
     CareLevel,
     Outcome,
 )
-from b12qa.safety import DISCLAIMER, LEVEL_WORDS, care_card
+from b12qa.safety import DISCLAIMER, LEVEL_WORDS, care_card, help_lines
 from b12qa.web import page as chat_page
 from b12qa.web import replies
 from b12qa.web.clients import RateLimit
@@ -156,6 +157,39 @@ def test_card_is_shown_on_a_phone_also_where_the_question_is_refused(
     context.close()
 
 
+LOW_SCREENS = [(320, 568), (390, 664), (844, 390), (1366, 600)]
+
+
+@pytest.mark.parametrize(("width", "height"), LOW_SCREENS)
+def test_first_step_of_an_emergency_is_on_a_low_screen(
+    browser: Browser, address: str, width: int, height: int
+) -> None:
+    with visit(browser, address, viewport={"width": width, "height": height}) as chat:
+        check_emergency_is_seen(chat)
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 860), (1366, 600)])
+def test_first_step_of_an_emergency_is_on_the_screen_in_large_letters(
+    browser: Browser, address: str, width: int, height: int
+) -> None:
+    size: Any = {"width": width, "height": height}
+    with with_large_text(browser) as other, visit(other, address, viewport=size) as chat:
+        assert chat.page.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
+        check_emergency_is_seen(chat)
+        assert chat.page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def check_emergency_is_seen(chat: Visit) -> None:
+    """The level, the title and the first step, and nothing over them."""
+    chat.ask("can heartburn pills cause low b12?")
+    card = chat.ask("i have chest pain").locator("section.care.emergency")
+    on_top = """e => { const box = e.getBoundingClientRect(); return [box.top + 1, box.bottom - 1].every(
+        (y) => y > 0 && y < innerHeight && e.contains(document.elementFromPoint(box.left + 5, y))); }"""
+    for part in (card.locator(".level"), card.locator("h2"), card.locator("li").first):
+        expect(part).to_be_in_viewport(ratio=1)
+        assert part.evaluate(on_top)
+
+
 def test_page_names_the_levels_of_cards_as_they_are() -> None:
     script = (chat_page.STATIC / "unasked.js").read_text("utf-8")
     levels = re.search(r"const LEVELS = \{ (.+?) \};", script)
@@ -246,19 +280,48 @@ def test_answer_is_announced_once_and_politely(chat: Visit) -> None:
     )
     chat.ask("how much b12 in clams")
     chat.ask("what is the capital of France?")
-    said = chat.page.evaluate("window.said.filter((words) => words.trim())")
+    waiting = "Looking in the article"  # said only where an answer takes longer than a second
+    said = [words for words in chat.page.evaluate("window.said") if words.strip() and waiting not in words]
     assert said == ["From the article: Food sources of B12", "Not in the article"]
+
+
+def test_parts_of_the_conversation_can_be_told_apart_by_ear(chat: Visit) -> None:
+    answer = chat.ask("can heartburn pills cause low b12?")
+    heard = chat.page.locator("#conversation [role=log]").aria_snapshot()
+    assert heard.index("You asked") < heard.index("can heartburn pills cause low b12?")
+    expect(answer.get_by_role("heading", name="From the article", exact=True)).to_be_visible()
+    expect(chat.page.get_by_role("textbox", name="Your question", exact=True)).to_be_visible()
+    figures = answer.locator("figure.quote").filter(visible=True)
+    assert figures.count() > 1
+    for figure in figures.all():
+        leaf = figure.locator(".leaf").text_content() or ""
+        expect(figure.get_by_role("link", name=f"Open in the article {leaf}", exact=True)).to_be_visible()
+        expect(figure.get_by_role("button", name=f"Copy {leaf}", exact=True)).to_be_visible()
+        name = figure.aria_snapshot().splitlines()[0]
+        assert leaf in name
+        assert not re.search("Copy|Open in", name)
+
+
+def test_a_person_hears_our_notice_first(chat: Visit) -> None:
+    answer = chat.ask("I am pregnant, how much should I take?")
+    notice = answer.locator(".notice.personal p").text_content() or ""
+    assert "cannot tell you your dose" in notice
+    expect(chat.page.locator("#b12qa-said")).to_contain_text(notice)
 
 
 def test_targets_are_large_enough_and_nothing_moves(browser: Browser, address: str) -> None:
     with visit(browser, address, reduced_motion="reduce", **PHONE) as chat:
-        chat.ask("can heartburn pills cause low b12?")
-        targets = "#chat :is(button, a, summary, textarea), header button"
+        for question in ("can heartburn pills cause low b12?", "tablets or injections?", "nerve damage"):
+            chat.ask(question)
+        assert chat.page.locator("#conversation summary").count()
+        targets = "#chat :is(button:not(.skip), a, summary, textarea), header button"
         small = """all => all.map(one => [one.textContent, one.getBoundingClientRect()])
-            .filter(([, box]) => box.width > 0 && Math.min(box.width, box.height) < 24)"""
+            .filter(([, box]) => box.width > 0 && Math.min(box.width, box.height) < 44)"""
         assert chat.page.locator(targets).evaluate_all(small) == []
         chat.page.get_by_role("button", name="Read the article").click()
-        assert chat.page.locator("#reading .tools :is(button, input, summary)").evaluate_all(small) == []
+        chat.page.locator("#reading .contents summary").click()
+        tools = chat.page.locator("#reading .tools :is(button, input, summary, a)")
+        assert tools.evaluate_all(small) == []
         moving = "document.getAnimations().filter(one => one.effect.getTiming().duration > 0).length"
         assert chat.page.evaluate(moving) == 0
 
@@ -274,6 +337,49 @@ def test_text_may_be_twice_as_large(browser: Browser, address: str) -> None:
         answer.locator("a.open").first.click()
         assert chat.page.evaluate("document.documentElement.scrollWidth") == 390
         expect(chat.page.locator(".place.opened")).to_be_in_viewport()
+
+
+SMALL_WORDS = """() => {
+  const small = new Set();
+  for (const place of document.querySelectorAll("#top, #chat")) {
+    const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      const { data, parentElement: part } = walker.currentNode;
+      if (!data.trim() || !part.checkVisibility() || part.closest(".sr-only, svg")) continue;
+      if (parseFloat(getComputedStyle(part).fontSize) < 25) small.add(data.trim());
+    }
+  }
+  return [...small];
+}"""
+
+
+def test_all_words_follow_the_letters_that_the_reader_chose(browser: Browser, address: str) -> None:
+    with with_large_text(browser) as other, visit(other, address) as chat:
+        for question in ("what is the capital of France?", "will it help my hair?", "tablets or injections?"):
+            chat.ask(question)
+        assert chat.page.evaluate(SMALL_WORDS) == []
+
+
+@pytest.mark.parametrize("language", ["en-GB", "de-DE"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_says_what_it_needs_where_no_script_runs(
+    browser: Browser, address: str, language: str, scheme: Any
+) -> None:
+    context = browser.new_context(java_script_enabled=False, locale=language, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address)
+    say = languages()[language[:2]]
+    emergency = chat_page.EMERGENCY.format(number=help_lines()["emergency"].number)
+    lines = page.locator("noscript p")
+    expect(lines).to_have_text([say(words).words for words in (chat_page.NO_SCRIPTS, emergency)])
+    for line in lines.all():
+        expect(line).to_be_in_viewport(ratio=1)
+        shown = line.evaluate(
+            "e => [getComputedStyle(e).color, getComputedStyle(document.body).backgroundColor]"
+        )
+        brightness = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in shown]
+        assert abs(brightness[0] - brightness[1]) > 400
+    context.close()
 
 
 def test_marks_are_seen_where_the_system_chooses_the_colours(browser: Browser, address: str) -> None:

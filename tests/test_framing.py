@@ -192,10 +192,10 @@ def our_words() -> dict[str, str]:
             "NO_DIAGNOSIS",
             "SEE_SOMEONE",
         ),
-        answering: ("HELD_BACK",),
+        answering: ("HELD_BACK", "ASK_IN_ENGLISH"),
         rendering: ("NOTE_HEADING", "UNREVIEWED"),
         replies: ("FAULT_WORDS", "REBUILT_WORDS", "TOO_LONG_WORDS"),
-        page: ("WELCOME", "ASK_IN_ENGLISH", "KEEPS_NOTHING", "KEEPS_RATED"),
+        page: ("WELCOME", "KEEPS_NOTHING", "KEEPS_RATED"),
         problems: ("PROGRAM_FAULT_WORDS", "BUSY_WORDS"),
         desk: ("FORM_WORDS",),
     }

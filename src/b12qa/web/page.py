@@ -12,9 +12,11 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from b12qa.answering import Assistant
+from b12qa.answering import ASK_IN_ENGLISH, Assistant
 from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
 from b12qa.markdown import writable
 from b12qa.records import Document
@@ -47,9 +49,8 @@ WELCOME = (
     "Ask in your own words. You get the article’s own words back, each with the section it stands in, "
     "or a plain “the article does not say”."
 )
-# The article and what finds passages in it are in one language, whatever language the page speaks.
-ASK_IN_ENGLISH = "Please ask in English: the article is in English."
 BEGIN_WITH = "For example:"
+NO_SCRIPTS = "This page needs JavaScript. Please turn it on."
 EMERGENCY = "Not medical advice. In an emergency, call {number}."
 # More would push the disclaimer off the first screen of a phone.
 MAX_TITLES = 4
@@ -74,10 +75,11 @@ KEEPS_RATED = (
     "go in a file for the editors. Your name and the time do not. All others are forgotten when you start "
     "over, or an hour after your last one."
 )
+_GRADIO = b"<gradio-app"
 _FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 
-Message = Any  # Gradio takes dictionaries of its own kinds
-Shown = tuple[str, list[Message], Conversation, Any, Any]  # the box, the chat, its memory, header, articles
+ChatMessage = Any  # Gradio takes dictionaries of its own kinds
+Shown = tuple[list[ChatMessage], Conversation, Any, Any]  # the chat, its memory, header, articles
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Served:
         """The top of the page, HTML."""
         return _header(self.assistant, texts)
 
-    def welcome(self, texts: Texts) -> Message:
+    def welcome(self, texts: Texts) -> ChatMessage:
         """What the conversation begins with."""
         return _welcome(self.examples, texts)
 
@@ -137,6 +139,7 @@ def build_app(
     surfaces.add_programs(app, lambda: current().assistant)
     # With a policy of ours, Gradio does not add its own, which lets every site in.
     app.add_middleware(CORSMiddleware, allow_origins=[])
+    app.add_middleware(_WordsWithoutScripts)
     app.mount("/page/locales", StaticFiles(directory=LOCALES))
     app.mount("/page", StaticFiles(directory=STATIC))
     app.add_middleware(Guard, settings=settings, metrics=surfaces.metrics)
@@ -188,37 +191,30 @@ def build_blocks(
             return shown(served, so_far, texts)
         history = [turn.question for turn in so_far.turns if turn.question]
         if len(question) > MAX_QUESTION_CHARACTERS:
-            turn, left_in_the_box = refused(question, typed_in(so_far.turns), texts), question
+            turn = refused(question, typed_in(so_far.turns), texts)
         else:
-            turn, left_in_the_box = (
-                turn_for(
-                    served.assistant,
-                    question,
-                    history,
-                    typed=typed_in(so_far.turns),
-                    literal=literal,
-                    texts=texts,
-                    suggestions=served.suggestions,
-                ),
-                "",
+            turn = turn_for(
+                served.assistant,
+                question,
+                history,
+                typed=typed_in(so_far.turns),
+                literal=literal,
+                texts=texts,
+                suggestions=served.suggestions,
             )
-        return shown(
-            served,
-            so_far._replace(session=request.session_hash or "", turns=with_turn(so_far.turns, turn)),
-            texts,
-            left_in_the_box,
-        )
+        turns = with_turn(so_far.turns, turn)
+        return shown(served, so_far._replace(session=request.session_hash or "", turns=turns), texts)
 
     def start_over(so_far: Conversation, request: gr.Request) -> Shown:
         served = current()
         return shown(served, Conversation(served.generation, so_far.session), _texts_of(request))
 
-    def shown(served: Served, conversation: Conversation, texts: Texts, left_in_the_box: str = "") -> Shown:
+    def shown(served: Served, conversation: Conversation, texts: Texts) -> Shown:
         messages = _messages(served.welcome(texts), conversation)
         if conversation.generation == conversation.page_shows:
-            return left_in_the_box, messages, conversation, gr.skip(), gr.skip()
+            return messages, conversation, gr.skip(), gr.skip()
         conversation = conversation._replace(page_shows=conversation.generation)
-        return left_in_the_box, messages, conversation, served.header(texts), served.articles
+        return messages, conversation, served.header(texts), served.articles
 
     def rate(so_far: Conversation, event: gr.LikeData) -> None:
         turn = _turn_at(event.index, so_far)
@@ -281,13 +277,22 @@ def build_blocks(
             with gr.Column(elem_id="reading", min_width=280):
                 articles = gr.Markdown(at_first.articles, elem_id="articles", latex_delimiters=[])
 
-        outputs = [question, chat, conversation, header, articles]
+        # The box is no output: somebody may be typing into it. The page script empties it and fills it again.
+        outputs = [chat, conversation, header, articles]
         for event, function, inputs in (
             (question.submit, ask, [question, conversation]),
             (wanted.submit, ask_wanted, [wanted, conversation]),
             (again.click, start_over, [conversation]),
         ):
-            event(function, inputs, outputs, api_visibility="private", show_progress="hidden")
+            # Who asks again before the answer is there asks once it is.
+            event(
+                function,
+                inputs,
+                outputs,
+                api_visibility="private",
+                show_progress="hidden",
+                trigger_mode="always_last",
+            )
         if feedback:
             chat.like(rate, [conversation], None, api_visibility="private", show_progress="hidden")
 
@@ -304,6 +309,34 @@ def build_blocks(
         api_open=False,
     )
     return blocks, begin_with
+
+
+class _WordsWithoutScripts:
+    """ASGI middleware: the page says something where no script runs. Gradio draws all of it by scripts."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                del MutableHeaders(scope=message)["content-length"]
+            elif message["type"] == "http.response.body":
+                body = message.get("body", b"")
+                message = {**message, "body": body.replace(_GRADIO, words + _GRADIO, 1)}
+            await send(message)
+
+        is_page = scope["type"] == "http" and scope["path"] == "/"
+        words = _words_without_scripts(scope).encode() if is_page else b""
+        await self.app(scope, receive, sending if is_page else send)
+
+
+def _words_without_scripts(scope: Scope) -> str:
+    wanted = QueryParams(scope["query_string"]).get("lang")
+    texts = texts_for(wanted, Headers(scope=scope).get("accept-language"))
+    lines = _say(texts, NO_SCRIPTS, "p") + _say(texts, _emergency_words(), "p")
+    # The style sheet is loaded by a script too.
+    return f'<noscript><main style="padding: 1rem; font-size: 1.2rem">{lines}</main></noscript>'
 
 
 def _nothing_said(served: Served) -> Conversation:
@@ -343,12 +376,16 @@ def _read_button(texts: Texts) -> str:
     return f'<button type="button" class="read say" lang="{said.language}">{said.words}</button>'
 
 
+def _emergency_words() -> str:
+    return EMERGENCY.format(number=help_lines()["emergency"].number)
+
+
 def _emergency_line() -> str:
-    line = EMERGENCY.format(number=help_lines()["emergency"].number)
-    return f'<p class="b12qa emergency-line"><span class="say" lang="en">{escape(line)}</span></p>'
+    words = escape(_emergency_words())
+    return f'<p class="b12qa emergency-line"><span class="say" lang="en">{words}</span></p>'
 
 
-def _welcome(examples: Sequence[str], texts: Texts) -> Message:
+def _welcome(examples: Sequence[str], texts: Texts) -> ChatMessage:
     lead = _say(texts, WELCOME, "p") + _say(texts, ASK_IN_ENGLISH, "p", "ask-in-english")
     items = "".join(f'<li><button type="button" class="ask">{escape(e)}</button></li>' for e in examples)
     begin = f'{_say(texts, BEGIN_WITH, "p")}<ul lang="en">{items}</ul>' if examples else ""
@@ -362,7 +399,7 @@ def _say(texts: Texts, english: str, tag: str, kind: str = "") -> str:
     return f'<{tag} class="{kinds}" lang="{said.language}">{escape(said.words)}</{tag}>'
 
 
-def _messages(welcome: Message, conversation: Conversation) -> list[Message]:
+def _messages(welcome: ChatMessage, conversation: Conversation) -> list[ChatMessage]:
     messages = []
     for turn in conversation.turns:
         if turn.question:

@@ -36,6 +36,8 @@ TOO_LONG_WORDS = (
     "It is still in the box, so that you can shorten it."
 )
 
+ASKED = "You asked"
+
 REBUILT_WORDS = "The article was updated. The answers above quote it as it was before."
 
 # Gradio takes HTML for Markdown, and straightens its tabs and line ends. A character reference is
@@ -154,8 +156,9 @@ def brought_to(generation: str, conversation: Conversation, texts: Texts | None 
 
 
 def question_html(question: str) -> str:
-    """A question exactly as it was typed."""
-    return f'<div class="b12qa question">{escape(question)}</div>'
+    """A question exactly as it was typed, after words for people who only hear it."""
+    asked = f'<p class="b12qa out-of-sight say" lang="en">{ASKED}</p>'
+    return f'{asked}<div class="b12qa question">{escape(question)}</div>'
 
 
 def articles_html(assistant: Assistant) -> str:

@@ -2,15 +2,18 @@
 // stands for, opens the article, and gives the parts of the page the names and the focus that people
 // without a mouse need.
 
+import { awaited, replied } from "./awaiting.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
 import { language, languages, say, sayAgain, speak, wanted } from "./texts.js";
-import { announce, element, scrollTo } from "./tools.js";
+import { announce, element, scrollTo, type } from "./tools.js";
 import { sayInOurWords, watchRequests } from "./unasked.js";
 
 let shownAnswer; // the newest one that was brought into view
 let askedByButton = false;
 let linkOpened = false;
+
+const low = matchMedia("(max-height: 50em)"); // as in page.css
 
 const box = () => document.querySelector("#question textarea");
 const answers = () => document.querySelectorAll("#conversation .b12qa.answer");
@@ -19,11 +22,13 @@ const answers = () => document.querySelectorAll("#conversation .b12qa.answer");
 
 /** Ask through a field that Gradio listens to, as if somebody had typed into it. */
 function ask(question, literal) {
+  if (awaited()) {
+    announce(say("Please wait for the answer first."));
+    return;
+  }
   const field = document.querySelector("#wanted textarea");
-  const setter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value").set;
-  setter.call(field, JSON.stringify({ question, literal, time: Date.now() }));
   askedByButton = true;
-  field.dispatchEvent(new Event("input", { bubbles: true }));
+  type(field, JSON.stringify({ question, literal, time: Date.now() }));
   setTimeout(() => document.querySelector("#wanted .submit-button").click(), 0); // once Gradio has taken it in
 }
 
@@ -44,6 +49,10 @@ document.addEventListener("click", (event) => {
   else if (hit("button.ask")) ask(hit("button.ask").textContent, false);
   else if (hit("button.literal")) ask(questionOf(hit(".b12qa.answer")), true);
   else if (hit("button.save")) save();
+  else if (hit("button.skip")) {
+    scrollTo(shownAnswer, "start");
+    focusOn(shownAnswer);
+  }
   else if (hit("button.language")) change(hit("button.language").value);
 });
 
@@ -51,6 +60,15 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== " " || !event.target.matches('a[role="button"]')) return;
   event.preventDefault(); // a button answers to the space bar, a link does not
   event.target.click();
+});
+
+// Paper has no button that shows more.
+
+matchMedia("print").addEventListener("change", ({ matches: prints }) => {
+  document.querySelectorAll(prints ? "details.more:not([open])" : "details.more.for-print").forEach((more) => {
+    more.classList.toggle("for-print", prints);
+    more.open = prints;
+  });
 });
 
 // Languages.
@@ -68,6 +86,8 @@ function sayAll() {
   relabel();
   const field = box();
   if (field) field.placeholder = say("Your question");
+  // Gradio's label holds the button too.
+  if (field && field.ariaLabel !== say("Your question")) field.ariaLabel = say("Your question");
   sayIn(document.querySelector('#question [data-testid="block-info"]'), "Your question");
   sayIn(document.querySelector("#question .submit-button"), "Ask");
   sayIn(document.getElementById("again"), "Start over");
@@ -96,6 +116,13 @@ function prepareConversation() {
   document.querySelectorAll("#conversation [data-testid][aria-label]").forEach((message) => {
     message.removeAttribute("aria-label");
   });
+  const asking = document.getElementById("asking");
+  if (asking && !asking.querySelector(".skip")) {
+    // The focus stays in the box for the next question; one step back from it leads to the answer.
+    const skip = element("button", { type: "button", className: "skip say", lang: "en" });
+    skip.textContent = "Go to the newest answer";
+    asking.prepend(skip);
+  }
   const below = document.getElementById("below");
   if (below && !below.querySelector(".save")) {
     const keep = element("button", { type: "button", className: "save say", lang: "en" });
@@ -113,27 +140,81 @@ function prepareConversation() {
   });
 }
 
+let named = 0;
+
+function nameOf(part) {
+  if (!part.id) {
+    named += 1;
+    part.id = `b12qa-named-${named}`;
+  }
+  return part.id;
+}
+
+/** Names and headings for who hears the page: Gradio strips what says so in an answer. */
+function nameParts() {
+  // A question runs as its letters do, whatever the language of the page.
+  document.querySelectorAll("#question textarea, #conversation .b12qa.question").forEach((question) => {
+    if (question.dir !== "auto") question.dir = "auto";
+  });
+  document.querySelectorAll("#conversation .b12qa.answer p.outcome:not([role])").forEach((outcome) => {
+    outcome.setAttribute("role", "heading");
+    outcome.setAttribute("aria-level", "2");
+  });
+  document.querySelectorAll("#conversation figure.quote:not([aria-labelledby])").forEach((figure) => {
+    const leaf = figure.querySelector(".leaf");
+    figure.setAttribute("aria-labelledby", nameOf(figure.querySelector(".where")));
+    figure.querySelectorAll(".acts > *").forEach((act) => {
+      act.setAttribute("aria-labelledby", `${nameOf(act)} ${nameOf(leaf)}`);
+    });
+  });
+}
+
+/** What to hear of an answer: our notice to a person, or where its first quote stands. */
+function heard(answer) {
+  const notices = [...answer.querySelectorAll(".notice:is(.personal, .medicine, .test_first) > p")];
+  if (notices.length) return notices.map((notice) => notice.textContent).join(" ");
+  const where = answer.querySelector("figure.quote .leaf");
+  const label = answer.querySelector("p.outcome").textContent;
+  return where ? `${label}: ${where.textContent}` : label;
+}
+
+function focusOn(answer) {
+  const target = answer.querySelector("p.outcome");
+  target.tabIndex = -1;
+  target.focus({ preventScroll: true });
+}
+
+function startAtTheTop() {
+  scrollTo(document.getElementById("top"), "start");
+  document.querySelector("#conversation [role=log]").scrollTop = 0;
+}
+
 function showNewest() {
   const all = answers();
   const newest = all[all.length - 1];
   const isNew = newest && newest !== shownAnswer;
+  if (shownAnswer && !newest) startAtTheTop();
   shownAnswer = newest;
   const keep = document.querySelector("button.save");
   if (keep) keep.hidden = !newest;
+  const skip = document.querySelector("button.skip");
+  if (skip) skip.hidden = !newest;
+  const needsCare = newest && newest.querySelector("section.care:is(.emergency, .urgent)");
+  document.body.classList.toggle("has-answer", Boolean(newest));
+  document.body.classList.toggle("care-shown", Boolean(needsCare));
   if (!isNew) return;
+  replied(newest.matches(".refused"));
   const row = newest.closest(".message-row");
-  // From the question on, where there is one: a reply to a question that was too long has none.
+  // From the question on, where there is one: a reply to a question that was too long has none. What to do in
+  // an emergency needs all of a low screen.
   const before = row.previousElementSibling;
-  scrollTo(before && before.matches(".user-row") ? before : row, "start");
+  const fromQuestion = before && before.matches(".user-row") ? before : row;
+  scrollTo(needsCare && low.matches ? needsCare : fromQuestion, "start");
   markAnswer(newest);
-  const where = newest.querySelector("figure.quote .leaf");
-  const label = newest.querySelector("p.outcome").textContent;
-  announce(where ? `${label}: ${where.textContent}` : label);
+  announce(heard(newest));
   if (askedByButton) {
     // The button may be gone, or far above; from here on a person reads the answer.
-    const target = newest.querySelector("p.outcome");
-    target.tabIndex = -1;
-    target.focus({ preventScroll: true });
+    focusOn(newest);
     askedByButton = false;
   } else if (document.activeElement === document.body && matchMedia("(pointer: fine)").matches) {
     // On a phone the keyboard stays down.
@@ -144,6 +225,7 @@ function showNewest() {
 function look() {
   prepare();
   prepareConversation();
+  nameParts();
   listContents();
   offerToRead();
   sayInOurWords();

@@ -4,7 +4,7 @@
 import { language, say, sayAgain } from "./texts.js";
 import { announce, element, scrollTo } from "./tools.js";
 
-const small = matchMedia("(max-width: 900px)");
+const small = matchMedia("(max-width: 56.25em), (max-height: 30em)"); // as in page.css
 const MARK_AT_MOST = 2000; // matches of what the reader looks for
 let origin = null; // what opened the article, and gets the focus back
 
@@ -18,13 +18,24 @@ export function open(from) {
   if (from) origin = from;
   document.body.classList.add("reading-open", "reading-beside");
   arrange();
+  // The sheet covers the page, so the browser's way back leads to what it covers.
+  if (small.matches && !isSheet(history.state)) history.pushState({ ...history.state, b12qa: "sheet" }, "");
 }
 
 export function close() {
   document.body.classList.remove("reading-open", "reading-beside");
   arrange();
   goBack();
+  if (isSheet(history.state)) history.back();
 }
+
+const isSheet = (state) => Boolean(state && state.b12qa === "sheet");
+
+addEventListener("popstate", (event) => {
+  if (!small.matches || isSheet(event.state) === isOpen()) return;
+  if (isOpen()) close();
+  else if (articles()) open(null); // forward again
+});
 
 function goBack() {
   const target = origin && origin.isConnected ? origin : document.querySelector("#question textarea");

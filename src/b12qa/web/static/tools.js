@@ -4,6 +4,13 @@ export function element(tag, properties) {
   return Object.assign(document.createElement(tag), properties);
 }
 
+/** Fill in a field as if somebody had typed into it, so that Gradio takes it in. */
+export function type(field, words) {
+  const setter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value").set;
+  setter.call(field, words);
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 /** Without animation: a page that moves by itself makes some people ill. */
 export function scrollTo(target, block) {
   target.scrollIntoView({ block, behavior: "auto" });

@@ -2,11 +2,14 @@
 // something for ten seconds. Both are hidden, and the page says what to do: one sentence above the box, where
 // the question still stands, until a question gets through.
 
+import { endAwaited, showAwaited, unanswered } from "./awaiting.js";
 import { language, say } from "./texts.js";
 import { element, scrollTo } from "./tools.js";
 
 const ASKING = "/gradio_api/queue/";
 const LEVELS = { emergency: "Emergency: get help now", urgent: "Urgent: get help today", soon: "See someone soon" };
+const LOOK_AGAIN_MILLISECONDS = 3000;
+const DRAWN_AFTER_MILLISECONDS = 1000;
 const seen = new WeakSet(); // what Gradio said
 
 function words(status) {
@@ -41,14 +44,38 @@ function careCard(card) {
 
 function tell(status, card) {
   clear();
+  const question = unanswered();
   const place = document.getElementById("asking");
   if (!place) return;
   const notice = element("div", { className: "b12qa unasked" });
   notice.setAttribute("role", "alert");
   if (card) notice.append(careCard(card));
   notice.append(element("p", { className: "say", lang: language, textContent: words(status) }));
+  if (question) notice.append(element("button", { type: "button", className: "ask", textContent: question }));
   place.prepend(notice);
+  if (status === 0) waitForTheServer(notice);
   if (card) scrollTo(notice, "nearest");
+}
+
+/** Say when the server can be reached again: then nothing need be loaded anew. */
+function waitForTheServer(notice) {
+  const hint = element("p", { className: "b12qa unasked wait", lang: language });
+  hint.textContent = say("Or wait here. This page will tell you when the server is back.");
+  notice.after(hint);
+  const look = async () => {
+    if (!notice.isConnected) return;
+    try {
+      if ((await fetch("healthz", { cache: "no-store" })).ok) {
+        hint.remove();
+        notice.querySelector(":scope > p").textContent = say("The server is back. Please ask again.");
+        return;
+      }
+    } catch (error) {
+      // Not yet.
+    }
+    setTimeout(look, LOOK_AGAIN_MILLISECONDS);
+  };
+  setTimeout(look, LOOK_AGAIN_MILLISECONDS);
 }
 
 function clear() {
@@ -64,14 +91,98 @@ export function sayInOurWords() {
   });
 }
 
-/** The answer comes in a stream. One that ends before there is any was cut off. */
-async function watchTheEnd(stream) {
+// Where Gradio hears that a connection broke, it asks nothing any more until the page is loaded anew. So it
+// hears that the question failed, as if the server had said so, and asks again when a person does.
+
+const asked = new Set(); // what Gradio waits for, by the server's names
+
+/** Show the question of a request, as it was typed or as a button says it. */
+function show(request) {
+  let first;
   try {
-    if (!/process_completed|close_stream/.test(await stream.text())) tell(0);
+    [first] = JSON.parse(request.body).data;
   } catch (error) {
-    if (error.name !== "AbortError") tell(0);
+    return;
+  }
+  if (typeof first !== "string") return; // it asks nothing
+  const question = ofButton(first);
+  if (question || first.trim()) showAwaited(question || first.trim(), !question);
+}
+
+function ofButton(typed) {
+  try {
+    return JSON.parse(typed).question;
+  } catch (error) {
+    return "";
   }
 }
+
+/** Note what the server says of a question, and whether it gives all of them up. */
+function givesUp(line) {
+  if (!line.startsWith("data:")) return false;
+  try {
+    const { msg, event_id: event } = JSON.parse(line.slice("data:".length));
+    if (msg === "process_completed") {
+      asked.delete(event);
+      // An answer has ended the waiting by then. What gets none, like blanks, must not wait for ever.
+      if (!asked.size) setTimeout(() => asked.size || endAwaited(), DRAWN_AFTER_MILLISECONDS);
+    }
+    return msg === "unexpected_error";
+  } catch (error) {
+    return false; // not for us
+  }
+}
+
+/** What a server would say that has no answer. */
+function failed() {
+  const ends = [...asked].map((event) => ({
+    msg: "process_completed", event_id: event, success: false, output: { error: "No answer" },
+  }));
+  asked.clear();
+  return [...ends, { msg: "close_stream" }].map((event) => `data: ${JSON.stringify(event)}\n\n`).join("");
+}
+
+/** The stream that answers come in. One that ends before they have come was cut off. */
+function toItsEnd(body) {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  let status = 0;
+  /** The next bytes, or null where no more can be used. */
+  const read = async () => {
+    const { done, value } = await reader.read();
+    if (done) return null;
+    const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
+    rest = lines.pop();
+    if (!lines.some(givesUp)) return value;
+    status = -1;
+    reader.cancel();
+    return null;
+  };
+  return new ReadableStream({
+    async pull(controller) {
+      let value = null;
+      try {
+        value = await read();
+      } catch (error) {
+        if (error.name === "AbortError") {
+          controller.error(error);
+          return;
+        }
+      }
+      if (value) {
+        controller.enqueue(value);
+        return;
+      }
+      if (asked.size) tell(status);
+      controller.enqueue(new TextEncoder().encode(`\n\n${failed()}`));
+      controller.close();
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+}
+
+const stream = (body) => new Response(body, { headers: { "content-type": "text/event-stream" } });
 
 /** See what becomes of the requests that ask, whoever makes them. */
 export function watchRequests() {
@@ -79,15 +190,23 @@ export function watchRequests() {
   window.fetch = async (...request) => {
     const address = request[0] instanceof Request ? request[0].url : String(request[0]);
     if (!address.includes(ASKING)) return fetchAsBefore(...request);
+    const isStream = address.includes("/data");
+    if (!isStream) show(request[1]);
+    let response;
     try {
-      const response = await fetchAsBefore(...request);
-      if (!response.ok) tell(response.status, await cardIn(response.clone()));
-      else if (address.includes("/data")) watchTheEnd(response.clone());
-      else clear();
-      return response;
+      response = await fetchAsBefore(...request);
     } catch (error) {
-      if (error.name !== "AbortError") tell(0);
-      throw error;
+      if (error.name === "AbortError") throw error;
+      tell(0);
+      return isStream ? stream(failed()) : Response.json({ detail: "No answer" }, { status: 502 });
     }
+    if (!response.ok) {
+      tell(response.status, await cardIn(response.clone()));
+      return isStream ? stream(failed()) : response;
+    }
+    if (isStream) return stream(toItsEnd(response.body));
+    clear();
+    if (address.includes("/join")) asked.add((await response.clone().json()).event_id);
+    return response;
   };
 }

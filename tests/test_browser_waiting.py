@@ -1,0 +1,219 @@
+"""The chat in a real browser while a question waits for its answer, and after the server was out of reach."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from chromium import CHROMIUM, listening
+from conftest import SMALL_TEXT, assistant_for, serving
+from playwright.sync_api import Browser, Locator, Page, Route, expect
+
+from b12qa.answering import Assistant
+from b12qa.records import Answer, Quote
+from b12qa.web.page import build_app
+
+expect.set_options(timeout=30_000)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is missing"),
+]
+
+QUESTION = "wait 3 minutes"
+NEXT = "is tea a drink"
+BACK = "The server is back. Please ask again."
+
+
+@dataclass(frozen=True)
+class PatientAssistant(Assistant):
+    """Answers once it may, and notes what it was asked after what."""
+
+    may_answer: threading.Event = field(default_factory=threading.Event)
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+
+    def ask_with_more(
+        self, question: str, history: Any = (), *args: Any, **named: Any
+    ) -> tuple[Answer, tuple[Quote, ...]]:
+        self.calls.append((*history, question))
+        self.may_answer.wait(60)
+        return Assistant.ask_with_more(self, question, history, *args, **named)
+
+
+@pytest.fixture(scope="module")
+def tea(tmp_path_factory: pytest.TempPathFactory) -> PatientAssistant:
+    return PatientAssistant(assistant_for(SMALL_TEXT, tmp_path_factory.mktemp("tea"), "tea").retriever)
+
+
+@pytest.fixture(autouse=True)
+def _quick(tea: PatientAssistant) -> Iterator[None]:
+    tea.may_answer.set()
+    tea.calls.clear()
+    yield
+    tea.may_answer.set()
+
+
+@contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """The chat on a phone."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
+    page = context.new_page()
+    page.goto(address)
+    expect(page.locator("#reading .contents a").first).to_be_attached()
+    yield page
+    context.close()
+
+
+def box(page: Page) -> Locator:
+    return page.locator("#question textarea")
+
+
+def answers(page: Page) -> Locator:
+    return page.locator("#conversation .b12qa.answer")
+
+
+def ask(page: Page, question: str = QUESTION) -> None:
+    box(page).fill(question)
+    box(page).press("Enter")
+
+
+# While a question waits.
+
+SAID = """() => {
+  window.said = [];
+  new MutationObserver(() => {
+    const words = document.getElementById("b12qa-said")?.textContent;
+    if (words && words !== window.said.at(-1)) window.said.push(words);
+  }).observe(document.body, { childList: true, subtree: true, characterData: true });
+}"""
+
+
+def test_question_stands_there_at_once_and_is_said_to_be_looked_up(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        page.evaluate(SAID)
+        tea.may_answer.clear()
+        ask(page)
+        awaiting = page.locator("#conversation .awaiting")
+        expect(awaiting.locator(".asked")).to_have_text(QUESTION, timeout=2_000)
+        expect(awaiting.locator(".looking")).to_have_text("Looking in the article …")
+        expect(awaiting).to_be_in_viewport(ratio=1)
+        expect(awaiting.locator(".looking")).to_contain_text("This takes longer")
+        page.wait_for_function("window.said.length === 2")
+        tea.may_answer.set()
+        expect(answers(page)).to_have_count(1)
+        expect(awaiting).to_have_count(0)
+        said = page.evaluate("window.said")
+        assert said[0] == "Looking in the article …"
+        assert said[1].startswith("This takes longer than it should.")
+        assert said[2].startswith("From the article")
+
+
+def test_question_stands_there_while_the_server_does_not_even_take_it(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        held: list[Route] = []
+        page.route("**/queue/join*", lambda route: held.append(route))
+        page.locator("#conversation button.ask").first.click()
+        example = page.locator("#conversation button.ask").first.text_content() or ""
+        expect(page.locator("#conversation .awaiting .asked")).to_have_text(example, timeout=2_000)
+        held[0].continue_()
+        expect(page.locator("#conversation .b12qa.question")).to_have_text(example)
+        expect(page.locator("#conversation .awaiting")).to_have_count(0)
+
+
+def test_blanks_wait_for_nothing(browser: Browser, tea: PatientAssistant) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        with page.expect_response("**/gradio_api/queue/data*"):
+            ask(page, "   ")
+        assert page.locator("#conversation .awaiting").count() == 0
+
+
+def test_what_is_typed_while_waiting_stays_and_can_be_asked_at_once(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        tea.may_answer.clear()
+        ask(page)
+        expect(page.locator("#conversation .awaiting")).to_be_visible()
+        expect(box(page)).to_have_value("")
+        box(page).press_sequentially("is tea")
+        tea.may_answer.set()
+        expect(answers(page)).to_have_count(1)
+        page.wait_for_timeout(500)
+        expect(box(page)).to_have_value("is tea")
+        expect(box(page)).to_be_focused()
+        tea.may_answer.clear()
+        box(page).press_sequentially(" hot")
+        box(page).press("Enter")
+        ask(page, NEXT)  # before the answer to the one before it is there
+        expect(box(page)).to_have_value(NEXT)
+        tea.may_answer.set()
+        expect(answers(page)).to_have_count(3)
+        expect(box(page)).to_have_value("")
+        assert tea.calls[-1] == (QUESTION, "is tea hot", NEXT)
+
+
+def test_what_is_typed_stays_where_the_question_before_it_is_refused(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        held: list[Route] = []
+        page.route("**/queue/join*", lambda route: held.append(route))
+        ask(page)
+        expect(page.locator("#conversation .awaiting")).to_be_visible()
+        box(page).fill(NEXT)
+        held[0].fulfill(status=503, json={"detail": "Queue is full."})
+        told = page.locator("#asking [role=alert]")
+        expect(told).to_be_visible()
+        expect(box(page)).to_have_value(NEXT)
+        expect(told.get_by_role("button", name=QUESTION)).to_be_visible()
+
+
+# After the server was out of reach.
+
+
+def test_whoever_was_offline_goes_on_without_loading_the_page(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        ask(page)
+        expect(answers(page)).to_have_count(1)
+        page.context.set_offline(True)
+        ask(page, NEXT)
+        told = page.locator("#asking [role=alert]")
+        expect(told).to_contain_text("The server cannot be reached")
+        page.wait_for_timeout(500)  # Gradio has its say a little later
+        page.context.set_offline(False)
+        expect(told).to_have_text(BACK)
+        expect(box(page)).to_have_value(NEXT)
+        box(page).press("Enter")
+        expect(answers(page)).to_have_count(2)
+        expect(told).to_have_count(0)
+        assert (QUESTION, NEXT) in tea.calls
+
+
+def test_whoever_waited_while_the_server_ended_goes_on_with_the_next_one(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with ExitStack() as pages:  # the page outlives the server
+        with listening(build_app(serving(tea))) as address:
+            port = int(address.rpartition(":")[2])
+            page = pages.enter_context(opened(browser, address))
+            tea.may_answer.clear()
+            with page.expect_response("**/gradio_api/queue/data*"):
+                ask(page)
+        told = page.locator("#asking [role=alert]")
+        expect(told).to_contain_text("there is no answer")
+        tea.may_answer.set()
+        for question in (QUESTION, NEXT):
+            with listening(build_app(serving(tea)), port):
+                ask(page, question)
+                expect(page.locator("#conversation .b12qa.question").last).to_have_text(question)
+                expect(answers(page).last).to_be_visible()
+                expect(told).to_have_count(0)
