@@ -122,8 +122,17 @@ def test_question_stands_there_while_the_server_does_not_even_take_it(
         page.locator("#conversation button.ask").first.click()
         example = page.locator("#conversation button.ask").first.text_content() or ""
         expect(page.locator("#conversation .awaiting .asked")).to_have_text(example, timeout=2_000)
+        box(page).press_sequentially("is")
         held[0].continue_()
-        expect(page.locator("#conversation .b12qa.question")).to_have_text(example)
+        expect(answers(page)).to_have_count(1)
+        page.wait_for_timeout(300)
+        expect(box(page)).to_be_focused()  # who types keeps the focus
+        ask(page, NEXT)  # at once, so that the end of the first does not end the waiting of the next
+        page.wait_for_timeout(1500)
+        expect(page.locator("#conversation .awaiting .asked")).to_have_text(NEXT, timeout=1_000)
+        held[1].continue_()
+        expect(answers(page)).to_have_count(2)
+        expect(page.locator("#conversation .b12qa.question")).to_have_text([example, NEXT])
         expect(page.locator("#conversation .awaiting")).to_have_count(0)
 
 

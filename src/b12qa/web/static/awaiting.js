@@ -6,6 +6,7 @@ import { announce, element, scrollTo, type } from "./tools.js";
 // An answer that comes at once is all that needs to be said.
 const SAY_AFTER_MILLISECONDS = 1000;
 const LONG_AFTER_MILLISECONDS = 8000;
+const DRAWN_AFTER_MILLISECONDS = 1000;
 
 let timers = [];
 let typed = ""; // the question as it was typed; nothing where a button was pressed
@@ -67,7 +68,15 @@ export function unanswered() {
   return "";
 }
 
-export function endAwaited() {
+/** The server is done. An answer ends the waiting; what gets none, like blanks, must not wait for ever. */
+export function endSoon() {
+  const part = shown();
+  setTimeout(() => {
+    if (part && part === shown()) endAwaited();
+  }, DRAWN_AFTER_MILLISECONDS);
+}
+
+function endAwaited() {
   timers.forEach(clearTimeout);
   timers = [];
   const part = shown();

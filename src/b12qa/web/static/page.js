@@ -56,6 +56,11 @@ document.addEventListener("click", (event) => {
   else if (hit("button.language")) change(hit("button.language").value);
 });
 
+document.addEventListener("input", (event) => {
+  // Who types the next question keeps the focus in the box.
+  if (event.isTrusted && event.target === box()) askedByButton = false;
+});
+
 document.addEventListener("keydown", (event) => {
   if (event.key !== " " || !event.target.matches('a[role="button"]')) return;
   event.preventDefault(); // a button answers to the space bar, a link does not

@@ -2,14 +2,13 @@
 // something for ten seconds. Both are hidden, and the page says what to do: one sentence above the box, where
 // the question still stands, until a question gets through.
 
-import { endAwaited, showAwaited, unanswered } from "./awaiting.js";
+import { endSoon, showAwaited, unanswered } from "./awaiting.js";
 import { language, say } from "./texts.js";
 import { element, scrollTo } from "./tools.js";
 
 const ASKING = "/gradio_api/queue/";
 const LEVELS = { emergency: "Emergency: get help now", urgent: "Urgent: get help today", soon: "See someone soon" };
 const LOOK_AGAIN_MILLISECONDS = 3000;
-const DRAWN_AFTER_MILLISECONDS = 1000;
 const seen = new WeakSet(); // what Gradio said
 
 function words(status) {
@@ -59,7 +58,7 @@ function tell(status, card) {
 
 /** Say when the server can be reached again: then nothing need be loaded anew. */
 function waitForTheServer(notice) {
-  const hint = element("p", { className: "b12qa unasked wait", lang: language });
+  const hint = element("p", { className: "b12qa unasked wait say", lang: language });
   hint.textContent = say("Or wait here. This page will tell you when the server is back.");
   notice.after(hint);
   const look = async () => {
@@ -67,7 +66,8 @@ function waitForTheServer(notice) {
     try {
       if ((await fetch("healthz", { cache: "no-store" })).ok) {
         hint.remove();
-        notice.querySelector(":scope > p").textContent = say("The server is back. Please ask again.");
+        const textContent = say("The server is back. Please ask again.");
+        notice.querySelector(":scope > p").replaceWith(element("p", { className: "say", lang: language, textContent }));
         return;
       }
     } catch (error) {
@@ -124,8 +124,7 @@ function givesUp(line) {
     const { msg, event_id: event } = JSON.parse(line.slice("data:".length));
     if (msg === "process_completed") {
       asked.delete(event);
-      // An answer has ended the waiting by then. What gets none, like blanks, must not wait for ever.
-      if (!asked.size) setTimeout(() => asked.size || endAwaited(), DRAWN_AFTER_MILLISECONDS);
+      if (!asked.size) endSoon();
     }
     return msg === "unexpected_error";
   } catch (error) {
