@@ -75,8 +75,9 @@ class HashingEncoder:
 LONGEST_FIRST = (
     "test_browser.py", "test_privacy.py", "test_building_faults.py", "test_browser_words.py",
     "test_browser_access.py", "test_cli.py", "test_exported.py", "test_engines.py", "test_notebooks.py",
-    "test_widget.py", "test_web.py", "test_index.py", "test_api.py", "test_unasked.py", "test_building.py",
-    "test_embedding.py", "test_public_api.py", "test_reporting.py", "test_answering.py",
+    "test_browser_waiting.py", "test_widget.py", "test_web.py", "test_index.py", "test_api.py",
+    "test_unasked.py", "test_building.py", "test_embedding.py", "test_public_api.py",
+    "test_reporting.py", "test_answering.py",
 )  # fmt: skip
 
 

@@ -30,9 +30,7 @@ QUESTION = "wait 3 minutes"
 TOO_MUCH = "That was too much at once, so nothing was asked. Wait a few seconds, then ask again."
 BUSY = "Many people are asking just now, so nothing was asked. Wait a few seconds, then ask again."
 SOMETHING = "Something went wrong, so there is no answer. Ask again, or load this page again."
-UNREACHABLE = (
-    "The server cannot be reached, so there is no answer. Check your connection, then load this page again."
-)
+UNREACHABLE = "The server cannot be reached, so there is no answer. Check your connection, then ask again."
 
 
 @dataclass(frozen=True)

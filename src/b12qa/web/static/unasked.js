@@ -14,7 +14,7 @@ const seen = new WeakSet(); // what Gradio said
 function words(status) {
   if (status === 429) return say("That was too much at once, so nothing was asked. Wait a few seconds, then ask again.");
   if (status === 503) return say("Many people are asking just now, so nothing was asked. Wait a few seconds, then ask again.");
-  if (status === 0) return say("The server cannot be reached, so there is no answer. Check your connection, then load this page again.");
+  if (status === 0) return say("The server cannot be reached, so there is no answer. Check your connection, then ask again.");
   return say("Something went wrong, so there is no answer. Ask again, or load this page again.");
 }
 
