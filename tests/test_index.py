@@ -1130,6 +1130,9 @@ def test_every_ailment_is_refused_by_load_and_by_check(site: Site, ailment: str)
             b12qa.load(site.index, corpus=site.corpus, model=str(site.model))
         assert isinstance(refusal.value, IndexUnusableError)
         typed = f" --index {site.index} --corpus {site.corpus}"
+        if error is not ModelMismatchError:  # to build with the model that does not fit is no advice
+            typed += f" --model {site.model}"
+        assert typed in line
         assert f"b12qa: {refusal.value}\n" == line.replace(typed, "")
 
 

@@ -198,15 +198,9 @@ class Assistant:
         care = [] if card is None else [safety.care_notice(card)]
         if card is not None and card.level in safety.BEFORE_ANY_QUOTE:
             return Answer(question, "", Outcome.URGENT, 0.0, (), (*care, safety.disclaimer()), card), ()
-        if about is not None:
-            notices = [*care, about, safety.disclaimer()]
-            return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()
-        if not literal and load_elsewhere().language_of(question) and self._is_english():
-            notices = [*care, Notice(NoticeKind.ABOUT, ASK_IN_ENGLISH), safety.disclaimer()]
-            return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()
-        courtesy = "" if literal else load_courtesies().reply(question)
-        if courtesy:
-            notices = [*care, Notice(NoticeKind.ABOUT, courtesy), safety.disclaimer()]
+        ours = about or (None if literal else self._our_reply(question))
+        if ours is not None:
+            notices = [*care, ours, safety.disclaimer()]
             return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()
         query = self._query(question, () if literal else history)
         if not any(character.isalnum() for character in question):
@@ -357,6 +351,13 @@ class Assistant:
         most = min(wanted + SPARE_PASSAGES, self.retriever.most_passages)
         for result in self.retriever.results(ranking, most)[used:]:
             yield quote_passage(self.retriever.index, result)
+
+    def _our_reply(self, question: str) -> Notice | None:
+        """What we say ourselves to a message that nothing can be searched for."""
+        if load_elsewhere().language_of(question) and self._is_english():
+            return Notice(NoticeKind.ABOUT, ASK_IN_ENGLISH)
+        courtesy = load_courtesies().reply(question)
+        return Notice(NoticeKind.ABOUT, courtesy) if courtesy else None
 
     def _is_english(self) -> bool:
         """Whether all documents are in English, or do not say."""
