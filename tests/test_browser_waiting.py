@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from chromium import CHROMIUM, listening
 from conftest import SMALL_TEXT, assistant_for, serving
 from playwright.sync_api import Browser, Locator, Page, Route, expect
+from visiting import PatientAssistant
 
-from b12qa.answering import Assistant
-from b12qa.records import Answer, Quote
 from b12qa.web.page import build_app
 
 expect.set_options(timeout=30_000)
@@ -26,21 +22,6 @@ pytestmark = [
 QUESTION = "wait 3 minutes"
 NEXT = "is tea a drink"
 BACK = "The server is back. Please ask again."
-
-
-@dataclass(frozen=True)
-class PatientAssistant(Assistant):
-    """Answers once it may, and notes what it was asked after what."""
-
-    may_answer: threading.Event = field(default_factory=threading.Event)
-    calls: list[tuple[str, ...]] = field(default_factory=list)
-
-    def ask_with_more(
-        self, question: str, history: Any = (), *args: Any, **named: Any
-    ) -> tuple[Answer, tuple[Quote, ...]]:
-        self.calls.append((*history, question))
-        self.may_answer.wait(60)
-        return Assistant.ask_with_more(self, question, history, *args, **named)
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from chromium import CHROMIUM, listening
 from conftest import SMALL_TEXT, assistant_for, serving
 from playwright.sync_api import Browser, Page, expect
+from visiting import PatientAssistant
 
-from b12qa.answering import Assistant
-from b12qa.records import Answer, Quote
 from b12qa.web import page as chat_page
 from b12qa.web.clients import RateLimit
 from b12qa.web.page import build_app
@@ -31,17 +27,6 @@ TOO_MUCH = "That was too much at once, so nothing was asked. Wait a few seconds,
 BUSY = "Many people are asking just now, so nothing was asked. Wait a few seconds, then ask again."
 SOMETHING = "Something went wrong, so there is no answer. Ask again, or load this page again."
 UNREACHABLE = "The server cannot be reached, so there is no answer. Check your connection, then ask again."
-
-
-@dataclass(frozen=True)
-class PatientAssistant(Assistant):
-    """Answers once it may."""
-
-    may_answer: threading.Event = field(default_factory=threading.Event)
-
-    def ask_with_more(self, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
-        self.may_answer.wait(60)
-        return Assistant.ask_with_more(self, *args, **named)
 
 
 @pytest.fixture(scope="module")

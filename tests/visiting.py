@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +41,21 @@ IN_A_BROWSER = [
         reason=f"THE CHAT IS NOT TESTED: {CHROMIUM} is missing. Run: apt-get install chromium",
     ),
 ]
+
+
+@dataclass(frozen=True)
+class PatientAssistant(Assistant):
+    """Answers once it may, and notes what it was asked after what."""
+
+    may_answer: threading.Event = field(default_factory=threading.Event)
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+
+    def ask_with_more(
+        self, question: str, history: Any = (), *args: Any, **named: Any
+    ) -> tuple[Answer, tuple[Quote, ...]]:
+        self.calls.append((*history, question))
+        self.may_answer.wait(60)
+        return Assistant.ask_with_more(self, question, history, *args, **named)
 
 
 def served(assistant: Assistant) -> AbstractContextManager[str]:

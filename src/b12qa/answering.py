@@ -254,9 +254,10 @@ class Assistant:
             if asked.personal or not answers:
                 answers, warnings = [*warnings, *answers], []
         shown = self._composed(answers, warnings, ranking, wanted)
-        partners = [quote for quote in shown.quotes if quote.role is QuoteRole.PARTNER]
-        if is_cut and caution.names_dose_to_take(partners, rules):
-            return self._answered(found.of_a_person(), max_quotes)
+        if is_cut:
+            partners = [quote for quote in shown.quotes if quote.role is QuoteRole.PARTNER]
+            if caution.names_dose_to_take(partners, rules):
+                return self._answered(found.of_a_person(), max_quotes)
         notices = self._outcome_notices(outcome, query, ranking, asked)
         if shown.held_back:
             outcome = Outcome.RELATED if shown.quotes else Outcome.NOT_COVERED
@@ -339,8 +340,7 @@ class Assistant:
         without = composed(warnings)
         if not wants_warnings(index, without.quotes or answers):
             return without
-        document = next(i for i, d in enumerate(self.documents) if d.name == answers[0].document)
-        rows = rows_of_warnings(index, document)
+        rows = rows_of_warnings(index, index.position_of(answers[0].document))
         if not rows:
             return without
         nearest = max(rows, key=lambda row: ranking.scores[row])
@@ -354,15 +354,10 @@ class Assistant:
 
     def _our_reply(self, question: str) -> Notice | None:
         """What we say ourselves to a message that nothing can be searched for."""
-        if load_elsewhere().language_of(question) and self._is_english():
+        if load_elsewhere().language_of(question) and all(d.about.is_english for d in self.documents):
             return Notice(NoticeKind.ABOUT, ASK_IN_ENGLISH)
         courtesy = load_courtesies().reply(question)
         return Notice(NoticeKind.ABOUT, courtesy) if courtesy else None
-
-    def _is_english(self) -> bool:
-        """Whether all documents are in English, or do not say."""
-        languages = (document.about.language or "en" for document in self.documents)
-        return all(language.lower().partition("-")[0] == "en" for language in languages)
 
     def _names_a_subject(self, query: Query) -> bool:
         """Whether a question names what all documents are about."""

@@ -28,8 +28,7 @@ NO_DIAGNOSIS = "This article cannot tell what you have. Ask a doctor."
 SEE_SOMEONE = "If you are worried, or if it gets worse, see a doctor. No machine can tell you when."
 KEEP_MEDICINES = "Do not stop or change a medicine on your own. Ask the person who prescribed it first."
 TEST_FIRST = "Ask for a blood test before you start."
-
-
+# By what no article can tell, the first of several first.
 _CANNOT = {"see": SEE_SOMEONE, "result": NO_RESULT, "diagnosis": NO_DIAGNOSIS}
 
 
@@ -82,8 +81,8 @@ def without_doses(index: Index, answers: Sequence[Quote], rules: Rules) -> list[
 
 
 def _sentence_found(index: Index, quote: Quote) -> Quote:
-    number = next(i for i, document in enumerate(index.documents) if document.name == quote.document)
-    return quote_sentences(index, rows_in(index, number, *quote.highlights[0]), QuoteRole.ANSWER)
+    rows = rows_in(index, index.position_of(quote.document), *quote.highlights[0])
+    return quote_sentences(index, rows, QuoteRole.ANSWER)
 
 
 def stands_among_treatments(quotes: Sequence[Quote], rules: Rules) -> bool:
@@ -112,8 +111,8 @@ def with_warnings(
     """
     warn = [quote for quote in answers if _warns(index, quote)]
     if not warn:
-        number = next(i for i, d in enumerate(index.documents) if d.name == document)
-        return list(answers), _best_warnings(index, rows_of_warnings(index, number), scores)
+        rows = rows_of_warnings(index, index.position_of(document))
+        return list(answers), _best_warnings(index, rows, scores)
     others = [quote for quote in answers if quote not in warn]
     marked = [replace(quote, role=QuoteRole.WARNING, also_answers=True) for quote in warn]
     first = [] if answers[0] in warn else others[:1]

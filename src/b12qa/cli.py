@@ -151,8 +151,8 @@ def build(
 
     The same corpus, settings and model give the same generation: a second build does nothing. Texts that
     an earlier generation holds are not embedded again, nor those that a killed build had done, in whole
-    parts of 4,096. With --max-lost, an edit that loses more answers,
-    or notes and warnings beside them, leaves the old generation current.
+    parts of 4,096. With --max-lost, an edit that loses more answers, or notes and warnings beside them,
+    leaves the old generation current.
     """
     encoders_once = cache(partial(_encoders, model, dask))  # a watch loads the model for its first build only
 

@@ -333,13 +333,12 @@ def _front_matter_problems(file: str, text: str, found: FrontMatter) -> Iterator
                 line,
                 f"front matter: unknown key {key!r}, known are {', '.join(KEYS)}",
             )
-    language = found.about.language
-    if language and language.lower().partition("-")[0] != "en":
+    if not found.about.is_english:
         yield Problem(
             Severity.WARNING,
             file,
             found.lines["language"],
-            f"language {language!r}: spelling and word matching are made for English",
+            f"language {found.about.language!r}: spelling and word matching are made for English",
         )
     if found.draft:
         yield Problem(

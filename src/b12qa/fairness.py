@@ -97,7 +97,7 @@ def quote_passage(index: Index, found: Passage) -> Quote:
     Raises:
         DamagedIndexError: the passage is not a slice of its document.
     """
-    number = next(i for i, document in enumerate(index.documents) if document.name == found.document)
+    number = index.position_of(found.document)
     if index.documents[number].text[found.start : found.end] != found.text:
         raise DamagedIndexError(f"A passage of {found.document} is no slice of it. Run: b12qa build")
     rows = [

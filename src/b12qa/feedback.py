@@ -56,11 +56,15 @@ def check_writable(path: Path) -> None:
         SettingsError: it cannot be written.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600))
+        os.close(_opened(path))
     except OSError as error:
         raise SettingsError(
             f"Feedback cannot be kept in {path}: {error.strerror}. Name another file with --feedback."
         ) from error
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
 
 
 def append_feedback(path: Path, row: Feedback) -> None:
@@ -79,7 +83,7 @@ def append_feedback(path: Path, row: Feedback) -> None:
     except ValueError as error:
         raise QueryError(f"Not a row of feedback: {error}. Nothing was written.") from error
     data = json.dumps(record, ensure_ascii=False).encode("utf-8") + b"\n"
-    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    file = _opened(path)
     try:
         data = b"\n" + data if _is_torn(file) else data
         written = os.write(file, data)

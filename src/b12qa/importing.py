@@ -194,9 +194,7 @@ def _soup_to_markdown(soup: Tag) -> str:
         elif not words.find_parent("pre"):
             in_cell = words.find_parent(["td", "th"]) is not None
             after_break = getattr(words.previous_sibling, "name", None) == "br" and not in_cell
-            line = _MARK_IN_A_LINE.sub(
-                lambda mark: "".join(f"\\{sign}" for sign in mark[0]), _on_one_line(words)
-            )
+            line = _MARK_IN_A_LINE.sub(r"\\\g<0>", _on_one_line(words))
             line = line.lstrip() if after_break else line
             if in_cell:
                 line = line.replace("|", r"\|")

@@ -136,6 +136,10 @@ class Index:
         more = ", …" if len(self.documents) > 3 else ""
         return f"<Index {self.generation} of {len(self.chunks)} passages: {names}{more}>"
 
+    def position_of(self, document: str) -> int:
+        """The position of the document of a name among `documents`."""
+        return next(i for i, found in enumerate(self.documents) if found.name == document)
+
     @property
     def model_fingerprint(self) -> str:
         """Of the model that it was built with."""

@@ -133,6 +133,11 @@ class About:
     language: str = ""  # a tag as in HTML: "en", "pt-BR"
     license: str = ""
 
+    @property
+    def is_english(self) -> bool:
+        """Whether the document is in English, or does not say."""
+        return self.language.lower().partition("-")[0] in ("", "en")
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

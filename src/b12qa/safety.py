@@ -138,17 +138,20 @@ def _met(question: str, history: Sequence[str]) -> Met:
     rules = _red_flags()
     met = rules.meet(question, history)
     now, before = load_elsewhere().flags_in(question), load_elsewhere().flags_in("".join(history[-1:]))
-    concepts = [
-        concept
-        for concept in rules.concepts  # the most severe first
-        if concept is met.concept
-        or concept.id in now
-        or (concept.id in before and concept.level is CareLevel.EMERGENCY)
-    ]
-    if not concepts:
+    concept = next(
+        (
+            concept
+            for concept in rules.concepts  # the most severe first
+            if concept is met.concept
+            or concept.id in now
+            or (concept.id in before and concept.level is CareLevel.EMERGENCY)
+        ),
+        None,
+    )
+    if concept is None:
         return met
-    told_now = concepts[0].id in now or (concepts[0] is met.concept and not met.told_before)
-    return met._replace(concept=concepts[0], told_before=not told_now)
+    told_now = concept.id in now or (concept is met.concept and not met.told_before)
+    return met._replace(concept=concept, told_before=not told_now)
 
 
 def _card_for(met: Met, region: str | None) -> CareCard | None:

@@ -127,9 +127,8 @@ def _public(url: str) -> tuple[str, str]:
     except ValueError as error:
         raise _wrong("--public-url", form, url) from error
     prefix = parts.path.rstrip("/")
-    if parts.query or parts.fragment or not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)*", prefix) or ".." in prefix:
-        raise _wrong("--public-url", form, url)
-    if parts.scheme not in ("http", "https"):
+    is_path = re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)*", prefix) and ".." not in prefix
+    if parts.scheme not in ("http", "https") or parts.query or parts.fragment or not is_path:
         raise _wrong("--public-url", form, url)
     return _origin(f"{parts.scheme}://{parts.netloc}", "--public-url"), prefix
 
