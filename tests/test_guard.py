@@ -212,10 +212,14 @@ def test_call_of_a_program_over_the_rate_gets_its_card() -> None:
         client = guarded(rate=1.0, burst=1)
         call = {"name": "ask", "arguments": {"question": "is it bad?", "history": [question]}}
         request = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
-        assert client.post("/mcp", json=request).status_code == 200
-        return client.post("/mcp", json=request)
+        body = json.dumps(request)
+        assert client.post("/mcp", content=body).status_code == 200
+        return client.post("/mcp", content=body)
 
     assert card_of(called(CHEST)) == "chest-pain"
+    assert (
+        card_of(called("I can\u2019t breathe")) == "breathlessness"
+    )  # escaped, where the body is read as text
     assert card_of(called("is tea good?")) is None
 
 

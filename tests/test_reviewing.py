@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import SMALL_TEXT, HashingEncoder
 
+from b12qa import reviewing
 from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
@@ -368,3 +370,20 @@ def test_what_touches_most_questions_is_told_first_and_the_rest_counted() -> Non
     assert "2 such as: q1" in words
     assert "seldom" not in words
     assert "… and 1 more" in words
+
+
+def test_a_warning_that_was_found_for_the_question_is_missed_as_any_other(tmp_path: Path) -> None:
+    """It stands among the quotes that were found, and not in their company."""
+    found = reviewed(tmp_path)
+    versions = reviewing._Versions(*(open_index(tmp_path / "index") for _ in range(2)))
+    assert found.touched == ()
+
+    def shown(*quotes: str, warnings: frozenset[str] = frozenset()) -> reviewing._Shown:
+        seen = Seen(Outcome.ANSWERED, (), quotes[0], quotes[0], quotes)
+        return reviewing._Shown(seen, frozenset(quotes), frozenset(), warnings, Counter(), 0)
+
+    before = shown("Tea.", "Never at night.", warnings=frozenset({"Never at night."}))
+    assert reviewing._is_bare(before, shown("Tea."), versions)
+    assert not reviewing._is_bare(before, before, versions)
+    # What is shown still, under whatever name, is not missed.
+    assert not reviewing._is_bare(before, shown("Tea.", "Never at night."), versions)
