@@ -38,6 +38,7 @@ RED_FLAG_SETS = tuple(
         "sixth",
         "seventh",
         "eighth",
+        "ninth",
     )
 )
 TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl", "treatment-third.jsonl")

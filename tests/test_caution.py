@@ -96,6 +96,11 @@ def test_what_stands_under_a_heading_on_treatment_brings_them_whatever_was_asked
     assert QuoteRole.WARNING in roles(answer)
 
 
+def test_a_section_that_the_notes_name_brings_them_whatever_its_heading_says(tmp_path: Path) -> None:
+    named = tonic_in(tmp_path, "warnings: [Warnings]\ntreatments: [Taste]\n")
+    assert QuoteRole.WARNING in roles(named.ask("The tonic tastes of plums?"))
+
+
 def test_a_warning_that_answers_is_marked_and_counts_as_found(tonic: Assistant) -> None:
     answer = tonic.ask("Never take the tonic at night")
     assert answer.quotes[0].text.startswith("Never take the tonic at night.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ FIXTURES = Path(__file__).parent / "fixtures"
 FILE = """\
 xx:
   words: [für]
+  emergency: Hilfe!
   not: [kein]
   flags:
     chest-pain: [brust tut weh]
@@ -84,14 +86,24 @@ def test_english_is_taken_for_no_other_language() -> None:
         if not line.startswith("#")
     ]
     assert len(lines) > 20_000
-    assert sum(bool(ELSEWHERE.language_of(line)) for line in lines) <= 1  # which is German
+    assert (
+        sum(bool(ELSEWHERE.language_of(line)) for line in lines) <= 3
+    )  # German or Spanish, in part at least
+
+
+def test_messages_by_another_hand_are_known_by_their_language() -> None:
+    lines = (Path(__file__).parents[1] / "evals" / "elsewhere.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert len(rows) == 60
+    assert sum(ELSEWHERE.language_of(row["message"]) == row["language"] for row in rows) >= 58
 
 
 def test_a_question_in_another_language_is_told_to_ask_in_english(tmp_path: Path) -> None:
     tea = assistant_for(SMALL_TEXT, tmp_path, "tea")
     answer = tea.ask("Wie lange soll ich warten?")
     assert answer.outcome is Outcome.NOT_COVERED
-    assert [notice.text for notice in answer.notices if notice.kind is NoticeKind.ABOUT] == [ASK_IN_ENGLISH]
+    told = [notice.text for notice in answer.notices if notice.kind is NoticeKind.ABOUT]
+    assert told == [ELSEWHERE.languages["de"].emergency, ASK_IN_ENGLISH]
     assert answer.query == ""  # no word of it is mended into English
     assert tea.ask("Wie lange soll ich warten?", literal=True).query
 
@@ -105,8 +117,8 @@ def test_a_document_in_another_language_is_searched_in_it(tmp_path: Path) -> Non
     ("wrong", "by", "message"),
     [
         (FILE, "- a\n", r"f.yaml:1: expected languages by tag here"),
-        ("    chest-pain: [brust tut weh]", "    - brust", r"f.yaml:5: expected phrases by concept here"),
-        ("  not: [kein]\n", "", r"f.yaml:2: expected flags and not and words here"),
+        ("    chest-pain: [brust tut weh]", "    - brust", r"f.yaml:6: expected phrases by concept here"),
+        ("  not: [kein]\n", "", r"f.yaml:2: expected emergency and flags and not and words here"),
     ],
 )
 def test_a_file_of_another_form_is_refused_by_line(wrong: str, by: str, message: str) -> None:

@@ -185,6 +185,14 @@ def test_a_heading_of_several_sections_is_an_error_until_it_is_named_with_its_pa
     assert (named.warning_sections, named.problems) == (((0, 2),), ())
 
 
+def test_sections_on_treatment_are_named_as_those_of_warnings_are(small_corpus: Path) -> None:
+    found = read(small_corpus, entry(WATER), head="treatments: [Brewing]")
+    assert (found.treatment_sections, found.warning_sections, found.problems) == (((0, 2),), (), ())
+    assert problems(read(small_corpus, entry(WATER), head="treatments: [Doses]")) == [
+        "tea.notes.yaml:1: error: treatments of a section that the document does not have: 'Doses'"
+    ]
+
+
 def test_exactly_forty_words_are_not_too_many(small_corpus: Path) -> None:
     assert problems(read(small_corpus, entry(CAFFEINE, note="word " * MAX_WORDS))) == []
 
@@ -199,7 +207,7 @@ def test_exactly_forty_words_are_not_too_many(small_corpus: Path) -> None:
         ),
         ("  partners: x", "tea.notes.yaml:7: expected a list here, got the text 'x'"),
         ("  kind: dated", "tea.notes.yaml:7: kind stands here a second time"),
-        ("note: x", "tea.notes.yaml:1: expected notes and warnings here, got note and notes"),
+        ("note: x", "tea.notes.yaml:1: expected notes and treatments and warnings here, got note and notes"),
     ],
 )
 def test_a_file_of_another_form_is_refused_with_its_line(
@@ -224,9 +232,12 @@ def build(corpus: Path) -> Index:
 
 
 def test_a_generation_holds_its_notes_and_edited_ones_make_it_stale(small_corpus: Path) -> None:
-    notes = read(small_corpus, entry(CAFFEINE, f"partners: [{WATER}]"), head="warnings: [Brewing]")
+    notes = read(
+        small_corpus, entry(CAFFEINE, f"partners: [{WATER}]"), head="warnings: [Brewing]\ntreatments: [Kinds]"
+    )
     built = build(small_corpus)
     assert (built.notes, built.warning_sections) == (notes.noted, notes.warning_sections)
+    assert built.treatment_sections == notes.treatment_sections == ((0, 1),)
     check_fresh(built, read_corpus(small_corpus), HashingEncoder())
     read(small_corpus, entry(CAFFEINE, note="Some have less."))
     with pytest.raises(StaleIndexError, match=r"another text of tea\.notes\.yaml"):

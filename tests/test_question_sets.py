@@ -23,7 +23,7 @@ from b12qa.questions import QuestionBank, bank_file, read_banks
 from b12qa.records import BlockKind
 
 FILES = ("dev.jsonl", "test.jsonl")  # one set, split
-SETS = (*FILES, "visitors.jsonl", "short.jsonl")
+SETS = (*FILES, "visitors.jsonl", "short.jsonl", "told.jsonl")
 NEAR_COPY = 88  # rapidfuzz.fuzz.ratio, 0 to 100, of lower-case words joined by blanks
 
 

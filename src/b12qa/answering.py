@@ -198,9 +198,9 @@ class Assistant:
         care = [] if card is None else [safety.care_notice(card)]
         if card is not None and card.level in safety.BEFORE_ANY_QUOTE:
             return Answer(question, "", Outcome.URGENT, 0.0, (), (*care, safety.disclaimer()), card), ()
-        ours = about or (None if literal else self._our_reply(question))
-        if ours is not None:
-            notices = [*care, ours, safety.disclaimer()]
+        ours = [about] if about else [] if literal else self._our_reply(question)
+        if ours:
+            notices = [*care, *ours, safety.disclaimer()]
             return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()
         query = self._query(question, () if literal else history)
         if not any(character.isalnum() for character in question):
@@ -245,7 +245,7 @@ class Assistant:
         if asked.personal and outcome is Outcome.ANSWERED:
             fit = caution.answers_for_a_person(asked, answers, index, rules)
             outcome, answers = (outcome, fit) if fit else (Outcome.RELATED, answers[:1])
-        if not asked.treatment and caution.stands_among_treatments(answers, rules):
+        if not asked.treatment and caution.stands_among_treatments(index, answers, rules):
             asked = replace(asked, treatment=True)
         warnings: list[Quote] = []
         if asked.treatment and (answers or (self._names_a_subject(query) or asked.of_nothing_else)):
@@ -352,12 +352,16 @@ class Assistant:
         for result in self.retriever.results(ranking, most)[used:]:
             yield quote_passage(self.retriever.index, result)
 
-    def _our_reply(self, question: str) -> Notice | None:
+    def _our_reply(self, question: str) -> list[Notice]:
         """What we say ourselves to a message that nothing can be searched for."""
-        if load_elsewhere().language_of(question) and all(d.about.is_english for d in self.documents):
-            return Notice(NoticeKind.ABOUT, ASK_IN_ENGLISH)
-        courtesy = load_courtesies().reply(question)
-        return Notice(NoticeKind.ABOUT, courtesy) if courtesy else None
+        elsewhere = load_elsewhere()
+        language = elsewhere.language_of(question)
+        if language and all(d.about.is_english for d in self.documents):
+            said = [elsewhere.languages[language].emergency, ASK_IN_ENGLISH]
+        else:
+            courtesy = load_courtesies().reply(question)
+            said = [courtesy] if courtesy else []
+        return [Notice(NoticeKind.ABOUT, text) for text in said]
 
     def _names_a_subject(self, query: Query) -> bool:
         """Whether a question names what all documents are about."""

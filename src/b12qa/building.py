@@ -624,7 +624,11 @@ def _notes_to_json(documents: Sequence[Document], rows: Chunks, notes: Notes) ->
         text = documents[sentence.document].text
         record["sha256"] = sentence_digest(text, sentence.start, sentence.end)
         records.append(record)
-    return {"notes": records, "warning_sections": notes.warning_sections}
+    return {
+        "notes": records,
+        "warning_sections": notes.warning_sections,
+        "treatment_sections": notes.treatment_sections,
+    }
 
 
 # What is on the disk.

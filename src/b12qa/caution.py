@@ -5,7 +5,7 @@ What is asked is read from the words (`treatment.py`), where warnings stand from
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from b12qa.companions import rows_of_warnings
@@ -85,12 +85,15 @@ def _sentence_found(index: Index, quote: Quote) -> Quote:
     return quote_sentences(index, rows, QuoteRole.ANSWER)
 
 
-def stands_among_treatments(quotes: Sequence[Quote], rules: Rules) -> bool:
-    """Whether the first quote, or one with a dose, stands in a section whose heading speaks of treatment.
+def stands_among_treatments(index: Index, quotes: Sequence[Quote], rules: Rules) -> bool:
+    """Whether the first quote, or one with a dose, stands in a section on treatment.
 
-    Whatever was asked, what is read there is read as advice on it.
+    Whatever was asked, what is read there is read as advice on it. Such a section is named by the notes, or
+    its heading speaks of treatment, doses or safety.
     """
     read = [quote for quote in quotes if quote is quotes[0] or names_any_dose([quote])]
+    if any(_stands_in(index, index.treatment_sections, quote) for quote in read):
+        return True
     headings = {quote.section_path[-1] for quote in read if quote.section_path}
     return any(not rules.finds(heading).isdisjoint({"treatment", "dose", "safety"}) for heading in headings)
 
@@ -121,7 +124,11 @@ def with_warnings(
 
 def _warns(index: Index, quote: Quote) -> bool:
     """Whether a quote stands in a section of warnings."""
-    for document, number in index.warning_sections:
+    return _stands_in(index, index.warning_sections, quote)
+
+
+def _stands_in(index: Index, sections: Iterable[tuple[int, int]], quote: Quote) -> bool:
+    for document, number in sections:
         section = index.documents[document].sections[number]
         if index.documents[document].name == quote.document and section.start <= quote.start < section.end:
             return True

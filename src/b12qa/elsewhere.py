@@ -36,6 +36,7 @@ class Language:
     """What is known of one language."""
 
     words: frozenset[str]  # that show it
+    emergency: str  # what to do in one, in the language
     negators: frozenset[str]
     phrases: Mapping[str, list[tuple[tuple[str, ...], str]]]  # by the first word: all words, and the concept
 
@@ -79,6 +80,7 @@ def load_elsewhere() -> Elsewhere:
     return Elsewhere({
         tag: Language(
             frozenset(parts["words"]),
+            parts["emergency"],
             frozenset(parts["not"]),
             {first: [(tuple(p), c) for p, c in of_word] for first, of_word in parts["phrases"].items()},
         )
@@ -102,7 +104,7 @@ def read_elsewhere(data: bytes, file: str) -> dict[str, Any]:
 
 
 def _language(node: yaml.Node, file: str) -> dict[str, Any]:
-    parts = fields(node, file, {"words", "not", "flags"}, required=True)
+    parts = fields(node, file, {"words", "emergency", "not", "flags"}, required=True)
     flags = parts["flags"]
     if not is_mapping(flags):
         raise YamlError(file, line_of(flags), "expected phrases by concept here")
@@ -111,7 +113,13 @@ def _language(node: yaml.Node, file: str) -> dict[str, Any]:
         for item in items(listed, file):
             for words in _spellings(text_of(item, file)):
                 phrases.setdefault(words[0], []).append((words, concept.text))
-    return {name: _single(parts[name], file) for name in ("words", "not")} | {"phrases": phrases}
+    said = text_of(parts["emergency"], file).text
+    return {
+        "words": _single(parts["words"], file),
+        "emergency": said,
+        "not": _single(parts["not"], file),
+        "phrases": phrases,
+    }
 
 
 def _single(node: yaml.Node, file: str) -> list[str]:

@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 IntMatrix = npt.NDArray[np.int64]
 FileContent = bytes | mmap.mmap
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 TEXTS_FILE = "documents.txt"
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
@@ -96,7 +96,7 @@ _MAPPED_SUFFIXES = {".bm25", ".codes", ".faiss", ".lists", ".npy"}
 _GENERATION = re.compile(r"[0-9a-f]{16}")
 _LIBRARIES_THAT_CUT = ("markdown-it-py", "PyStemmer", "sentencex")
 _SHOWN_CHARACTERS = 40
-_NO_NOTES: Mapping[str, Any] = {"notes": (), "warning_sections": ()}
+_NO_NOTES: Mapping[str, Any] = {"notes": (), "warning_sections": (), "treatment_sections": ()}
 _log = logging.getLogger(__name__)
 
 
@@ -123,6 +123,7 @@ class Index:
     made_with: Mapping[str, str]  # versions of the libraries that computed it
     notes: tuple[NotedSentence, ...] = ()  # in reading order
     warning_sections: tuple[tuple[int, int], ...] = ()  # positions of document and section
+    treatment_sections: tuple[tuple[int, int], ...] = ()
     rolled_back: bool = False  # made current by a rollback, and may be older than the corpus
     spreads: Spreads | None = None  # None while a question is compared with every row
     shortcuts: Shortcuts | None = None  # otherwise what leads to near rows: this,
@@ -582,6 +583,7 @@ class _Rows(NamedTuple):
     synonyms: tuple[tuple[str, ...], ...]
     notes: tuple[NotedSentence, ...]
     warning_sections: tuple[tuple[int, int], ...]
+    treatment_sections: tuple[tuple[int, int], ...]
 
 
 def read_generation(
@@ -642,6 +644,7 @@ def read_generation(
         made_with=dict(made_with),
         notes=rows.notes,
         warning_sections=rows.warning_sections,
+        treatment_sections=rows.treatment_sections,
         rolled_back=rolled_back,
         spreads=spreads,
         shortcuts=shortcuts,
@@ -665,7 +668,8 @@ def _rows(data: Mapping[str, Any], corpus_files: Iterable[str]) -> _Rows:
         open_questions=tuple(OpenQuestion(**record) for record in rows["open_questions"]),
         synonyms=tuple(tuple(group) for group in rows["synonyms"]),
         notes=tuple(_noted_from_json(record, documents, sentences) for record in noted["notes"]),
-        warning_sections=tuple((document, section) for document, section in noted["warning_sections"]),
+        warning_sections=_pairs(noted["warning_sections"]),
+        treatment_sections=_pairs(noted["treatment_sections"]),
     )
     _check_positions(found)
     return found
@@ -782,6 +786,11 @@ def _check_positions(rows: _Rows) -> None:
     _check_sections(documents, {(row.document, row.section) for row in chunks})
     _check_sections(documents, {(row.document, row.section) for row in rows.open_questions})
     _check_sections(documents, rows.warning_sections)
+    _check_sections(documents, rows.treatment_sections)
+
+
+def _pairs(positions: Iterable[Iterable[int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((document, section) for document, section in positions)
 
 
 def _check_sections(documents: Sequence[Document], sections: Iterable[tuple[int, int]]) -> None:

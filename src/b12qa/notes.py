@@ -1,8 +1,8 @@
 """The notes that editors keep on sentences of a document, for readers who would rely on them.
 
-``NAME.notes.yaml`` names the sections that hold warnings, and says of single sentences what is the
-matter with them, on what authority, and with which other sentences they must be shown. The file is
-optional. Notes are shown beside quotes; they are not embedded, not searched, and in no quote.
+``NAME.notes.yaml`` names the sections that hold warnings or treatments, and says of single sentences
+what is the matter with them, on what authority, and with which other sentences they must be shown. The
+file is optional. Notes are shown beside quotes; they are not embedded, not searched, and in no quote.
 
 A sentence is named by its own words, as in the question bank, and by the SHA-256 of its bytes. The
 words are for people; the hash notices an edit that was made in the document and in this file at once,
@@ -38,6 +38,7 @@ class Notes:
 
     noted: tuple[NotedSentence, ...] = ()
     warning_sections: tuple[tuple[int, int], ...] = ()  # positions of document and section
+    treatment_sections: tuple[tuple[int, int], ...] = ()
     problems: tuple[Problem, ...] = ()  # by file and line; each of them is an error
     hanging: tuple[Problem, ...] = ()  # those of them that an edit of the document left
 
@@ -58,6 +59,7 @@ def read_notes(corpus: Corpus, sentences: Sequence[Sentence]) -> Notes:
     """
     noted: list[NotedSentence] = []
     warning_sections: list[tuple[int, int]] = []
+    treatment_sections: list[tuple[int, int]] = []
     problems: list[Problem] = []
     hanging: list[Problem] = []
     rows_of = defaultdict(list)
@@ -71,10 +73,13 @@ def read_notes(corpus: Corpus, sentences: Sequence[Sentence]) -> Notes:
         reader = _NotesReader(document, notes_file(document.name), own)
         reader.read(data)
         noted += sorted(reader.noted, key=lambda found: found.sentence)
-        warning_sections += [(number, section) for section in sorted(set(reader.sections_of_warnings))]
+        warning_sections += [(number, section) for section in sorted(reader.sections["warnings"])]
+        treatment_sections += [(number, section) for section in sorted(reader.sections["treatments"])]
         problems += sorted([*reader.problems, *reader.hanging], key=lambda problem: problem.line)
         hanging += reader.hanging
-    return Notes(tuple(noted), tuple(warning_sections), tuple(problems), tuple(hanging))
+    return Notes(
+        tuple(noted), tuple(warning_sections), tuple(treatment_sections), tuple(problems), tuple(hanging)
+    )
 
 
 def check_notes(notes: Notes) -> None:
@@ -108,26 +113,27 @@ class _NotesReader:
         for row, sentence in sentences:
             self.words[one_line(plain_text_of(document, sentence))].append(row)
             self.words_with_marks[one_line(document.text[sentence.start : sentence.end])].append(row)
-        self.sections = NamedSections(document)
+        self.named_sections = NamedSections(document)
         self.seen: dict[str, int] = {}  # line of the first note on a sentence
         self.noted: list[NotedSentence] = []
-        self.sections_of_warnings: list[int] = []
+        self.sections: dict[str, set[int]] = {"warnings": set(), "treatments": set()}
         self.problems: list[Problem] = []
         self.hanging: list[Problem] = []  # not among the problems
 
     def read(self, data: bytes) -> None:
-        parts = fields(compose(data, self.file), self.file, {"warnings", "notes"})
-        for node in items(parts.get("warnings"), self.file):
-            self._read_section(text_of(node, self.file))
+        parts = fields(compose(data, self.file), self.file, {*self.sections, "notes"})
+        for what in self.sections:
+            for node in items(parts.get(what), self.file):
+                self._read_section(what, text_of(node, self.file))
         for node in items(parts.get("notes"), self.file):
             values = fields(node, self.file, _REQUIRED, required=True, optional=_OPTIONAL)
             self._read_note(line_of(node), values)
 
-    def _read_section(self, heading: Line) -> None:
+    def _read_section(self, what: str, heading: Line) -> None:
         try:
-            self.sections_of_warnings.append(self.sections.position(heading.text))
+            self.sections[what].add(self.named_sections.position(heading.text))
         except LookupError as error:
-            self.hanging.append(self._error(heading.line, f"warnings of {error}"))
+            self.hanging.append(self._error(heading.line, f"{what} of {error}"))
 
     def _read_note(self, line: int, values: Mapping[str, yaml.Node]) -> None:
         before = len(self.problems) + len(self.hanging)
