@@ -13,6 +13,7 @@ from b12qa.elsewhere import load_elsewhere, read_elsewhere
 from b12qa.errors import YamlError
 from b12qa.records import NoticeKind, Outcome
 from b12qa.redflags import load_red_flags
+from b12qa.rendering import answer_html
 from b12qa.safety import care_card
 from b12qa.web.texts import ENGLISH, languages
 
@@ -103,7 +104,9 @@ def test_a_question_in_another_language_is_told_to_ask_in_english(tmp_path: Path
     answer = tea.ask("Wie lange soll ich warten?")
     assert answer.outcome is Outcome.NOT_COVERED
     told = [notice.text for notice in answer.notices if notice.kind is NoticeKind.ABOUT]
-    assert told == [ELSEWHERE.languages["de"].emergency, ASK_IN_ENGLISH]
+    emergency = ELSEWHERE.languages["de"].emergency
+    assert told == [emergency, ASK_IN_ENGLISH]
+    assert f'<p lang="de">{emergency}</p>' in answer_html(answer)
     assert answer.query == ""  # no word of it is mended into English
     assert tea.ask("Wie lange soll ich warten?", literal=True).query
 

@@ -357,11 +357,13 @@ class Assistant:
         elsewhere = load_elsewhere()
         language = elsewhere.language_of(question)
         if language and all(d.about.is_english for d in self.documents):
-            said = [elsewhere.languages[language].emergency, ASK_IN_ENGLISH]
-        else:
-            courtesy = load_courtesies().reply(question)
-            said = [courtesy] if courtesy else []
-        return [Notice(NoticeKind.ABOUT, text) for text in said]
+            emergency = elsewhere.languages[language].emergency
+            return [
+                Notice(NoticeKind.ABOUT, emergency, language=language),
+                Notice(NoticeKind.ABOUT, ASK_IN_ENGLISH),
+            ]
+        courtesy = load_courtesies().reply(question)
+        return [Notice(NoticeKind.ABOUT, courtesy)] if courtesy else []
 
     def _names_a_subject(self, query: Query) -> bool:
         """Whether a question names what all documents are about."""

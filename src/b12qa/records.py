@@ -332,6 +332,7 @@ class Notice:
     kind: NoticeKind
     text: str
     sections: tuple[SectionReference, ...] = ()
+    language: str = "en"  # of the text
 
 
 @dataclass(frozen=True, slots=True)

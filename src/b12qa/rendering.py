@@ -280,13 +280,19 @@ def notice_html(notice: Notice, page: Surroundings = NOWHERE) -> str:
     sections = "".join(f"<li>{item}</li>" for item in items)
     changed = notice.kind is NoticeKind.SEARCHED_FOR and not page.literal
     act = _button(_words_html(page, LITERAL), "literal") if page.documents and changed else ""
-    body = said_html(page, notice.text, "p") + act + (f'<ul lang="en">{sections}</ul>' if sections else "")
+    said = Said(notice.text, notice.language)
+    if said == in_english(notice.text):
+        said = page.say(notice.text)
+    body = _said_html(page, said, "p") + act + (f'<ul lang="en">{sections}</ul>' if sections else "")
     return f'<div class="notice {notice.kind}">{body}</div>'
 
 
 def said_html(page: Surroundings, words: str, tag: str, kind: str = "") -> str:
     """Our words in an element that names their language where it is not the page's."""
-    said = page.say(words)
+    return _said_html(page, page.say(words), tag, kind)
+
+
+def _said_html(page: Surroundings, said: Said, tag: str, kind: str = "") -> str:
     language = f' lang="{escape(said.language)}"' if said.language != page.language else ""
     of_kind = f' class="{kind}"' if kind else ""
     return f"<{tag}{of_kind}{language}>{escape(said.words)}</{tag}>"
