@@ -141,6 +141,7 @@ def test_what_is_typed_while_waiting_stays_and_can_be_asked_at_once(
         tea.may_answer.clear()
         box(page).press_sequentially(" hot")
         box(page).press("Enter")
+        expect(page.locator("#conversation .awaiting")).to_contain_text("is tea hot")
         ask(page, NEXT)  # before the answer to the one before it is there
         expect(box(page)).to_have_value(NEXT)
         tea.may_answer.set()
