@@ -217,9 +217,8 @@ def test_call_of_a_program_over_the_rate_gets_its_card() -> None:
         return client.post("/mcp", content=body)
 
     assert card_of(called(CHEST)) == "chest-pain"
-    assert (
-        card_of(called("I can\u2019t breathe")) == "breathlessness"
-    )  # escaped, where the body is read as text
+    escaped = called("I can\u2019t breathe")  # as the body, which is read as text, has it
+    assert card_of(escaped) == "breathlessness"
     assert card_of(called("is tea good?")) is None
 
 

@@ -198,7 +198,9 @@ class Assistant:
         care = [] if card is None else [safety.care_notice(card)]
         if card is not None and card.level in safety.BEFORE_ANY_QUOTE:
             return Answer(question, "", Outcome.URGENT, 0.0, (), (*care, safety.disclaimer()), card), ()
-        ours = [about] if about else [] if literal else self._our_reply(question)
+        ours = [about] if about else []
+        if not ours and not literal:
+            ours = self._our_reply(question)
         if ours:
             notices = [*care, *ours, safety.disclaimer()]
             return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()

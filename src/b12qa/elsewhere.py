@@ -113,10 +113,9 @@ def _language(node: yaml.Node, file: str) -> dict[str, Any]:
         for item in items(listed, file):
             for words in _spellings(text_of(item, file)):
                 phrases.setdefault(words[0], []).append((words, concept.text))
-    said = text_of(parts["emergency"], file).text
     return {
         "words": _single(parts["words"], file),
-        "emergency": said,
+        "emergency": text_of(parts["emergency"], file).text,
         "not": _single(parts["not"], file),
         "phrases": phrases,
     }
