@@ -102,9 +102,16 @@ def _product(values: FloatMatrix, coefficients: FloatMatrix) -> FloatMatrix:
     return product
 
 
-def kernel(cosines: npt.NDArray[Real]) -> npt.NDArray[Real]:
-    """The Gaussian kernel of unit vectors, from their cosines."""
-    values: npt.NDArray[Real] = np.exp(-KERNEL_WIDTH * (2.0 - 2.0 * cosines))
+def kernel(cosines: npt.NDArray[Real], out: npt.NDArray[Real] | None = None) -> npt.NDArray[Real]:
+    """The Gaussian kernel of unit vectors, from their cosines.
+
+    Args:
+        out: where to put it; the cosines themselves if they are not needed any more.
+    """
+    distances = np.multiply(cosines, 2.0, out=out)
+    np.subtract(2.0, distances, out=distances)
+    np.multiply(distances, -KERNEL_WIDTH, out=distances)
+    values: npt.NDArray[Real] = np.exp(distances, out=distances)
     return values
 
 
@@ -146,7 +153,9 @@ def fit(
     targets[:, -1] = 1
     targets[n_sentences + n_answered :, -1] = -1
 
-    coefficients, inverse_diagonal = _solve(kernel(anchors @ anchors.T), targets)
+    cosines = anchors @ anchors.T
+    coefficients, inverse_diagonal = _solve(kernel(cosines, out=cosines), targets)
+    del cosines
     calibration = UNTAUGHT
     if n_answered and n_open:
         left_out = (targets - coefficients / inverse_diagonal[:, np.newaxis])[n_sentences:]
@@ -168,14 +177,19 @@ UNTAUGHT = Calibration(2.0, 0.0, 0.0, 0.0, far_off_below=0.4)
 
 
 def _solve(gram: Array, targets: Array) -> tuple[Array, Array]:
-    """The coefficients, and the diagonal of the inverse that leave-one-out residuals need."""
+    """The coefficients, and the diagonal of the inverse that leave-one-out residuals need.
+
+    Args:
+        gram: symmetric; it is overwritten, for it is hundreds of megabytes.
+    """
     from scipy.linalg import cho_solve, cholesky
     from scipy.linalg.lapack import dtrtri
 
     gram[np.diag_indices_from(gram)] += RIDGE
-    lower = cholesky(gram, lower=True, overwrite_a=True)
+    # LAPACK counts by columns: a symmetric matrix is its own transpose, and overwritten only as such.
+    lower = cholesky(gram.T, lower=True, overwrite_a=True)
     coefficients: Array = cho_solve((lower, True), targets)
-    inverse, _ = dtrtri(lower, lower=1)
+    inverse, _ = dtrtri(lower, lower=1, overwrite_c=1)
     return coefficients, np.einsum("ij,ij->j", inverse, inverse)
 
 
