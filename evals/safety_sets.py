@@ -39,6 +39,7 @@ RED_FLAG_SETS = tuple(
         "seventh",
         "eighth",
         "ninth",
+        "tenth",
     )
 )
 TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl", "treatment-third.jsonl")

@@ -425,7 +425,7 @@ def test_literal_words_can_be_searched_where_something_else_was(chat: Visit) -> 
 def test_further_passages_are_shown_on_request(chat: Visit, assistant: Assistant) -> None:
     most = MAX_QUOTES + replies.MAX_FURTHER_QUOTES
     questions = ("What does a lack of B12 do to nerves?", "homocysteine", "b12 tablets", "nerve damage")
-    question = next(q for q in questions if len(assistant.ask(q, max_quotes=most).found) > MAX_QUOTES)
+    question = next(q for q in questions if assistant.ask_with_more(q, further=replies.MAX_FURTHER_QUOTES)[1])
     at_once, further = assistant.ask(question), assistant.ask(question, max_quotes=most)
     answer = chat.ask(question)
     assert shown_quotes(answer) == plain_quotes(at_once)

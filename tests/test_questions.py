@@ -82,6 +82,40 @@ def test_bank_gives_each_question_its_sentence_and_each_open_question_its_sectio
     )
 
 
+def test_a_question_may_hang_on_earlier_ones() -> None:
+    bank = read_tea(
+        "sentences:\n"
+        "- sentence: It has 40 mg of caffeine.\n"
+        "  questions: [what is in tea? >> and of that? >> how much]\n"
+        "open:\n"
+        "- section: Kinds\n"
+        "  questions:\n"
+        "  - {question: which kinds are there?>>and red, reason: names no red tea}\n"
+    )
+    assert bank.answered == (Question("how much", 1, ("what is in tea?", "and of that?")),)
+    assert bank.answered[0].whole == "what is in tea? and of that? how much"
+    assert bank.open == (OpenQuestion("and red", 0, 1, "names no red tea", ("which kinds are there?",)),)
+    assert bank.open[0].whole == "which kinds are there? and red"
+
+
+@pytest.mark.parametrize("turns", [">> how much", "what is in tea? >>", "what is it? >> >> how much"])
+def test_a_turn_without_a_question_is_an_error_with_its_line(turns: str) -> None:
+    bank = f"sentences:\n- sentence: It has 40 mg of caffeine.\n  questions:\n  - '{turns}'\n"
+    with pytest.raises(CorpusError, match=r"a\.questions\.yaml:4: expected a question on both sides of >>"):
+        read_tea(bank)
+
+
+def test_the_same_words_after_another_question_are_another_question() -> None:
+    bank = read_tea(
+        "sentences:\n"
+        "- sentence: It has 40 mg of caffeine.\n"
+        "  questions: [caffeine? >> how much, CAFFEINE? >> how much, tea? >> how much]\n"
+    )
+    assert [question.after for question in bank.answered] == [("caffeine?",), ("tea?",)]
+    assert len(warnings(bank)) == 1
+    assert "the same question" in warnings(bank)[0]
+
+
 def test_sentences_without_questions_are_reported_and_no_others() -> None:
     problems = read_tea(BANK).problems
     assert [problem.message for problem in problems] == [

@@ -188,6 +188,13 @@ def test_bank_is_embedded_once_for_both_generations(tmp_path: Path) -> None:
     assert any("long" in text for text in encoder.texts)
 
 
+def test_bank_questions_are_asked_in_their_conversation(tmp_path: Path) -> None:
+    bank = BANK.replace("- water degrees tea", "- which tea? >> water degrees")
+    assert bank != BANK
+    found = reviewed(tmp_path, SMALL_TEXT.replace("90.5 degrees", "80 degrees"), bank, bank_before=bank)
+    assert by_question(found)["water degrees"].history == ("which tea?",)
+
+
 def test_review_as_json_holds_everything(tmp_path: Path) -> None:
     found = reviewed(tmp_path, SMALL_TEXT.split("## Brewing")[0])
     record = json.loads(found.to_json())

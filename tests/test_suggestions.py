@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from b12qa.answering import Assistant
@@ -58,3 +60,10 @@ def test_examples_come_from_several_sections_and_are_answered(
     assert len(examples) == MAX_EXAMPLES
     assert {answer.outcome for answer in answers} == {Outcome.ANSWERED}
     assert len({answer.quotes[0].section_path for answer in answers}) == MAX_EXAMPLES
+
+
+def test_a_question_that_hangs_on_others_is_not_suggested(assistant: Assistant) -> None:
+    index = assistant.retriever.index
+    leaning = tuple(question._replace(after=("What is it?",)) for question in index.questions)
+    retriever = replace(assistant.retriever, index=replace(index, questions=leaning))
+    assert Suggestions(Assistant(retriever)).examples() == []

@@ -389,8 +389,8 @@ def _new_generation(
     digests = [
         [digest for cut in cuts for digest in cut.chunk_digests],
         [digest for cut in cuts for digest in cut.sentence_digests],
-        [_digest(question.text) for question in bank.answered],
-        [_digest(question.text) for question in bank.open],
+        [_digest(question.whole) for question in bank.answered],
+        [_digest(question.whole) for question in bank.open],
     ]
     known = earlier.known
     new = {
@@ -489,7 +489,7 @@ class _RowTexts:
             return _chunk_text(self.documents[chunk.document], chunk, self.encoder)
         if kind == 1:
             return self._plain(self.rows.sentences[row])
-        return (self.bank.answered if kind == 2 else self.bank.open)[row].text
+        return (self.bank.answered if kind == 2 else self.bank.open)[row].whole
 
     def words(self, synonyms: Sequence[Sequence[str]]) -> Words:
         """What the lexical half knows."""

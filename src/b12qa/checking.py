@@ -77,7 +77,7 @@ def stray_questions(index: Index) -> Iterator[tuple[str, str]]:
     """
     if not index.questions:
         return
-    texts = [question.text for question in index.questions]
+    texts = [question.whole for question in index.questions]
     of_question = np.array([index.sentences[question.sentence].chunk for question in index.questions])
     of_sentence = np.array([sentence.chunk for sentence in index.sentences])
     chunks = np.concatenate([of_question, of_sentence])
@@ -95,7 +95,7 @@ def stray_questions(index: Index) -> Iterator[tuple[str, str]]:
 
 def _text_of(index: Index, anchor: int) -> str:
     if anchor < len(index.questions):
-        return index.questions[anchor].text
+        return index.questions[anchor].whole
     return index.plain_text(index.sentences[anchor - len(index.questions)])
 
 

@@ -572,7 +572,7 @@ class _StoredEncoder:
             index.plain_text(index.sentences[row]): index.sentence_vectors.reconstruct(row)
             for row in _spread_over(len(index.sentences))
         } | {
-            index.questions[row].text: index.question_vectors.reconstruct(row)
+            index.questions[row].whole: index.question_vectors.reconstruct(row)
             for row in _spread_over(len(index.questions))
         }
         self._known = {as_embedded(text, index): embedding for text, embedding in known.items()}

@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 IntMatrix = npt.NDArray[np.int64]
 FileContent = bytes | mmap.mmap
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 TEXTS_FILE = "documents.txt"
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
@@ -654,6 +654,11 @@ def read_generation(
     )
 
 
+def _with_turns(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a question of a bank is made of; JSON has no tuples."""
+    return {**record, "after": tuple(record["after"])}
+
+
 def _rows(data: Mapping[str, Any], corpus_files: Iterable[str]) -> _Rows:
     """The rows of a generation, each of which stands for something."""
     rows = json.loads(data["rows.json"])
@@ -664,8 +669,8 @@ def _rows(data: Mapping[str, Any], corpus_files: Iterable[str]) -> _Rows:
         documents=documents,
         chunks=tuple(_chunk_from_json(record) for record in rows["chunks"]),
         sentences=sentences,
-        questions=tuple(Question(**record) for record in rows["questions"]),
-        open_questions=tuple(OpenQuestion(**record) for record in rows["open_questions"]),
+        questions=tuple(Question(**_with_turns(record)) for record in rows["questions"]),
+        open_questions=tuple(OpenQuestion(**_with_turns(record)) for record in rows["open_questions"]),
         synonyms=tuple(tuple(group) for group in rows["synonyms"]),
         notes=tuple(_noted_from_json(record, documents, sentences) for record in noted["notes"]),
         warning_sections=_pairs(noted["warning_sections"]),

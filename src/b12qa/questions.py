@@ -1,7 +1,8 @@
 """The question bank and the synonyms that editors keep beside a document.
 
 ``NAME.questions.yaml`` holds, for each sentence, questions that it answers, and for each section
-questions that the document leaves open. A sentence is named by its own words, so that an edit of the
+questions that the document leaves open; "which foods have it? >> and eggs?" is a question that hangs on
+an earlier one. A sentence is named by its own words, so that an edit of the
 sentence leaves its questions hanging in the air, where `b12qa check` finds them.
 ``NAME.synonyms.yaml`` holds groups of names for one thing, the document's own word first.
 Both are optional.
@@ -22,6 +23,10 @@ from b12qa.strict_yaml import Line, compose, fields, items, line_of, short, text
 
 if TYPE_CHECKING:
     import yaml
+
+
+# Between a question and those before it that it hangs on.
+GOES_ON = ">>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,10 @@ class _BankReader:
             words = f"{count} in the air: the document has no sentence {short(sentence.text)!r}"
             self.hanging.append(self._warning(sentence.line, words))
             return
-        self.answered += [Question(question.text, row) for question in questions if self._is_new(question)]
+        for question in questions:
+            if self._is_new(question):
+                *after, text = self._turns(question)
+                self.answered.append(Question(text, row, tuple(after)))
 
     def _read_open(self, entry: Mapping[str, yaml.Node]) -> None:
         section = text_of(entry["section"], self.file)
@@ -147,7 +155,20 @@ class _BankReader:
             asked = fields(node, self.file, {"question", "reason"}, required=True)
             question, reason = text_of(asked["question"], self.file), text_of(asked["reason"], self.file)
             if self._is_new(question):
-                self.open.append(OpenQuestion(question.text, self.number, where, reason.text))
+                *after, text = self._turns(question)
+                self.open.append(OpenQuestion(text, self.number, where, reason.text, tuple(after)))
+
+    def _turns(self, question: Line) -> list[str]:
+        """The questions of a conversation, the last one last.
+
+        Raises:
+            YamlError: nothing stands on one side of the sign between them.
+        """
+        turns = [turn.strip() for turn in question.text.split(GOES_ON)]
+        if not all(turns):
+            expected = f"expected a question on both sides of {GOES_ON} in {short(question.text)!r}"
+            raise YamlError(self.file, question.line, expected, "Write the one that is missing.")
+        return turns
 
     def _is_new(self, question: Line) -> bool:
         key = question.text.casefold()

@@ -184,6 +184,12 @@ class Question(NamedTuple):
 
     text: str
     sentence: int  # position in the list of sentences
+    after: tuple[str, ...] = ()  # the questions that it hangs on, oldest first
+
+    @property
+    def whole(self) -> str:
+        """What it asks in its conversation, as one text."""
+        return " ".join([*self.after, self.text])
 
 
 class OpenQuestion(NamedTuple):
@@ -193,6 +199,12 @@ class OpenQuestion(NamedTuple):
     document: int
     section: int  # nearest section, position in `Document.sections`
     reason: str  # completes "The article ...": "gives no dose in pregnancy"
+    after: tuple[str, ...] = ()  # the questions that it hangs on, oldest first
+
+    @property
+    def whole(self) -> str:
+        """What it asks in its conversation, as one text."""
+        return " ".join([*self.after, self.text])
 
 
 @dataclass(frozen=True, slots=True)

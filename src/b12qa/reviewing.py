@@ -171,15 +171,15 @@ def _bank(old: Index, new: Index) -> Iterator[Expected]:
     known: set[str] = set()
     for index in (old, new):
         for question in index.questions:
-            if question.text not in known:
-                known.add(question.text)
+            if question.whole not in known:
+                known.add(question.whole)
                 sentence = _words(index, index.sentences[question.sentence])
-                yield Expected(question.text, BANK, evidence=((sentence,),))
+                yield Expected(question.text, BANK, question.after, ((sentence,),))
     for index in (old, new):
         for open_question in index.open_questions:
-            if open_question.text not in known:
-                known.add(open_question.text)
-                yield Expected(open_question.text, BANK)
+            if open_question.whole not in known:
+                known.add(open_question.whole)
+                yield Expected(open_question.text, BANK, open_question.after)
 
 
 def _evaluation(rows: Iterable[QuestionRow], documents: Iterable[Document]) -> Iterator[Expected]:
@@ -194,9 +194,9 @@ def _evaluation(rows: Iterable[QuestionRow], documents: Iterable[Document]) -> I
 def _embedded_questions(index: Index) -> Iterator[tuple[str, Any]]:
     """The texts of the banks with their vectors, so that none is embedded again."""
     for row, question in enumerate(index.questions):
-        yield question.text, index.question_vectors.reconstruct(row)
+        yield question.whole, index.question_vectors.reconstruct(row)
     for row, open_question in enumerate(index.open_questions):
-        yield open_question.text, index.open_question_vectors.reconstruct(row)
+        yield open_question.whole, index.open_question_vectors.reconstruct(row)
 
 
 # What changed.

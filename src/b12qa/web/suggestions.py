@@ -32,7 +32,8 @@ class Suggestions:
         index = assistant.retriever.index
         self._candidates: dict[int, list[str]] = defaultdict(list)
         for question in index.questions:
-            if _QUESTION.fullmatch(question.text) and len(question.text) in _LENGTHS:
+            whole = not question.after and len(question.text) in _LENGTHS
+            if whole and _QUESTION.fullmatch(question.text):
                 self._candidates[question.sentence].append(question.text)
         self._sections: dict[tuple[int, int], list[int]] = defaultdict(list)
         for row in sorted(self._candidates):
