@@ -20,7 +20,7 @@ from b12qa.embedding import find_model, token_counter
 from b12qa.evaluation import KINDS, QuestionRow, read_questions
 from b12qa.markdown import plain_text
 from b12qa.questions import QuestionBank, bank_file, read_banks
-from b12qa.records import BlockKind
+from b12qa.records import BlockKind, OpenQuestion, Question
 
 FILES = ("dev.jsonl", "test.jsonl")  # one set, split
 SETS = (*FILES, "visitors.jsonl", "short.jsonl", "told.jsonl", "conversations.jsonl")
@@ -257,7 +257,7 @@ def test_near_copies_are_recognized() -> None:
 
 @pytest.mark.parametrize("file", SETS)
 def test_no_question_of_the_bank_is_a_near_copy_of_an_evaluation_question(article: Bank, file: str) -> None:
-    bank = [*article.bank.answered, *article.bank.open]
+    bank: list[Question | OpenQuestion] = [*article.bank.answered, *article.bank.open]
     rows = [row for _, row, _ in asked((file,))]
     questions = sorted({row.question for row in rows})
     assert near_copies(questions, [question.text for question in bank if not question.after]) == []
