@@ -40,7 +40,7 @@ SAME_FEEDBACK_COSINE = 0.85
 LIKE_COSINE = 0.75
 MAX_ASKED = 500
 # More points than this are hard to tell apart, and slow to place.
-MAX_POINTS = 10_000
+MAX_POINTS = 12_000  # as many as a document may have to learn from
 # On the article these keep as many neighbours in their section as a thousand steps do, in a tenth of the
 # time: 51 % of the ten nearest, against 24 % with the two first principal components and 54 % before.
 TSNE_SETTINGS = {
