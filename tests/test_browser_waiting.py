@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -94,6 +94,15 @@ def test_question_stands_there_at_once_and_is_said_to_be_looked_up(
         assert said[2].startswith("From the article")
 
 
+def request(page: Page, held: Sequence[Route], number: int) -> Route:
+    """A request that is held back, once the page has sent it."""
+    for _ in range(100):
+        if len(held) > number:
+            break
+        page.wait_for_timeout(100)
+    return held[number]
+
+
 def test_question_stands_there_while_the_server_does_not_even_take_it(
     browser: Browser, tea: PatientAssistant
 ) -> None:
@@ -104,14 +113,14 @@ def test_question_stands_there_while_the_server_does_not_even_take_it(
         example = page.locator("#conversation button.ask").first.text_content() or ""
         expect(page.locator("#conversation .awaiting .asked")).to_have_text(example, timeout=2_000)
         box(page).press_sequentially("is")
-        held[0].continue_()
+        request(page, held, 0).continue_()
         expect(answers(page)).to_have_count(1)
         page.wait_for_timeout(300)
         expect(box(page)).to_be_focused()  # who types keeps the focus
         ask(page, NEXT)  # at once, so that the end of the first does not end the waiting of the next
         page.wait_for_timeout(1500)
         expect(page.locator("#conversation .awaiting .asked")).to_have_text(NEXT, timeout=1_000)
-        held[1].continue_()
+        request(page, held, 1).continue_()
         expect(answers(page)).to_have_count(2)
         expect(page.locator("#conversation .b12qa.question")).to_have_text([example, NEXT])
         expect(page.locator("#conversation .awaiting")).to_have_count(0)
@@ -159,7 +168,7 @@ def test_what_is_typed_stays_where_the_question_before_it_is_refused(
         ask(page)
         expect(page.locator("#conversation .awaiting")).to_be_visible()
         box(page).fill(NEXT)
-        held[0].fulfill(status=503, json={"detail": "Queue is full."})
+        request(page, held, 0).fulfill(status=503, json={"detail": "Queue is full."})
         told = page.locator("#asking [role=alert]")
         expect(told).to_be_visible()
         expect(box(page)).to_have_value(NEXT)
