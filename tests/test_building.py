@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from conftest import ROOT, SMALL_TEXT, HashingEncoder
@@ -34,6 +35,7 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.index import check_fresh, check_servable, current_generation, open_index
+from b12qa.lexical import terms
 from b12qa.storage import locked
 
 
@@ -86,12 +88,27 @@ EDITS: dict[str, Callable[[Path], object]] = {
     "a question asked of another sentence": lambda corpus: replace(
         corpus / "tea.questions.yaml", "Wait 3 minutes.", "Tea is a drink."
     ),
+    "what a question hangs on": lambda corpus: replace(
+        corpus / "tea.questions.yaml", "how long does it take?", "how long? >> does it take?"
+    ),
     "synonyms": lambda corpus: (corpus / "tea.synonyms.yaml").write_text("- [tea, cuppa]\n"),
     "no bank": lambda corpus: (corpus / "tea.questions.yaml").unlink(),
     "an order": lambda corpus: replace(
         corpus / "tea.md", "- green tea\n- **black** tea", "- **black** tea\n- green tea"
     ),
 }
+
+
+class NotingEncoder(HashingEncoder):
+    """Remembers the texts it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> FloatMatrix:
+        self.noted += texts
+        return super().encode(texts)
 
 
 def replace(path: Path, before: str, after: str) -> None:
@@ -114,16 +131,27 @@ def test_an_incremental_build_equals_one_from_nothing_byte_for_byte(
     assert from_nothing.reused == 0
 
 
-def test_only_new_texts_are_embedded(index: Path, small_corpus: Path) -> None:
-    class NotingEncoder(HashingEncoder):
-        noted: list[str]
-
-        def encode(self, texts: Sequence[str]) -> FloatMatrix:
-            self.noted += texts
-            return super().encode(texts)
-
+def test_a_question_is_embedded_with_those_that_it_hangs_on_and_gives_its_own_words_alone(
+    index: Path, small_corpus: Path
+) -> None:
+    asked = "which tea? >> the bitter one? >> sieved or stirred?"
+    bank = small_corpus / "tea.questions.yaml"
+    replace(bank, "how long does it take?", f'"{asked}"')
+    replace(bank, "question: how much sugar?", "question: with lemon? >> or honey?")
     encoder = NotingEncoder()
-    encoder.noted = []
+    build(index, small_corpus, encoder)
+    assert sorted(encoder.noted) == ["which tea? the bitter one? sieved or stirred?", "with lemon? or honey?"]
+    words = open_index(index).words
+    for stems in (words.taught.hits(terms(text)).scores for text in ("sieved", "stirred")):
+        assert np.flatnonzero(stems).size == 1
+    for earlier in ("which", "bitter", "lemon"):
+        assert not words.taught.hits(terms(earlier)).scores.any()
+        assert not words.questions.hits(terms(earlier)).scores.any()
+    assert words.questions.hits(terms("honey")).scores.any()
+
+
+def test_only_new_texts_are_embedded(index: Path, small_corpus: Path) -> None:
+    encoder = NotingEncoder()
     replace(small_corpus / "tea.md", "Wait 3 minutes.", "Wait 4 minutes.")
     build(index, small_corpus, encoder)
     passage = "Brewing\nUse water at 90.5 degrees. Wait 4 minutes."
@@ -159,10 +187,10 @@ def test_vectors_that_cannot_be_trusted_are_not_used(
     assert contents(index) == contents(tmp_path / "other")
 
 
-def test_only_the_bank_of_an_edited_document_is_learnt_again(
-    index: Path, small_corpus: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    learnt = []
+@pytest.fixture
+def learnt(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The answered questions of every bank that is learnt from."""
+    learnt: list[object] = []
     original = bank.fit
 
     def fit(**parts: object) -> object:
@@ -170,13 +198,30 @@ def test_only_the_bank_of_an_edited_document_is_learnt_again(
         return original(**parts)  # type: ignore[arg-type]
 
     monkeypatch.setattr(building, "fit", fit)
+    return learnt
+
+
+def test_only_the_bank_of_an_edited_document_is_learnt_again(
+    index: Path, small_corpus: Path, learnt: list[object]
+) -> None:
     replace(small_corpus / "coffee.md", "# Coffee", "# Black coffee")  # no sentence, no question
     build(index, small_corpus)
     assert learnt == []
     edit(small_corpus)
     build(index, small_corpus)
-    (asked,) = learnt
-    assert asked == ["how long does it take?"]  # the others hang in the air now
+    assert learnt == [["how long does it take?"]]  # the others hang in the air now
+
+
+def test_a_bank_with_the_same_texts_and_other_words_of_its_own_is_learnt_again(
+    index: Path, small_corpus: Path, learnt: list[object]
+) -> None:
+    questions = small_corpus / "tea.questions.yaml"
+    replace(questions, "is there caffeine in it?", "is there caffeine >> in it?")
+    build(index, small_corpus)
+    replace(questions, "is there caffeine >> in it?", "is there >> caffeine in it?")
+    assert build(index, small_corpus).embedded == 0
+    own = [asked[1] for asked in learnt if isinstance(asked, list)]
+    assert own == ["in it?", "caffeine in it?"]
 
 
 # What a build says.

@@ -20,7 +20,7 @@ from b12qa.embedding import find_model, token_counter
 from b12qa.evaluation import KINDS, QuestionRow, read_questions
 from b12qa.markdown import plain_text
 from b12qa.questions import QuestionBank, bank_file, read_banks
-from b12qa.records import BlockKind, OpenQuestion, Question
+from b12qa.records import BlockKind, OpenQuestion, Question, whole_question
 
 FILES = ("dev.jsonl", "test.jsonl")  # one set, split
 SETS = (*FILES, "visitors.jsonl", "short.jsonl", "told.jsonl", "conversations.jsonl")
@@ -263,7 +263,8 @@ def test_no_question_of_the_bank_is_a_near_copy_of_an_evaluation_question(articl
     assert near_copies(questions, [question.text for question in bank if not question.after]) == []
     leaning = [question for question in bank if question.after]
     in_full = {" ".join([*row.history[-turns:], row.question]) for row in rows for turns in (1, 2)}
-    assert near_copies(sorted({*in_full, *questions}), [question.whole for question in leaning]) == []
+    in_bank = [whole_question(question) for question in leaning]
+    assert near_copies(sorted({*in_full, *questions}), in_bank) == []
     long = [question for question in questions if len(question.split()) >= WORDS_OF_A_COPY]
     assert near_copies(long, [question.text for question in leaning]) == []
 

@@ -11,7 +11,7 @@ from b12qa.chunking import chunk_documents
 from b12qa.corpus import Corpus, Severity, parse_document
 from b12qa.errors import CorpusError
 from b12qa.questions import QuestionBank, bank_file, read_banks, read_synonyms, synonyms_file
-from b12qa.records import OpenQuestion, Question
+from b12qa.records import OpenQuestion, Question, whole_question
 
 SENTENCES = (
     "Tea is a drink.",
@@ -93,9 +93,9 @@ def test_a_question_may_hang_on_earlier_ones() -> None:
         "  - {question: which kinds are there?>>and red, reason: names no red tea}\n"
     )
     assert bank.answered == (Question("how much", 1, ("what is in tea?", "and of that?")),)
-    assert bank.answered[0].whole == "what is in tea? and of that? how much"
+    assert whole_question(bank.answered[0]) == "what is in tea? and of that? how much"
     assert bank.open == (OpenQuestion("and red", 0, 1, "names no red tea", ("which kinds are there?",)),)
-    assert bank.open[0].whole == "which kinds are there? and red"
+    assert whole_question(bank.open[0]) == "which kinds are there? and red"
 
 
 @pytest.mark.parametrize("turns", [">> how much", "what is in tea? >>", "what is it? >> >> how much"])

@@ -55,7 +55,7 @@ from b12qa.markdown import plain_text, plain_text_of
 from b12qa.nearest import AUTO, type_for
 from b12qa.notes import Notes, check_notes, read_notes, sentence_digest
 from b12qa.questions import QuestionBank, read_banks, read_synonyms
-from b12qa.records import Chunk, Document, OpenQuestion, Question, Sentence
+from b12qa.records import Chunk, Document, OpenQuestion, Question, Sentence, whole_question
 from b12qa.shortcuts import make_shortcuts
 from b12qa.storage import HashedFolder, locked, remove_folder, replace, sync_folder, unfinished_folder, write
 from b12qa.vectors import Vectors
@@ -314,13 +314,16 @@ class _BankRows:
     questions: Sequence[int]
     question_sentences: Sequence[int]  # for each question, its sentence among those of the document
     open_questions: Sequence[int]
+    question_texts: Sequence[str]  # without those that they hang on: their words are learnt from
+    open_texts: Sequence[str]
 
     def fingerprint(self, digests: Digests) -> bytes:
         """Equal for two banks that teach the same."""
         _, *kinds = digests
         rows = zip((self.sentences, self.questions, self.open_questions), kinds, strict=True)
         read = [[kind[row].hex() for row in some] for some, kind in rows]
-        return hashlib.sha256(json_bytes([read, self.question_sentences])).digest()
+        texts = (self.question_texts, self.open_texts)
+        return hashlib.sha256(json_bytes([read, self.question_sentences, *texts])).digest()
 
 
 def _bank_rows(
@@ -336,7 +339,15 @@ def _bank_rows(
         left_open[open_question.document].append(row)
     for number, rows in sorted(answered.items()):
         within = [questions[row].sentence - own[number][0] for row in rows]
-        yield _BankRows(number, own[number], rows, within, left_open[number])
+        yield _BankRows(
+            document=number,
+            sentences=own[number],
+            questions=rows,
+            question_sentences=within,
+            open_questions=left_open[number],
+            question_texts=[questions[row].text for row in rows],
+            open_texts=[open_questions[row].text for row in left_open[number]],
+        )
 
 
 def _digests_of(index: Index) -> Digests:
@@ -389,8 +400,8 @@ def _new_generation(
     digests = [
         [digest for cut in cuts for digest in cut.chunk_digests],
         [digest for cut in cuts for digest in cut.sentence_digests],
-        [_digest(question.whole) for question in bank.answered],
-        [_digest(question.whole) for question in bank.open],
+        [_digest(whole_question(question)) for question in bank.answered],
+        [_digest(whole_question(question)) for question in bank.open],
     ]
     known = earlier.known
     new = {
@@ -489,7 +500,7 @@ class _RowTexts:
             return _chunk_text(self.documents[chunk.document], chunk, self.encoder)
         if kind == 1:
             return self._plain(self.rows.sentences[row])
-        return (self.bank.answered if kind == 2 else self.bank.open)[row].whole
+        return whole_question((self.bank.answered if kind == 2 else self.bank.open)[row])
 
     def words(self, synonyms: Sequence[Sequence[str]]) -> Words:
         """What the lexical half knows."""
@@ -569,8 +580,8 @@ def _fit_banks(
                 question_embeddings=vectors([of_questions[row] for row in some.questions]),
                 question_sentences=some.question_sentences,
                 open_embeddings=vectors([of_open_questions[row] for row in some.open_questions]),
-                questions=[bank.answered[row].text for row in some.questions],
-                open_questions=[bank.open[row].text for row in some.open_questions],
+                questions=some.question_texts,
+                open_questions=some.open_texts,
             ),
         )
 

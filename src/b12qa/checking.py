@@ -28,6 +28,7 @@ from b12qa.index import VECTOR_FILES, Index, all_cosines, check_fresh, open_inde
 from b12qa.markdown import line_number
 from b12qa.notes import read_notes
 from b12qa.questions import read_banks, read_synonyms
+from b12qa.records import whole_question
 
 NEIGHBOURS = 5
 QUESTIONS_AT_ONCE = 512
@@ -77,7 +78,7 @@ def stray_questions(index: Index) -> Iterator[tuple[str, str]]:
     """
     if not index.questions:
         return
-    texts = [question.whole for question in index.questions]
+    texts = [whole_question(question) for question in index.questions]
     of_question = np.array([index.sentences[question.sentence].chunk for question in index.questions])
     of_sentence = np.array([sentence.chunk for sentence in index.sentences])
     chunks = np.concatenate([of_question, of_sentence])
@@ -95,7 +96,7 @@ def stray_questions(index: Index) -> Iterator[tuple[str, str]]:
 
 def _text_of(index: Index, anchor: int) -> str:
     if anchor < len(index.questions):
-        return index.questions[anchor].whole
+        return whole_question(index.questions[anchor])
     return index.plain_text(index.sentences[anchor - len(index.questions)])
 
 

@@ -34,7 +34,7 @@ from b12qa.errors import (
 from b12qa.index import Index, is_generation
 from b12qa.lexical import K1, B, IntVector, query_terms, terms
 from b12qa.nearest import CANDIDATES, LEAST_RECALL, NEAREST
-from b12qa.records import Chunk, Sentence
+from b12qa.records import Chunk, Sentence, whole_question
 from b12qa.retrieval import Reading, Retriever, as_embedded
 from b12qa.shortcuts import CHUNKS, SENTENCES, Near, StoredFacts, StoreState
 from b12qa.vectors import MappedVectors, Vectors, blocks
@@ -572,7 +572,7 @@ class _StoredEncoder:
             index.plain_text(index.sentences[row]): index.sentence_vectors.reconstruct(row)
             for row in _spread_over(len(index.sentences))
         } | {
-            index.questions[row].whole: index.question_vectors.reconstruct(row)
+            whole_question(index.questions[row]): index.question_vectors.reconstruct(row)
             for row in _spread_over(len(index.questions))
         }
         self._known = {as_embedded(text, index): embedding for text, embedding in known.items()}

@@ -186,11 +186,6 @@ class Question(NamedTuple):
     sentence: int  # position in the list of sentences
     after: tuple[str, ...] = ()  # the questions that it hangs on, oldest first
 
-    @property
-    def whole(self) -> str:
-        """What it asks in its conversation, as one text."""
-        return " ".join([*self.after, self.text])
-
 
 class OpenQuestion(NamedTuple):
     """A question of the bank that sounds close and that the document does not answer."""
@@ -201,10 +196,10 @@ class OpenQuestion(NamedTuple):
     reason: str  # completes "The article ...": "gives no dose in pregnancy"
     after: tuple[str, ...] = ()  # the questions that it hangs on, oldest first
 
-    @property
-    def whole(self) -> str:
-        """What it asks in its conversation, as one text."""
-        return " ".join([*self.after, self.text])
+
+def whole_question(question: Question | OpenQuestion) -> str:
+    """What a question asks in its conversation, as one text: that is what is embedded."""
+    return " ".join([*question.after, question.text])
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from b12qa.feedback import Feedback
 from b12qa.index import Index
 from b12qa.lexical import words
 from b12qa.markdown import line_number
-from b12qa.records import Chunk, Document, Outcome, Sentence
+from b12qa.records import Chunk, Document, Outcome, Sentence, whole_question
 from b12qa.rendering import OUTCOME_WORDS
 from b12qa.retrieval import Reading
 
@@ -348,8 +348,8 @@ def make_map(index: Index, max_points: int = MAX_POINTS) -> Map:
     before = np.cumsum([0, *(len(document.sections) for document in index.documents)])
     texts = [
         *((0, _section(index, s), index.plain_text(s)) for s in index.sentences),
-        *((1, _section(index, index.sentences[q.sentence]), q.whole) for q in index.questions),
-        *((2, (q.document, q.section), q.whole) for q in index.open_questions),
+        *((1, _section(index, index.sentences[q.sentence]), whole_question(q)) for q in index.questions),
+        *((2, (q.document, q.section), whole_question(q)) for q in index.open_questions),
     ]
     rows = np.unique(np.linspace(0, len(texts) - 1, min(max_points, len(texts))).astype(int))
     places = projected(_embeddings(index)[rows])

@@ -23,7 +23,18 @@ from b12qa.embedding import RememberingEncoder
 from b12qa.evaluation import PlainDocument, QuestionRow, gold_words
 from b12qa.index import Index
 from b12qa.markdown import one_line, plain_text_of
-from b12qa.records import Answer, Chunk, Document, NoticeKind, Outcome, Passage, QuoteRole, Sentence, Span
+from b12qa.records import (
+    Answer,
+    Chunk,
+    Document,
+    NoticeKind,
+    Outcome,
+    Passage,
+    QuoteRole,
+    Sentence,
+    Span,
+    whole_question,
+)
 from b12qa.retrieval import Retriever
 
 BANK = "bank"  # where a question comes from that is in no evaluation set
@@ -171,14 +182,14 @@ def _bank(old: Index, new: Index) -> Iterator[Expected]:
     known: set[str] = set()
     for index in (old, new):
         for question in index.questions:
-            if question.whole not in known:
-                known.add(question.whole)
+            if (whole := whole_question(question)) not in known:
+                known.add(whole)
                 sentence = _words(index, index.sentences[question.sentence])
                 yield Expected(question.text, BANK, question.after, ((sentence,),))
     for index in (old, new):
         for open_question in index.open_questions:
-            if open_question.whole not in known:
-                known.add(open_question.whole)
+            if (whole := whole_question(open_question)) not in known:
+                known.add(whole)
                 yield Expected(open_question.text, BANK, open_question.after)
 
 
@@ -194,9 +205,9 @@ def _evaluation(rows: Iterable[QuestionRow], documents: Iterable[Document]) -> I
 def _embedded_questions(index: Index) -> Iterator[tuple[str, Any]]:
     """The texts of the banks with their vectors, so that none is embedded again."""
     for row, question in enumerate(index.questions):
-        yield question.whole, index.question_vectors.reconstruct(row)
+        yield whole_question(question), index.question_vectors.reconstruct(row)
     for row, open_question in enumerate(index.open_questions):
-        yield open_question.whole, index.open_question_vectors.reconstruct(row)
+        yield whole_question(open_question), index.open_question_vectors.reconstruct(row)
 
 
 # What changed.
