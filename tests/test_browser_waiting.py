@@ -126,11 +126,12 @@ def test_question_stands_there_while_the_server_does_not_even_take_it(
         expect(page.locator("#conversation .awaiting")).to_have_count(0)
 
 
-def test_blanks_wait_for_nothing(browser: Browser, tea: PatientAssistant) -> None:
+def test_blanks_ask_nothing(browser: Browser, tea: PatientAssistant) -> None:
     with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
-        with page.expect_response("**/gradio_api/queue/data*"):
-            ask(page, "   ")
-        assert page.locator("#conversation .awaiting").count() == 0
+        ask(page, "   ")
+        ask(page)
+        expect(answers(page)).to_have_count(1)
+        expect(page.locator("#conversation .b12qa.question")).to_have_text([QUESTION])
 
 
 def test_what_is_typed_while_waiting_stays_and_can_be_asked_at_once(
@@ -152,11 +153,59 @@ def test_what_is_typed_while_waiting_stays_and_can_be_asked_at_once(
         box(page).press("Enter")
         expect(page.locator("#conversation .awaiting")).to_contain_text("is tea hot")
         ask(page, NEXT)  # before the answer to the one before it is there
-        expect(box(page)).to_have_value(NEXT)
+        expect(box(page)).to_have_value("")
+        box(page).press_sequentially("and a half qu")  # is not asked with it
         tea.may_answer.set()
         expect(answers(page)).to_have_count(3)
-        expect(box(page)).to_have_value("")
+        expect(box(page)).to_have_value("and a half qu")
         assert tea.calls[-1] == (QUESTION, "is tea hot", NEXT)
+
+
+def test_what_is_asked_while_another_question_waits_is_asked_after_it_as_it_was_sent(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        example = page.locator("#conversation button.ask").first
+        pressed = example.text_content() or ""
+        tea.may_answer.clear()
+        box(page).fill(QUESTION)
+        button = page.locator("#question .submit-button")
+        button.click()
+        button.click()  # twice, as people do
+        example.click()
+        ask(page, NEXT)
+        ask(page, "is it hot")
+        waiting = page.locator("#conversation .awaiting")
+        expect(waiting.locator(".asked")).to_have_text([QUESTION, pressed, NEXT, "is it hot"])
+        queued = page.locator("#conversation .queued .looking")
+        expect(queued).to_have_text(["Will be asked next."] * 3)
+        box(page).press_sequentially("hal")
+        tea.may_answer.set()
+        expect(answers(page)).to_have_count(4)
+        questions = [QUESTION, pressed, NEXT, "is it hot"]
+        expect(page.locator("#conversation .b12qa.question")).to_have_text(questions)
+        expect(waiting).to_have_count(0)
+        expect(box(page)).to_have_value("hal")
+        assert tea.calls[-1] == tuple(questions)
+
+
+def test_what_was_to_be_asked_next_is_offered_again_where_there_is_no_answer(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        held: list[Route] = []
+        page.route("**/queue/join*", lambda route: held.append(route))
+        ask(page)
+        ask(page, NEXT)
+        request(page, held, 0).fulfill(status=503, json={"detail": "Queue is full."})
+        told = page.locator("#asking [role=alert]")
+        expect(told).to_be_visible()
+        expect(box(page)).to_have_value(QUESTION)
+        expect(page.locator("#conversation .awaiting")).to_have_count(0)
+        page.unroute("**/queue/join*")
+        told.get_by_role("button", name=NEXT).click()
+        expect(answers(page)).to_have_count(1)
+        assert tea.calls[-1] == (NEXT,)
 
 
 def test_what_is_typed_stays_where_the_question_before_it_is_refused(
@@ -196,6 +245,51 @@ def test_whoever_was_offline_goes_on_without_loading_the_page(
         expect(answers(page)).to_have_count(2)
         expect(told).to_have_count(0)
         assert (QUESTION, NEXT) in tea.calls
+
+
+CHEST = "i have crushing chest pain"
+
+
+def test_a_server_that_was_started_again_takes_the_conversation_up_where_it_was(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with ExitStack() as pages:
+        with listening(build_app(serving(tea))) as address:
+            port = int(address.rpartition(":")[2])
+            page = pages.enter_context(opened(browser, address))
+            for number, question in enumerate((QUESTION, CHEST), 1):
+                ask(page, question)
+                expect(answers(page)).to_have_count(number)
+        with listening(build_app(serving(tea)), port):
+            ask(page, "what should i do now")
+            expect(answers(page)).to_have_count(3)
+            shown = page.locator("#conversation .b12qa.question")
+            expect(shown).to_have_text([QUESTION, CHEST, "what should i do now"])
+            expect(page.locator("#conversation section.care.emergency")).to_have_count(2)
+            page.locator("#again").click()
+            expect(answers(page)).to_have_count(0)
+        with listening(build_app(serving(tea)), port):
+            ask(page, "what should i do now")
+            expect(answers(page)).to_have_count(1)  # what was begun anew stays so
+            expect(page.locator("#conversation section.care")).to_have_count(0)
+
+
+def test_of_a_long_conversation_that_a_server_has_forgotten_the_end_is_answered_again(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    questions = [f"{QUESTION}, {number}" for number in range(8)]
+    with ExitStack() as pages:
+        with listening(build_app(serving(tea))) as address:
+            port = int(address.rpartition(":")[2])
+            page = pages.enter_context(opened(browser, address))
+            for number, question in enumerate(questions, 1):
+                ask(page, question)
+                expect(answers(page)).to_have_count(number)
+        with listening(build_app(serving(tea)), port):
+            ask(page, NEXT)
+            expect(page.locator("#conversation .b12qa.question")).to_have_text([*questions[-6:], NEXT])
+            expect(page.locator("#conversation .rebuilt")).to_contain_text("Older answers are gone")
+            assert tea.calls[-1] == (*questions[-6:], NEXT)
 
 
 def test_whoever_waited_while_the_server_ended_goes_on_with_the_next_one(

@@ -12,7 +12,7 @@ import numpy as np
 
 from b12qa import caution, safety
 from b12qa.companions import Composition, compose, rows_of_warnings, wants_warnings, with_notes
-from b12qa.conversation import Query, to_query
+from b12qa.conversation import Query, naming_the_subject, to_query
 from b12qa.corpus import read_corpus, unread_corpus
 from b12qa.courtesy import load_courtesies
 from b12qa.elsewhere import load_elsewhere
@@ -150,7 +150,7 @@ class Assistant:
         Arguments as there; `top_k` passages.
         """
         question, history = _typed(question, history)
-        ranking, _ = self._rank(self._query(question, history))
+        ranking, _ = self._rank(self._understood(question, history)[0])
         return with_notes(self.retriever.index, self.retriever.results(ranking, top_k))
 
     def ask(
@@ -204,7 +204,7 @@ class Assistant:
         if ours:
             notices = [*care, *ours, safety.disclaimer()]
             return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()
-        query = self._query(question, () if literal else history)
+        query, asked = self._understood(question, history, literal=literal)
         if not any(character.isalnum() for character in question):
             asked_for = Notice(NoticeKind.OUTCOME, "Please type a question in words.")
             notices = [*care, asked_for, safety.disclaimer()]
@@ -217,7 +217,7 @@ class Assistant:
             literal=literal,
             card=card,
             care=care,
-            asked=load_rules().asked(question, query.text if query.reason else "", history),
+            asked=asked,
             ranking=ranking,
             parts=parts,
         )
@@ -291,15 +291,22 @@ class Assistant:
         """
         encoder = RememberingEncoder(self.retriever.encoder)
         ahead = Assistant(replace(self.retriever, encoder=encoder))
-        queries = [ahead._query(question, history) for question, history in questions]
+        queries = [ahead._understood(question, history)[0] for question, history in questions]
         readings = [r for query in queries for part in (query, *query.parts) for r in part.readings]
         if readings:
             searched = (ahead.retriever.vocabulary.bring_to(reading.text) for reading in readings)
             encoder.encode([as_embedded(text, ahead.retriever.index) for text in searched])
         return ahead
 
-    def _query(self, question: str, history: Sequence[str]) -> Query:
-        return to_query(question, history, self.retriever.topics)
+    def _understood(
+        self, question: str, history: Sequence[str], *, literal: bool = False
+    ) -> tuple[Query, Asked]:
+        """What is searched for a question, and what it asks about taking something."""
+        topics = self.retriever.topics
+        query = to_query(question, () if literal else history, topics)
+        asked = load_rules().asked(question, query.text if query.reason else "", history)
+        speaks_of_it = asked.treatment and asked.of_nothing_else and not asked.names_another and not literal
+        return naming_the_subject(query, topics) if speaks_of_it else query, asked
 
     def _rank(self, query: Query, *, as_typed: bool = False) -> tuple[Ranking, list[Ranking]]:
         """The ranking of a message, and of each question in it if there are several.

@@ -124,6 +124,18 @@ def to_query(question: str, history: Sequence[str] = (), topics: Topics = NO_TOP
     return replace(whole, parts=tuple(queries))
 
 
+def naming_the_subject(query: Query, topics: Topics) -> Query:
+    """Read a question that stands alone and names nothing as one on the subject as well.
+
+    "What is the dose for nerve pain?" on a page on B12 asks for that of B12; to a model it sounds like a
+    question on any medicine. Both readings count alike.
+    """
+    named = topics.subjects.intersection(terms(topics.name))
+    if not named or query.reason or query.parts or not named.isdisjoint(terms(query.text)):
+        return query
+    return replace(query, readings=(*query.readings, Reading(f"{topics.name}: {query.text}")))
+
+
 def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Query:
     """Carry the topic of the conversation into a question that cannot stand alone."""
     question = _one_line(question)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +26,7 @@ from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.errors import QueryError
 from b12qa.exported import exported_encoder
 from b12qa.index import Index, all_cosines, always_compared, check_model, open_index
-from b12qa.lexical import IntVector, Moments, Scores, Vocabulary, query_terms, terms
+from b12qa.lexical import STOP_WORDS, IntVector, Moments, Scores, Vocabulary, query_terms, terms
 from b12qa.markdown import writable
 from b12qa.nearest import CANDIDATES
 from b12qa.records import (
@@ -45,6 +48,7 @@ NEAREST_OPEN = 5
 # Without a bank: cosine of the best match against "answers", measured without the bank.
 COSINE_MIDPOINT = 0.42
 COSINE_STEEPNESS = 18.0
+_PHRASE_ENDS = re.compile(r"[^\w\s'’-]+")
 # What a finished sentence ends with, in any script.
 _ENDS = tuple("?!.\u2026\uff1f\uff01\u3002")
 
@@ -63,6 +67,7 @@ class Topics(NamedTuple):
     ubiquitous: frozenset[str]  # in more than a quarter of the passages: they name no topic among them
     subjects: frozenset[str]  # those of them that a title names: what everything here is about
     known: frozenset[str]  # in any document, or in a question that one answers
+    name: str = ""  # of the subject, in words of the title; empty without a bank or with several documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,9 +259,15 @@ class Retriever:
     @cached_property
     def topics(self) -> Topics:
         """Which words can name a topic here."""
-        titles = {term for document in self.index.documents for term in terms(document.title)}
-        ubiquitous = self._ubiquitous_terms
-        return Topics(ubiquitous, ubiquitous & titles, self.vocabulary.answered_stems)
+        titles = [document.title for document in self.index.documents]
+        subjects = self._ubiquitous_terms.intersection(terms(" ".join(titles)))
+        has_name = len(titles) == 1 and bool(self.index.bank_models)
+        return Topics(
+            ubiquitous=self._ubiquitous_terms,
+            subjects=subjects,
+            known=self.vocabulary.answered_stems,
+            name=_named_in(titles[0], subjects) if has_name else "",
+        )
 
     @cached_property
     def _ubiquitous_terms(self) -> frozenset[str]:
@@ -474,6 +485,16 @@ class _Rows(NamedTuple):
     open_questions: Picked
     of_bank: Picked  # among all questions, first the answered ones
     n_answered: int
+
+
+def _named_in(title: str, subjects: AbstractSet[str]) -> str:
+    """The first words of a title, side by side and none of them a stop word, that name a subject."""
+    for phrase in _PHRASE_ENDS.split(title):
+        for is_stop_word, some in groupby(phrase.split(), lambda word: word.lower() in STOP_WORDS):
+            name = " ".join(some)
+            if not is_stop_word and not subjects.isdisjoint(terms(name)):
+                return name
+    return ""
 
 
 def _picked(rows: np.ndarray) -> Picked:

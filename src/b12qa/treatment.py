@@ -126,7 +126,8 @@ class Asked:
     beginning: bool = False  # whether to take a vitamin or the like, and how much: a test comes first
     medicines: frozenset[str] = frozenset()  # classes of the medicines that it names
     cannot: frozenset[str] = frozenset()  # what no article can tell: some of CANNOT
-    of_nothing_else: bool = False  # it speaks of taking something, and names no other medicine or vitamin
+    of_nothing_else: bool = False  # what it asks may be asked of what the document is about
+    names_another: bool = False  # it names a medicine, or another vitamin or mineral
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,7 @@ class Rules:
             medicines=medicines,
             cannot=frozenset(self._finds(own_words, CANNOT)),
             of_nothing_else=not vague and (not others or not named.isdisjoint(_STANDS_FOR_IT)),
+            names_another=bool(others),
         )
 
     def finds(self, message: str) -> set[str]:

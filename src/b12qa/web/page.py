@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 from fastapi import FastAPI
@@ -24,17 +24,15 @@ from b12qa.safety import DISCLAIMER, help_lines
 from b12qa.web.guard import Guard
 from b12qa.web.problems import log_fault
 from b12qa.web.replies import (
-    MAX_QUESTION_CHARACTERS,
     Conversation,
     Turn,
     about_html,
     articles_html,
     brought_to,
     example_questions,
+    next_turn,
     question_html,
-    refused,
-    turn_for,
-    typed_in,
+    taken_up,
     untouched,
     with_turn,
 )
@@ -105,6 +103,24 @@ class Served:
         return _welcome(self.examples, texts)
 
 
+class Asking(NamedTuple):
+    """What the page asks."""
+
+    question: str
+    literal: bool = False
+    history: tuple[str, ...] = ()  # what was asked on that page before, oldest first
+
+
+def asking_in(record: str) -> Asking:
+    """What the page script wrote; nothing is asked where it is of another form."""
+    try:
+        fields = json.loads(record)
+        question, literal, history = fields["question"], fields["literal"], fields["history"]
+        return Asking(str(question).strip(), literal is True, tuple(writable(str(text)) for text in history))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return Asking("")
+
+
 def served_by(assistant: Assistant) -> Served:
     """Prepare the page for one generation."""
     suggestions = Suggestions(assistant)
@@ -173,35 +189,27 @@ def build_blocks(
     at_first, english = current(), texts_for(None, None)
 
     def ask(question: str | None, so_far: Conversation, request: gr.Request) -> Shown:
-        return answered((question or "").strip(), so_far, request)
+        return answered(Asking((question or "").strip()), so_far, request)
 
     def ask_wanted(wanted: str, so_far: Conversation, request: gr.Request) -> Shown:
-        """Ask what a button of the page stands for."""
-        try:
-            record = json.loads(wanted)
-            question, literal = str(record["question"]), record["literal"] is True
-        except (ValueError, TypeError, KeyError):
-            question, literal = "", False
-        return answered(question.strip(), so_far, request, literal)
+        return answered(asking_in(wanted), so_far, request)
 
-    def answered(question: str, so_far: Conversation, request: gr.Request, literal: bool = False) -> Shown:
-        served, texts, question = current(), _texts_of(request), writable(question)
+    def answered(asking: Asking, so_far: Conversation, request: gr.Request) -> Shown:
+        served, texts, question = current(), _texts_of(request), writable(asking.question)
         so_far = brought_to(served.generation, so_far, texts)
         if not question:
             return shown(served, so_far, texts)
-        history = [turn.question for turn in so_far.turns if turn.question]
-        if len(question) > MAX_QUESTION_CHARACTERS:
-            turn = refused(question, typed_in(so_far.turns), texts)
-        else:
-            turn = turn_for(
-                served.assistant,
-                question,
-                history,
-                typed=typed_in(so_far.turns),
-                literal=literal,
-                texts=texts,
-                suggestions=served.suggestions,
-            )
+        so_far = taken_up(
+            served.assistant, so_far, asking.history, texts=texts, suggestions=served.suggestions
+        )
+        turn = next_turn(
+            served.assistant,
+            so_far.turns,
+            question,
+            literal=asking.literal,
+            texts=texts,
+            suggestions=served.suggestions,
+        )
         turns = with_turn(so_far.turns, turn)
         return shown(served, so_far._replace(session=request.session_hash or "", turns=turns), texts)
 
@@ -272,26 +280,26 @@ def build_blocks(
                     words = KEEPS_RATED if feedback else KEEPS_NOTHING
                     gr.Markdown(f'<div class="b12qa privacy"><p class="say" lang="en">{words}</p></div>')
                     again = gr.Button("Start over", elem_id="again", size="sm", min_width=90)
-                # Buttons inside answers ask through this one; the page script fills it in.
+                # The page script asks through this one, whether somebody typed or pressed a button.
                 wanted = gr.Textbox(label="Asked by a button", submit_btn="Ask", elem_id="wanted")
             with gr.Column(elem_id="reading", min_width=280):
                 articles = gr.Markdown(at_first.articles, elem_id="articles", latex_delimiters=[])
 
         # The box is no output: somebody may be typing into it. The page script empties it and fills it again.
         outputs = [chat, conversation, header, articles]
-        for event, function, inputs in (
-            (question.submit, ask, [question, conversation]),
-            (wanted.submit, ask_wanted, [wanted, conversation]),
-            (again.click, start_over, [conversation]),
+        for event, function, inputs, again_before_the_end in (
+            # For a page whose script was not loaded. The box may hold half of the next question later.
+            (question.submit, ask, [question, conversation], "once"),
+            (wanted.submit, ask_wanted, [wanted, conversation], "always_last"),
+            (again.click, start_over, [conversation], "always_last"),
         ):
-            # Who asks again before the answer is there asks once it is.
             event(
                 function,
                 inputs,
                 outputs,
                 api_visibility="private",
                 show_progress="hidden",
-                trigger_mode="always_last",
+                trigger_mode=again_before_the_end,
             )
         if feedback:
             chat.like(rate, [conversation], None, api_visibility="private", show_progress="hidden")

@@ -38,6 +38,10 @@ TOO_LONG_WORDS = (
 
 ASKED = "You asked"
 
+# So many questions of a page are answered again where the server knows of none of them any more.
+MAX_ANSWERED_AGAIN = 6
+GONE_WORDS = "Older answers are gone: the server was started again, or this page was quiet for an hour."
+
 REBUILT_WORDS = "The article was updated. The answers above quote it as it was before."
 
 # Gradio takes HTML for Markdown, and straightens its tabs and line ends. A character reference is
@@ -115,6 +119,54 @@ def turn_for(
         return _our_turn(question, "fault", "No answer", FAULT_WORDS, card_for(question, typed), texts)
 
 
+def taken_up(
+    assistant: Assistant,
+    conversation: Conversation,
+    earlier: Sequence[str],
+    *,
+    texts: Texts | None = None,
+    suggestions: Suggestions | None = None,
+) -> Conversation:
+    """A conversation of which only the page knows any more: its last questions, answered again.
+
+    Args:
+        earlier: what the page says was asked before, oldest first.
+        texts, suggestions: as in `turn_for`.
+    """
+    if conversation.turns or not earlier:
+        return conversation
+    turns: tuple[Turn, ...] = ()
+    if len(earlier) > MAX_ANSWERED_AGAIN:
+        turns = (_between_turns(GONE_WORDS, texts),)
+    for question in earlier[-MAX_ANSWERED_AGAIN:]:
+        turn = next_turn(assistant, turns, question, texts=texts, suggestions=suggestions)
+        turns = with_turn(turns, turn)
+    return conversation._replace(turns=turns)
+
+
+def next_turn(
+    assistant: Assistant,
+    turns: Sequence[Turn],
+    question: str,
+    *,
+    literal: bool = False,
+    texts: Texts | None = None,
+    suggestions: Suggestions | None = None,
+) -> Turn:
+    """What follows some turns: an answer, or that the question is too long. Arguments as in `turn_for`."""
+    if len(question) > MAX_QUESTION_CHARACTERS:
+        return refused(question, typed_in(turns), texts)
+    return turn_for(
+        assistant,
+        question,
+        [turn.question for turn in turns if turn.question],
+        typed=typed_in(turns),
+        literal=literal,
+        texts=texts,
+        suggestions=suggestions,
+    )
+
+
 def refused(question: str, typed: Sequence[str] = (), texts: Texts | None = None) -> Turn:
     """What the page shows for a question that is too long to be searched; red flags are met all the same.
 
@@ -149,9 +201,7 @@ def brought_to(generation: str, conversation: Conversation, texts: Texts | None 
         return conversation
     turns = tuple(turn._replace(reply=turn.unlinked) for turn in conversation.turns)
     if turns:
-        words = (texts or texts_for(None, None))(REBUILT_WORDS)
-        said = f'<div class="b12qa rebuilt" lang="{words.language}"><p>{escape(words.words)}</p></div>'
-        turns = (*turns, Turn("", untouched(said), untouched(said)))
+        turns = (*turns, _between_turns(REBUILT_WORDS, texts))
     return conversation._replace(generation=generation, turns=turns)
 
 
@@ -206,6 +256,13 @@ def example_questions(assistant: Assistant, suggestions: Suggestions | None = No
 def untouched(html: str) -> str:
     """The same HTML, written so that Gradio passes each character on."""
     return html.translate(_AS_REFERENCES)
+
+
+def _between_turns(english: str, texts: Texts | None) -> Turn:
+    """Words of ours that answer no question."""
+    said = (texts or texts_for(None, None))(english)
+    html = untouched(f'<div class="b12qa rebuilt" lang="{said.language}"><p>{escape(said.words)}</p></div>')
+    return Turn("", html, html)
 
 
 def _our_turn(question: str, kind: str, label: str, words: str, card: CareCard | None, texts: Texts) -> Turn:

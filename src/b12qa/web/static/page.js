@@ -2,11 +2,12 @@
 // stands for, opens the article, and gives the parts of the page the names and the focus that people
 // without a mouse need.
 
-import { awaited, replied } from "./awaiting.js";
+import { ask, askTyped, forget } from "./asking.js";
+import { replied } from "./awaiting.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
 import { language, languages, say, sayAgain, speak, wanted } from "./texts.js";
-import { announce, element, scrollTo, type } from "./tools.js";
+import { announce, element, scrollTo } from "./tools.js";
 import { sayInOurWords, watchRequests } from "./unasked.js";
 
 let shownAnswer; // the newest one that was brought into view
@@ -20,16 +21,10 @@ const answers = () => document.querySelectorAll("#conversation .b12qa.answer");
 
 // Asking.
 
-/** Ask through a field that Gradio listens to, as if somebody had typed into it. */
-function ask(question, literal) {
-  if (awaited()) {
-    announce(say("Please wait for the answer first."));
-    return;
-  }
-  const field = document.querySelector("#wanted textarea");
+/** Ask what a button stands for. */
+function askByButton(question, literal) {
   askedByButton = true;
-  type(field, JSON.stringify({ question, literal, time: Date.now() }));
-  setTimeout(() => document.querySelector("#wanted .submit-button").click(), 0); // once Gradio has taken it in
+  ask(question, { literal });
 }
 
 /** The question that an answer is to: the nearest one above it. */
@@ -46,8 +41,9 @@ document.addEventListener("click", (event) => {
   if (hit("a.share")) copy(addressOf(link), link, say("Link copied"));
   else if (link) openPlace(link);
   else if (hit("button.copy")) copy(quoteText(hit("figure")), hit("button.copy"), say("Copied"));
-  else if (hit("button.ask")) ask(hit("button.ask").textContent, false);
-  else if (hit("button.literal")) ask(questionOf(hit(".b12qa.answer")), true);
+  else if (hit("button.ask")) askByButton(hit("button.ask").textContent, false);
+  else if (hit("button.literal")) askByButton(questionOf(hit(".b12qa.answer")), true);
+  else if (hit("#again")) forget();
   else if (hit("button.save")) save();
   else if (hit("button.skip")) {
     scrollTo(shownAnswer, "start");
@@ -55,6 +51,21 @@ document.addEventListener("click", (event) => {
   }
   else if (hit("button.language")) change(hit("button.language").value);
 });
+
+// Gradio reads the box when it gets round to it. Whoever goes on typing would have half a question asked.
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("#question .submit-button")) return;
+  event.stopPropagation();
+  askTyped();
+}, true);
+
+document.addEventListener("keydown", (event) => {
+  if (event.target !== box() || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  event.stopPropagation();
+  askTyped();
+}, true);
 
 document.addEventListener("input", (event) => {
   // Who types the next question keeps the focus in the box.

@@ -2,7 +2,8 @@
 // something for ten seconds. Both are hidden, and the page says what to do: one sentence above the box, where
 // the question still stands, until a question gets through.
 
-import { endSoon, showAwaited, unanswered } from "./awaiting.js";
+import { takeQueued } from "./asking.js";
+import { endSoon, unanswered } from "./awaiting.js";
 import { language, say } from "./texts.js";
 import { element, scrollTo } from "./tools.js";
 
@@ -14,6 +15,7 @@ const seen = new WeakSet(); // what Gradio said
 function words(status) {
   if (status === 429) return say("That was too much at once, so nothing was asked. Wait a few seconds, then ask again.");
   if (status === 503) return say("Many people are asking just now, so nothing was asked. Wait a few seconds, then ask again.");
+  if (status === 413) return say("That is too long to be read, so nothing was asked. Ask in a few short sentences.");
   if (status === 0) return say("The server cannot be reached, so there is no answer. Check your connection, then ask again.");
   return say("Something went wrong, so there is no answer. Ask again, or load this page again.");
 }
@@ -43,14 +45,14 @@ function careCard(card) {
 
 function tell(status, card) {
   clear();
-  const question = unanswered();
+  const questions = [unanswered(), ...takeQueued()].filter(Boolean);
   const place = document.getElementById("asking");
   if (!place) return;
   const notice = element("div", { className: "b12qa unasked" });
   notice.setAttribute("role", "alert");
   if (card) notice.append(careCard(card));
   notice.append(element("p", { className: "say", lang: language, textContent: words(status) }));
-  if (question) notice.append(element("button", { type: "button", className: "ask", textContent: question }));
+  notice.append(...questions.map((textContent) => element("button", { type: "button", className: "ask", textContent })));
   place.prepend(notice);
   if (status === 0) waitForTheServer(notice);
   if (card) scrollTo(notice, "nearest");
@@ -95,27 +97,6 @@ export function sayInOurWords() {
 // hears that the question failed, as if the server had said so, and asks again when a person does.
 
 const asked = new Set(); // what Gradio waits for, by the server's names
-
-/** Show the question of a request, as it was typed or as a button says it. */
-function show(request) {
-  let first;
-  try {
-    [first] = JSON.parse(request.body).data;
-  } catch (error) {
-    return;
-  }
-  if (typeof first !== "string") return; // it asks nothing
-  const question = ofButton(first);
-  if (question || first.trim()) showAwaited(question || first.trim(), !question);
-}
-
-function ofButton(typed) {
-  try {
-    return JSON.parse(typed).question;
-  } catch (error) {
-    return "";
-  }
-}
 
 /** Note what the server says of a question, and whether it gives all of them up. */
 function givesUp(line) {
@@ -190,7 +171,6 @@ export function watchRequests() {
     const address = request[0] instanceof Request ? request[0].url : String(request[0]);
     if (!address.includes(ASKING)) return fetchAsBefore(...request);
     const isStream = address.includes("/data");
-    if (!isStream) show(request[1]);
     let response;
     try {
       response = await fetchAsBefore(...request);

@@ -1,0 +1,83 @@
+// What a person asks, one question after the other: what is asked while another waits is asked once its answer
+// is there, as it stood when it was sent. With each go those before it, so that a server that was started again,
+// or has forgotten a page that was quiet for long, still knows what "and for how long?" is about.
+
+import { awaited, dropQueued, showAwaited, showQueued, whenFree } from "./awaiting.js";
+import { say } from "./texts.js";
+import { announce, type } from "./tools.js";
+
+// More than these are of no use to the server, and a long request counts as several questions.
+const MAX_EARLIER = 7;
+const MAX_EARLIER_CHARACTERS = 6000;
+
+let current; // the question whose answer has not come
+let earlier = []; // those that were answered on this page, oldest first
+let queue = [];
+
+const box = () => document.querySelector("#question textarea");
+
+/** Ask a question now, or once those before it are answered. */
+export function ask(question, { literal = false, typed = false } = {}) {
+  const wanted = { question, literal, typed };
+  if (!awaited()) {
+    send(wanted);
+    return;
+  }
+  queue.push(wanted);
+  showQueued(question);
+  announce(say("Will be asked next."));
+}
+
+/** Ask what stands in the box, and empty it: what is typed from now on is another question. */
+export function askTyped() {
+  const question = box().value.trim();
+  if (!question) return;
+  type(box(), "");
+  ask(question, { typed: true });
+}
+
+/** The questions that were to be asked next, where the one before them got no answer. */
+export function takeQueued() {
+  const questions = queue.map(({ question }) => question);
+  queue = [];
+  current = undefined;
+  dropQueued();
+  return questions;
+}
+
+/** Begin anew. */
+export function forget() {
+  takeQueued();
+  earlier = [];
+}
+
+/** The newest questions that are not too much to send. */
+function history() {
+  const newest = [];
+  let room = MAX_EARLIER_CHARACTERS;
+  for (const question of earlier.slice(-MAX_EARLIER).reverse()) {
+    room -= question.length;
+    if (room < 0) break;
+    newest.unshift(question);
+  }
+  return newest;
+}
+
+/** Ask through a field that Gradio listens to, as if somebody had typed into it. */
+function send(wanted) {
+  current = wanted;
+  showAwaited(wanted.question, wanted.typed);
+  const { question, literal } = wanted;
+  const field = document.querySelector("#wanted textarea");
+  type(field, JSON.stringify({ question, literal, history: history(), time: Date.now() }));
+  setTimeout(() => document.querySelector("#wanted .submit-button").click(), 0); // once Gradio has taken it in
+}
+
+whenFree(() => {
+  if (current) earlier.push(current.question);
+  current = undefined;
+  const next = queue.shift();
+  if (!next) return;
+  dropQueued(1);
+  send(next);
+});
