@@ -25,7 +25,7 @@ from b12qa.errors import (
 )
 from b12qa.index import open_index
 from b12qa.lexical import terms
-from b12qa.records import Answer, NoticeKind, OpenQuestion, Outcome, SearchResults
+from b12qa.records import Answer, NoticeKind, OpenQuestion, Outcome, QuoteRole, SearchResults
 from b12qa.retrieval import Retriever
 from b12qa.safety import DISCLAIMER
 
@@ -268,6 +268,41 @@ def test_the_second_document_does_not_answer_about_vitamins(bicycles: Assistant)
     assert answer.outcome is Outcome.NOT_COVERED
     assert nearest_sections(answer)
     assert_keeps_the_promises(bicycles, answer)
+
+
+DROOP = "my husband suddenly can't speak and his face droops"
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("history", "question", "searched"),
+    [
+        ((DROOP,), "sorry, that was a story from the tv, what foods have b12", ""),
+        (
+            ("which foods have b12?", DROOP, "false alarm, he is fine"),
+            "and seaweed?",
+            "which foods have b12?",
+        ),
+    ],
+)
+def test_what_told_of_an_emergency_is_not_searched_with_what_comes_after_it(
+    assistant: Assistant, history: tuple[str, ...], question: str, searched: str
+) -> None:
+    answer = assistant.ask(question, history)
+    assert answer.outcome is not Outcome.URGENT
+    assert "husband" not in answer.query
+    assert answer.query.startswith(searched)
+    assert not [notice for notice in answer.notices if "the tv" in notice.text and "not say" in notice.text]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("question", ["what is the dose for nerve pain", "dose for numb feet"])
+def test_a_general_question_on_a_dose_that_names_nothing_is_answered_with_its_warnings(
+    assistant: Assistant, question: str
+) -> None:
+    answer = assistant.ask(question)
+    assert answer.outcome is Outcome.ANSWERED
+    assert {QuoteRole.ANSWER, QuoteRole.WARNING} <= {quote.role for quote in answer.quotes}
 
 
 # Plumbing, with the stand-in encoder.

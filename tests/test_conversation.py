@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from b12qa.conversation import MAX_TOPIC, Dependence, Query, to_query
+from b12qa.conversation import (
+    MAX_TOPIC,
+    NO_TOPICS,
+    Dependence,
+    Query,
+    asks,
+    naming_the_subject,
+    to_query,
+)
 from b12qa.lexical import terms
 from b12qa.retrieval import Reading, Topics
 
@@ -156,6 +164,36 @@ def test_new_topic_is_searched_alone() -> None:
 def test_question_that_names_what_everything_is_about_stands_alone() -> None:
     assert understood("how much b12 in clams", INJECTIONS).reason == ""
     assert understood("how much in clams", INJECTIONS).reason == Dependence.FRAGMENT.reason
+
+
+def test_a_question_that_names_nothing_is_read_as_one_on_the_subject_as_well() -> None:
+    topics = TOPICS._replace(name="Vitamin B12")
+
+    def readings(question: str, *history: str) -> list[Reading]:
+        return list(naming_the_subject(to_query(question, history, topics), topics).readings)
+
+    bare = "what is the dose for nerve pain"
+    assert readings(bare) == [Reading(bare), Reading(f"Vitamin B12: {bare}")]
+    for question in ("which dose of b12 for nerve pain", "is the vitamin safe"):
+        assert readings(question) == [Reading(question)]
+    assert readings("and for pain?", FOODS) == list(to_query("and for pain?", [FOODS], topics).readings)
+    several = to_query("what is the dose for pain? and how are jabs given?", [], topics)
+    assert naming_the_subject(several, topics) == several
+    assert naming_the_subject(to_query(bare), NO_TOPICS) == to_query(bare)
+
+
+@pytest.mark.parametrize(
+    ("part", "asks_something"),
+    [
+        ("what foods have b12", True),
+        ("and then is it safe", True),
+        ("mushrooms?", True),
+        ("sorry, that was a story from the tv", False),
+        ("my feet are numb", False),
+    ],
+)
+def test_a_part_of_a_message_asks_or_tells(part: str, asks_something: bool) -> None:
+    assert asks(part) is asks_something
 
 
 def test_words_that_no_document_uses_begin_a_new_topic() -> None:

@@ -246,12 +246,14 @@ def test_what_check_warns_of_can_still_be_quoted_byte_for_byte(folder: Path) -> 
             "tea.md:1: error: not UTF-8: byte e9 at offset 3",
         ),
         (b"a\n\0", "tea.md:2: error: NUL character at offset 2"),
+        (b"a\x1b[2J", "tea.md:1: error: control character U+001B at offset 1"),
+        ("Té\n\x9b".encode(), "tea.md:2: error: control character U+009B at offset 4"),
         (
             "Tea".encode("utf-16"),
             "tea.md:1: error: the file is UTF-16; save it as UTF-8",
         ),
     ],
-    ids=["Latin-1", "NUL", "UTF-16"],
+    ids=["Latin-1", "NUL", "what a terminal obeys", "the same of another kind", "UTF-16"],
 )
 def test_a_damaged_file_is_refused_by_line(folder: Path, data: bytes, message: str) -> None:
     (folder / "tea.md").write_bytes(data)

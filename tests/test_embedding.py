@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+from b12qa import embedding
 from b12qa.embedding import (
     DEFAULT_MODEL,
     Encoder,
@@ -276,6 +277,44 @@ def test_a_model_without_a_fast_tokenizer_file_still_counts_tokens(tmp_path: Pat
     (folder / "tokenizer.json").unlink()
     count_tokens, max_tokens = token_counter(find_model(str(folder)))
     assert (count_tokens("Vitamin B12"), max_tokens) == (5, 32)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("file", ["tokenizer.json", "sentence_bert_config.json"])
+def test_a_tokenizer_that_cannot_be_read_is_named(tmp_path: Path, file: str) -> None:
+    folder = copy_of_the_model(tmp_path / "model")
+    (folder / file).write_text("{")
+    with pytest.raises(ModelError, match="holds a tokenizer that cannot be read"):
+        token_counter(find_model(str(folder)))
+
+
+@pytest.mark.model
+def test_callers_at_once_leave_torch_the_threads_that_it_had() -> None:
+    import torch
+
+    inside, may_leave, threads = threading.Barrier(3), threading.Event(), embedding._TorchThreads()
+    before, seen = torch.get_num_threads(), []
+
+    def call() -> None:
+        with threads.limited_to(1):
+            inside.wait(10)
+            may_leave.wait(10)
+
+    torch.set_num_threads(3)
+    try:
+        callers = [threading.Thread(target=call) for _ in range(2)]
+        for caller in callers:
+            caller.start()
+        inside.wait(10)
+        may_leave.set()
+        for caller in callers:
+            caller.join()
+        new = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        new.start()
+        new.join()
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [3]
 
 
 @pytest.mark.model

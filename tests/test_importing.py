@@ -166,6 +166,7 @@ def written(folder: Path, name: str, data: bytes) -> Path:
         ("<ul><li>a</li></ul>&gt; 65", ["a", "> 65"]),
         ("<p>``` x</p><p>~~~ x</p>", ["``` x", "~~~ x"]),
         (r"<p>C:\*x _y_ __z__ *p &lt; 1 and *q</p>", [r"C:\*x _y_ __z__ *p < 1 and *q"]),
+        ("<h1>Green&#8232;tea</h1><p>Tea is&#8232;- no list\x0b\x1bx</p>", ["Tea is - no list x"]),
         ("<p>2*3*4 = 2 * 12, a_b_c</p>", ["2*3*4 = 2 * 12, a_b_c"]),
     ],
 )

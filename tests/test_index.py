@@ -941,6 +941,23 @@ def test_a_manifest_that_lacks_something_is_refused(index: Path) -> None:
     open_index(index)
 
 
+@pytest.mark.parametrize(
+    "lie",
+    [lambda files: next(iter(files.values())).update(bytes="12"), lambda files: files.update({"a\0b": {}})],
+)
+def test_a_manifest_with_facts_of_another_kind_is_refused(
+    index: Path, lie: Callable[[dict[str, Any]], None]
+) -> None:
+    folder = generation(index)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    lie(manifest["files"])
+    data = json.dumps(manifest).encode()
+    (folder / "manifest.json").write_bytes(data)
+    (folder / "manifest.sha256").write_text(f"{hashlib.sha256(data).hexdigest()}  manifest.json\n")
+    with pytest.raises(DamagedIndexError, match=r"Run: b12qa build"):
+        open_index(index)
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"null", b"not JSON", b"\xff"])
 def test_a_manifest_that_is_none_is_refused(index: Path, content: bytes) -> None:
     folder = generation(index)

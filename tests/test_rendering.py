@@ -441,6 +441,8 @@ def test_what_was_found_says_so_where_its_company_stands_before_it() -> None:
     }.items():
         page = Page(answer_with(*quotes)._repr_html_())
         assert page.texts.get("p.role", []) == said
+        lines = rendering.answer_text(answer_with(*quotes)).splitlines()
+        assert [line.removesuffix(":") for line in lines if line.endswith(":")] == said
         marked = "".join(page.texts.get("div.found", []))
         assert ("Tea stains." in marked) is (hit in quotes)
         assert ("Tea heals." in marked) is (rendering.FOUND in said)

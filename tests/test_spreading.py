@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,23 @@ def test_a_worker_with_another_model_is_refused(cluster: Any, workers_encoder: H
     other = SpreadEncoder(HashingEncoder(32), None, cluster.scheduler_address)
     with pytest.raises(ModelMismatchError, match="Put the same model on all machines"):
         list(other.encode_batches([["tea"]]))
+
+
+class EndedClient:
+    """A client of Dask whose workers have ended; no cluster here dies at a given moment."""
+
+    def map(self, function: object, batches: list[object], **there: object) -> list[Any]:
+        future: Any = Future()
+        future.set_exception(KeyError("KilledWorker"))
+        return [future for _ in batches]
+
+
+def test_workers_that_end_are_named_and_not_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, workers_encoder: HashingEncoder
+) -> None:
+    monkeypatch.setattr(spreading, "_connected", lambda address: EndedClient())
+    with pytest.raises(B12qaError, match=r"A worker could not embed some texts \(KeyError: .*b12qa build"):
+        list(SpreadEncoder(workers_encoder, None, "tcp://127.0.0.1:1").encode_batches([["tea"]]))
 
 
 def test_a_worker_with_other_libraries_is_refused(workers_encoder: HashingEncoder) -> None:

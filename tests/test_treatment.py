@@ -108,6 +108,21 @@ def test_of_some_people_doses_differ_whoever_asks() -> None:
     assert not RULES.asked("what dose for nerve pain").special
 
 
+@pytest.mark.parametrize(
+    "typed", ["you're", "youre", "You’re", "theyre", "she's", "shes", "weve been told she is"]
+)
+def test_an_apostrophe_left_out_changes_nothing(typed: str) -> None:
+    asked = RULES.asked(f"What is the daily dose of B12 when {typed} expecting?")
+    assert (asked.personal, asked.special) == (True, True)
+
+
+def test_a_question_says_whether_it_names_something_else() -> None:
+    for message in ("what is the dose for nerve pain", "how often are the jabs given"):
+        assert (RULES.asked(message).of_nothing_else, RULES.asked(message).names_another) == (True, False)
+    for message in ("how much zinc per serving", "iron tablets, what dose", "what dose of warfarin"):
+        assert RULES.asked(message).names_another
+
+
 def test_medicines_are_named_by_their_class() -> None:
     assert RULES.asked("is B12 OK with omeprazol and warfarine?").medicines == {
         "Blood thinners and other medicines against clots",
@@ -256,6 +271,13 @@ def test_capitals_among_small_letters_mean_the_muscle(message: str, told: bool) 
     ("message", "cannot"),
     [
         ("is it cancer", "diagnosis"),
+        ("My feet are numb. Is it B12?", "diagnosis"),
+        ("could this be b12", "diagnosis"),
+        ("is it b12 that repairs the nerves?", ""),
+        ("is it serious", "see"),
+        ("should i be worried", "see"),
+        ("ok so what should I do", "see"),
+        ("what should i do to get more b12 from food", ""),
         ("could it be MS?", "diagnosis"),
         ("do i have neuropathy", "diagnosis"),
         ("how do I know if I have low B12?", "diagnosis"),

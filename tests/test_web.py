@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 from html.parser import HTMLParser
@@ -37,6 +37,7 @@ from b12qa.web import page, replies, server
 from b12qa.web.guard import MAX_BODY_BYTES
 from b12qa.web.page import build_app
 from b12qa.web.settings import Settings
+from b12qa.web.suggestions import Suggestions
 from b12qa.web.texts import texts_for
 
 OWN_ADDRESS = "http://testserver"
@@ -363,6 +364,54 @@ def test_fault_is_one_plain_sentence_with_the_disclaimer_and_no_question_in_the_
     assert "RuntimeError" not in html
     assert "RuntimeError in ask_with_more" in caplog.text
     assert "private" not in html + caplog.text
+
+
+class BrokenSuggestions(Suggestions):
+    def after(self, answer: Answer, asked: Iterable[str]) -> tuple[str, ...]:
+        raise OSError("the engine is gone")
+
+
+def test_an_answer_is_shown_where_questions_to_ask_next_cannot_be_found(
+    tea: Assistant, caplog: pytest.LogCaptureFixture
+) -> None:
+    turn = replies.turn_for(tea, "Wait 3 minutes.", [], suggestions=BrokenSuggestions(tea))
+    assert turn.outcome == "answered"
+    assert "OSError in after" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "",
+        "{",
+        "[]",
+        "7",
+        "[" * 100_000,
+        '{"question": "tea?"}',
+        '{"question": "tea?", "literal": true}',
+        '{"question": "tea?", "literal": true, "history": 7}',
+    ],
+)
+def test_a_record_that_the_page_did_not_write_asks_nothing(record: str) -> None:
+    assert page.asking_in(record) == page.Asking("")
+
+
+def test_a_record_of_the_page_is_read() -> None:
+    record = json.dumps({"question": " tea? ", "literal": False, "history": ["milk?", 7]})
+    assert page.asking_in(record) == page.Asking("tea?", False, ("milk?", "7"))
+
+
+def test_a_conversation_that_was_forgotten_is_taken_up_and_one_that_was_not_stays(tea: Assistant) -> None:
+    nothing = replies.Conversation("g")
+    earlier = ["Wait 3 minutes.", "x" * 501, "is it a drink?"]
+    again = replies.taken_up(tea, nothing, earlier)
+    assert [turn.question for turn in again.turns] == ["Wait 3 minutes.", "", "is it a drink?"]
+    assert "yours has 501" in unescape(again.turns[1].reply)
+    assert replies.taken_up(tea, again, ["something else"]) == again
+    assert replies.taken_up(tea, nothing, []) == nothing
+    many = replies.taken_up(tea, nothing, [f"minute {n}" for n in range(9)])
+    assert [turn.question for turn in many.turns] == ["", *(f"minute {n}" for n in range(3, 9))]
+    assert replies.GONE_WORDS in unescape(many.turns[0].reply)
 
 
 def test_refusal_names_the_limit_and_carries_the_disclaimer() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from b12qa import caution, safety
 from b12qa.companions import Composition, compose, rows_of_warnings, wants_warnings, with_notes
-from b12qa.conversation import Query, naming_the_subject, to_query
+from b12qa.conversation import Query, asks, naming_the_subject, to_query
 from b12qa.corpus import read_corpus, unread_corpus
 from b12qa.courtesy import load_courtesies
 from b12qa.elsewhere import load_elsewhere
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from b12qa.building import Progress
 
 MAX_QUOTES = 3
+# So many earlier messages are looked at for what a question goes on from.
+MAX_HUNG_ON = 4
 # Chosen on the development questions, see evals/README.md.
 ANSWERED_FROM = 0.45
 RELATED_FROM = 0.2
@@ -304,6 +306,8 @@ class Assistant:
         """What is searched for a question, and what it asks about taking something."""
         topics = self.retriever.topics
         query = to_query(question, () if literal else history, topics)
+        if query.reason:
+            query = to_query(question, _calm(history), topics)
         asked = load_rules().asked(question, query.text if query.reason else "", history)
         speaks_of_it = asked.treatment and asked.of_nothing_else and not asked.names_another and not literal
         return naming_the_subject(query, topics) if speaks_of_it else query, asked
@@ -500,6 +504,20 @@ def reason_for(
     return close
 
 
+def _calm(history: Sequence[str]) -> list[str]:
+    """The newest earlier messages without those that told of a red flag: none of these was searched.
+
+    What comes next may take it back ("that was on TV"), and must not be searched together with it.
+    """
+    first = max(0, len(history) - MAX_HUNG_ON)
+    cards = (safety.care_card(history[n], history[:n]) for n in range(first, len(history)))
+    return [
+        text
+        for text, card in zip(history[first:], cards, strict=True)
+        if card is None or card.level not in safety.BEFORE_ANY_QUOTE
+    ]
+
+
 def _absent_parts(outcome: Outcome, query: Query, parts: Sequence[Ranking]) -> list[Notice]:
     """Name the questions of a message that are not answered while another one is."""
     if outcome is not Outcome.ANSWERED or all(part.confidence < ANSWERED_FROM for part in parts):
@@ -507,7 +525,7 @@ def _absent_parts(outcome: Outcome, query: Query, parts: Sequence[Ranking]) -> l
     return [
         Notice(NoticeKind.MISSING, f"The article does not say: {part.question}")
         for part, ranking in zip(query.parts, parts, strict=True)
-        if ranking.confidence < RELATED_FROM
+        if ranking.confidence < RELATED_FROM and asks(part.question)
     ]
 
 

@@ -706,9 +706,12 @@ def _build(
     from b12qa.building import build_index
     from b12qa.checking import check_document
     from b12qa.engines import configured_store, publisher
+    from b12qa.exported import encoder_choice
     from b12qa.exporting import export_encoder
 
-    store = configured_store()  # what is wrong with it is said before anything is embedded
+    # What is wrong with these is said before anything is embedded.
+    store = configured_store()
+    encoder_choice()
     with (
         _progress("Embedding") as on_progress,
         _progress("Sending to the engine", visible=store is not None) as on_sent,
@@ -861,7 +864,8 @@ def _answer(answer: Answer) -> RenderableType:
     card = [] if answer.care_card is None else [_card(answer.care_card)]
     parts: list[RenderableType] = [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
     parts += [_notice(n) for n in answer.notices if n.kind not in (NoticeKind.CARE, NoticeKind.DISCLAIMER)]
-    parts += [_quote(quote) for quote in answer.quotes]
+    behind = rendering.found_behind_others(answer.quotes)
+    parts += [_quote(quote, found_behind=quote is behind) for quote in answer.quotes]
     parts += [_notice(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
 
@@ -872,11 +876,11 @@ def _card(card: CareCard) -> Panel:
     return Panel(words, title=Text(title), title_align="left", box=HEAVY, style=_CARE_STYLES[card.level])
 
 
-def _quote(quote: Quote) -> RenderableType:
+def _quote(quote: Quote, *, found_behind: bool) -> RenderableType:
     """A quote with the notes on it, each in a box of its own."""
     above, below = rendering.notes_around(quote)
-    words = rendering.ROLE_WORDS.get(quote.role)
-    role = [] if words is None else [Text(words, style="bold")]
+    words = rendering.role_words(quote, found_behind=found_behind)
+    role = [Text(words, style="bold")] if words else []
     return Group(*role, *map(_note, above), _passage(quote), *map(_note, below))
 
 

@@ -57,6 +57,9 @@ _SEVERAL = re.compile(
     rf"|[,;] (?={_QUESTION_WORD})",
     re.IGNORECASE,
 )
+_BEGINS_A_QUESTION = re.compile(
+    rf"(?:(?:and|but|plus|also|or|so|then|if so|now),? )*(?:tell me|{_QUESTION_WORD})", re.IGNORECASE
+)
 MAX_PARTS = 3
 # So many words that are everywhere in a document say something together.
 MIN_TERMS_OF_A_QUESTION = 3
@@ -122,6 +125,11 @@ def to_query(question: str, history: Sequence[str] = (), topics: Topics = NO_TOP
     # A later part may point to an earlier one, as a later question does.
     queries = [_in_conversation(part, [*history, *parts[:i]], topics) for i, part in enumerate(parts)]
     return replace(whole, parts=tuple(queries))
+
+
+def asks(text: str) -> bool:
+    """Whether a part of a message is worded as a question, and does not only tell something."""
+    return text.rstrip().endswith("?") or _BEGINS_A_QUESTION.match(text) is not None
 
 
 def naming_the_subject(query: Query, topics: Topics) -> Query:

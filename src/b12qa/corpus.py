@@ -21,6 +21,8 @@ BESIDE = ("notes", "questions", "synonyms")
 # So many characters at the beginning are looked at for front matter that is not where it should be.
 MAX_FRONT_MATTER_LOOKED_AT = 2000
 _BEGINS_WITH_A_NUMBER = re.compile(r"(?<![~≈±+€$£.,(])[~≈±+€$£.,(]*+\d")
+# What no text needs, and a terminal may obey.
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")
 _THEMATIC_BREAK = re.compile(r"\ufeff?---[ \t]*(?:[\r\n]|$)")
 
 
@@ -203,7 +205,7 @@ def make_corpus(sources: Sources) -> Corpus:
 
     Raises:
         EmptyCorpusError: there is nothing to quote.
-        CorpusError: a document is not UTF-8, holds a NUL character or has broken front matter, or a file
+        CorpusError: a document is not UTF-8, holds a control character or has broken front matter, or a file
             of notes, questions or synonyms belongs to no document.
     """
     for problem in check_astray(sources):
@@ -406,9 +408,13 @@ def _byte_problems(file: str, data: bytes) -> Iterator[Problem]:
         line = _byte_line(data, error.start)
         bad = data[error.start : error.end].hex(" ")
         yield Problem(Severity.ERROR, file, line, f"not UTF-8: byte {bad} at offset {error.start}")
-    nul = data.find(b"\0")
-    if nul >= 0:
-        yield Problem(Severity.ERROR, file, _byte_line(data, nul), f"NUL character at offset {nul}")
+    unseen = _CONTROL.search(data)
+    if unseen:
+        code = unseen[0][-1]  # of two bytes, the second is the code
+        name = "NUL character" if code == 0 else f"control character U+{code:04X}"
+        yield Problem(
+            Severity.ERROR, file, _byte_line(data, unseen.start()), f"{name} at offset {unseen.start()}"
+        )
     carriage_return = data.find(b"\r")
     if carriage_return >= 0:
         line = _byte_line(data, carriage_return)

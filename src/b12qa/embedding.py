@@ -157,7 +157,7 @@ class SentenceTransformerEncoder:
         # Matrices of very few rows are multiplied by another routine, which rounds differently.
         copies = math.ceil(LEAST_ROWS / (len(texts) * length))
         threads = len(texts) * length // ROWS_PER_THREAD
-        with _threads(max(1, min(threads, (os.cpu_count() or 1) // 2))):
+        with _TORCH_THREADS.limited_to(max(1, min(threads, (os.cpu_count() or 1) // 2))):
             vectors = self.model.encode(
                 list(texts) * copies,
                 batch_size=copies * len(texts),
@@ -252,9 +252,12 @@ def token_counter(files: ModelFiles) -> tuple[Callable[[str], int], int]:
     if tokenizer_file.is_file() and limit_file.is_file():
         from tokenizers import Tokenizer
 
-        max_tokens = json.loads(limit_file.read_text("utf-8")).get("max_seq_length")
-        if max_tokens:
+        try:
+            max_tokens = json.loads(limit_file.read_text("utf-8")).get("max_seq_length")
             tokenizer = Tokenizer.from_file(str(tokenizer_file))
+        except Exception as error:  # the tokenizer's library raises nothing more exact
+            raise ModelError(f"{files.folder} holds a tokenizer that cannot be read: {error}") from error
+        if max_tokens:
             tokenizer.no_truncation()
             tokenizer.no_padding()
             return (lambda text: len(tokenizer.encode(text).ids)), int(max_tokens)
@@ -343,21 +346,38 @@ def _hub_folder(name: str, revision: str, allow_download: bool) -> Path:
         ) from error
 
 
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads for a while, and leave the setting of the process as it was.
+class _TorchThreads:
+    """Lets torch use few threads for a while, and leaves the setting of the process as it was.
 
     One short text gains nothing from more than one thread, and on busy cores the threads wait for one
     another: two took two to four times as long as one.
     """
-    import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callers = 0
+        self._before = 0
+
+    @contextmanager
+    def limited_to(self, count: int) -> Iterator[None]:
+        """Torch with so many threads, for any number of callers at once."""
+        import torch
+
+        with self._lock:
+            if not self._callers:
+                self._before = torch.get_num_threads()
+            self._callers += 1
+            torch.set_num_threads(count)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._callers -= 1
+                # A thread that has its own setting by now keeps it; those to come take this one.
+                torch.set_num_threads(self._before)
+
+
+_TORCH_THREADS = _TorchThreads()
 
 
 def _load(folder: Path) -> SentenceTransformer:

@@ -130,7 +130,7 @@ def read_questions(path: Path) -> list[QuestionRow]:
                 sections=_texts(record.get("sections") or []),
                 style=_text(record.get("style") or ""),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise QueryError(f"{path}:{number}: not a question row ({error!r}). Mend the line.") from error
         if row.kind not in KINDS:
             raise QueryError(f"{path}:{number}: expected a kind of {', '.join(KINDS)}; got {row.kind!r}.")
@@ -327,25 +327,25 @@ def read_results(path: Path) -> list[Result]:
             )
             for record in records
         ]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise QueryError(f"{path} is not the output of b12qa evaluate --json ({error!r}).") from error
 
 
 def differences(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
     """Gains, losses and flips of the outcome, question by question."""
-    old = {result.id: result for result in before}
+    old = {_key(result): result for result in before}
     gains: list[str] = []
     losses: list[str] = []
     flips: list[str] = []
     for new in after:
-        was = old.get(new.id)
+        was = old.get(_key(new))
         if was is None:
             continue
         if new.kind == "answerable" and new.found(1) != was.found(1):
             (gains if new.found(1) else losses).append(f"  {new.id}: {new.query} → {new.shown}")
         if new.outcome != was.outcome:
             flips.append(f"  {new.id} ({new.kind}): {was.outcome} → {new.outcome}: {new.query}")
-    missing = len(old.keys() - {result.id for result in after})
+    missing = len(old.keys() - {_key(result) for result in after})
     return [
         f"Gains: {len(gains)}, losses: {len(losses)}, flips: {len(flips)}"
         + (f", not asked again: {missing}" if missing else ""),
@@ -353,6 +353,11 @@ def differences(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
         *(["No longer first:", *losses] if losses else []),
         *(["Other outcome:", *flips] if flips else []),
     ]
+
+
+def _key(result: Result) -> tuple[str, str, str]:
+    """What tells the questions of several files apart, where two files use the same id."""
+    return (result.id, result.kind, result.question)
 
 
 def blank_figure(path: Path) -> Figure:

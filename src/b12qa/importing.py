@@ -97,6 +97,13 @@ def convert(path: Path) -> str:
     return text
 
 
+# Python takes these for ends of lines, and Markdown does not.
+_OTHER_LINE_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+_BLANKS_AND_CONTROLS = dict.fromkeys((*range(9), *range(14, 32), *range(127, 160))) | {
+    ord(end): " " for end in _OTHER_LINE_ENDS
+}
+
+
 def _default_name(path: Path) -> str:
     return re.sub(r"[^\w.-]+", "-", path.stem).strip("-.").lower()
 
@@ -109,10 +116,9 @@ def _draft(path: Path, text: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    """Text without what nobody typed: NUL, blanks before a line's end, more than one empty line."""
-    lines = (
-        re.sub(r"(?<! )[ \t]$|(?<![ \t])[ \t]{3,}$", "", line) for line in text.replace("\0", "").splitlines()
-    )
+    """Text without what nobody typed: control characters, blanks at line ends, more than one empty line."""
+    text = text.translate(_BLANKS_AND_CONTROLS)
+    lines = (re.sub(r"(?<! )[ \t]$|(?<![ \t])[ \t]{3,}$", "", line) for line in re.split(r"\r\n|\r|\n", text))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n") + "\n"
 
 

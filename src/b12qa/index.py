@@ -13,6 +13,7 @@ import json
 import logging
 import math
 import mmap
+import operator
 import re
 import struct
 from collections import Counter
@@ -838,7 +839,7 @@ def _verified_manifest(folder: Path, name: str) -> dict[str, Any]:
             raise DamagedIndexError(
                 f"{folder} holds the manifest of the generation {manifest['generation']}. Run: b12qa build"
             )
-        if any("/" in file or "\\" in file or file.startswith(".") for file in manifest["files"]):
+        if any(set("/\\\0") & set(file) or file.startswith(".") for file in manifest["files"]):
             raise DamagedIndexError(f"{folder / 'manifest.json'} names files elsewhere. Run: b12qa build")
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise DamagedIndexError(
@@ -854,7 +855,10 @@ def _verified_files(folder: Path, manifest: Mapping[str, Any], left_out: frozens
         left_out: those that may be missing, and are not looked at.
     """
     try:
-        expected = {file: (facts["bytes"], facts["sha256"]) for file, facts in manifest["files"].items()}
+        expected = {
+            file: (operator.index(facts["bytes"]), facts["sha256"])
+            for file, facts in manifest["files"].items()
+        }
     except (AttributeError, KeyError, TypeError) as error:
         raise DamagedIndexError(
             f"{folder / 'manifest.json'} is not a manifest: {error!r}. Run: b12qa build"

@@ -56,6 +56,7 @@ ROLE_WORDS = {
 }
 # Where partners or warnings stand before it, a reader would take these for the answer.
 FOUND = "Found for your question"
+_LINE_END = re.compile(r"\r\n|\r|\n")
 NOTE_HEADING = "Editor's note, not part of the article"
 KIND_WORDS = {
     NoteKind.CONTRADICTED: "The evidence says otherwise",
@@ -155,7 +156,7 @@ def answer_html(answer: Answer, page: Surroundings = NOWHERE) -> str:
     # The label of an urgent answer is the card's own; any other one is about the article.
     parts += [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
     parts += [notice_html(n, page) for n in answer.notices if n.kind not in (*_APART, *_BELOW)]
-    behind = _found_behind_others(answer.quotes)
+    behind = found_behind_others(answer.quotes)
     parts += [quote_html(quote, page, found_behind=quote is behind) for quote in answer.quotes]
     parts += [notice_html(n, page) for n in answer.notices if n.kind in _BELOW]
     further = sum(quote.role is QuoteRole.ANSWER for quote in page.more)
@@ -237,9 +238,9 @@ def quote_html(quote: Quote, page: Surroundings = NOWHERE, *, found_behind: bool
     """A quote with our words around it: why it is there, and the notes on it, none inside its figure.
 
     Args:
-        found_behind: only quotes that were not found stand before it, so that it is said that this one was.
+        found_behind: see `role_words`.
     """
-    label = FOUND if found_behind else ROLE_WORDS.get(quote.role, "")
+    label = role_words(quote, found_behind=found_behind)
     if not quote.notes and not label:
         return passage_html(quote, page)
     role = said_html(page, label, "p", "role") if label else ""
@@ -247,7 +248,16 @@ def quote_html(quote: Quote, page: Surroundings = NOWHERE, *, found_behind: bool
     return f'<div class="noted {quote.role}{found}">{role}{noted_html(quote, page)}</div>'
 
 
-def _found_behind_others(quotes: Sequence[Quote]) -> Quote | None:
+def role_words(quote: Quote, *, found_behind: bool = False) -> str:
+    """Why a quote is shown; empty for one that was found and stands first, as a reader expects.
+
+    Args:
+        found_behind: only quotes that were not found stand before it, so that it is said that this one was.
+    """
+    return FOUND if found_behind else ROLE_WORDS.get(quote.role, "")
+
+
+def found_behind_others(quotes: Sequence[Quote]) -> Quote | None:
     """The first quote that was found, if only partners or warnings that were not stand before it."""
     if not quotes or quotes[0].role is QuoteRole.ANSWER or quotes[0].also_answers:
         return None
@@ -562,7 +572,8 @@ def answer_text(answer: Answer) -> str:
     parts = [notice_text(n) for n in answer.notices if n.kind is NoticeKind.CARE]
     parts.insert(0 if answer.outcome is Outcome.URGENT else len(parts), outcome_words(answer))
     parts += [notice_text(n) for n in answer.notices if n.kind not in _APART]
-    parts += [quote_text(quote) for quote in answer.quotes]
+    behind = found_behind_others(answer.quotes)
+    parts += [quote_text(quote, found_behind=quote is behind) for quote in answer.quotes]
     parts += [notice_text(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
     return "\n\n".join(parts)
 
@@ -575,14 +586,15 @@ def results_text(results: Sequence[ScoredChunk]) -> str:
 
 def passage_text(passage: Passage) -> str:
     """A passage for a terminal: its words as a block quote, then where they stand."""
-    lines = [line for excerpt in (*passage.context, passage) for line in plain(excerpt).splitlines()]
+    lines = [line for e in (*passage.context, passage) for line in _LINE_END.split(plain(e).rstrip("\r\n"))]
     quoted = "\n".join(f"> {line}" for line in lines)
     return f"{quoted}\n  ({section_words(passage.section_path, passage.title)})"
 
 
-def quote_text(quote: Quote) -> str:
-    """A quote with the notes on it for a terminal, to be copied as one piece."""
-    role = [f"{ROLE_WORDS[quote.role]}:"] if quote.role in ROLE_WORDS else []
+def quote_text(quote: Quote, *, found_behind: bool = False) -> str:
+    """A quote with the notes on it for a terminal, to be copied as one piece. Argument as in `role_words`."""
+    label = role_words(quote, found_behind=found_behind)
+    role = [f"{label}:"] if label else []
     return "\n".join([*role, noted_text(quote)])
 
 

@@ -64,6 +64,7 @@ class SpreadEncoder:
 
         Raises:
             ModelMismatchError: a worker has another model, or other versions of what computes.
+            B12qaError: a worker ended, or could not embed.
         """
         there: dict[str, Any] = {
             "model": self._model,
@@ -72,7 +73,16 @@ class SpreadEncoder:
         }
         sent = self._client.map(embed_there, list(batches), pure=False, retries=TRIES, **there)
         for future in sent:
-            yield future.result()
+            try:
+                embedded = future.result()
+            except B12qaError:
+                raise
+            except Exception as error:  # Dask has errors of its own for workers that end
+                raise B12qaError(
+                    f"A worker could not embed some texts ({type(error).__name__}: {error}). "
+                    "See what the worker printed, then run: b12qa build"
+                ) from error
+            yield embedded
 
 
 def embed_there(

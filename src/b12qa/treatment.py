@@ -21,7 +21,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from b12qa import compiled
-from b12qa.disguise import ENDINGS, normalized
+from b12qa.disguise import normalized, plain_words
 from b12qa.errors import YamlError
 from b12qa.flag_rules import load_flag_rules
 from b12qa.lexical import Speller
@@ -88,6 +88,8 @@ _INTO_THE_MUSCLE = re.compile(
     r"(?!\b(?:and|as|because|but|cos|cuz|if|since|so|that|think|when|while)\s)(\b[A-Za-z]+\s{1,3})IM\b"
 )
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[a-zµ]+(?:'[a-z]+)*\d*|[.!?;\n]+")
+_MAY_BE_MUSCLE = "im"
+_IN_LETTERS = re.compile(r"[a-z']+")
 _NUMBER_WORDS = frozenset(
     {
         "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -95,7 +97,6 @@ _NUMBER_WORDS = frozenset(
         "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred",
     }
 )  # fmt: skip
-_IS_AFTER = frozenset({"he", "she", "it", "that", "who", "what"})
 _NUMBER = "#"
 _IN_FIGURES = "#0"
 
@@ -390,14 +391,9 @@ def _read(text: str, rules: Rules) -> _Words:
 
 
 def _plain_words(token: str) -> Sequence[str]:
-    """A token without apostrophes."""
-    if "'" not in token:
+    if token == _MAY_BE_MUSCLE or not _IN_LETTERS.fullmatch(token):
         return (token,)
-    stem, _, ending = token.rpartition("'")
-    stem = stem.replace("'", "")
-    if ending in ENDINGS:
-        return (stem, ENDINGS[ending])
-    return (stem, "is") if ending == "s" and stem in _IS_AFTER else (stem + ending,)
+    return plain_words(token)
 
 
 def _understood(word: str, rules: Rules) -> frozenset[str]:

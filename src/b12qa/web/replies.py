@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from b12qa import rendering, safety
 from b12qa.answering import MAX_QUOTES, Assistant
-from b12qa.records import CareCard, Document, Notice, NoticeKind, Outcome, Span
+from b12qa.records import Answer, CareCard, Document, Notice, NoticeKind, Outcome, Span
 from b12qa.redflags import EARLIER_MESSAGES
 from b12qa.rendering import Surroundings
 from b12qa.web.problems import card_for, log_fault
@@ -106,7 +106,7 @@ def turn_for(
             documents={document.name: document for document in assistant.documents},
             say=texts,
             language=texts.language,
-            following=suggestions.after(answer, [*history, question]) if suggestions else (),
+            following=_following(suggestions, answer, [*history, question]),
             literal=literal,
             more=more,
         )
@@ -256,6 +256,15 @@ def example_questions(assistant: Assistant, suggestions: Suggestions | None = No
 def untouched(html: str) -> str:
     """The same HTML, written so that Gradio passes each character on."""
     return html.translate(_AS_REFERENCES)
+
+
+def _following(suggestions: Suggestions | None, answer: Answer, asked: Sequence[str]) -> Sequence[str]:
+    """Questions to ask next. An answer is worth showing without them."""
+    try:
+        return suggestions.after(answer, asked) if suggestions else ()
+    except Exception as error:
+        log_fault(error)
+        return ()
 
 
 def _between_turns(english: str, texts: Texts | None) -> Turn:
