@@ -326,6 +326,29 @@ def test_targets_are_large_enough_and_nothing_moves(browser: Browser, address: s
         assert chat.page.evaluate(moving) == 0
 
 
+# A phone whose letters are twice as large, one on its side, and one as most people hold it.
+@pytest.mark.parametrize("size", [(195, 422), (844, 390), (390, 844)])
+def test_the_box_is_one_press_away_where_it_cannot_be_seen(
+    browser: Browser, address: str, size: tuple[int, int]
+) -> None:
+    with visit(browser, address, viewport={"width": size[0], "height": size[1]}) as chat:
+        box = chat.page.locator("#question textarea")
+        jump = chat.page.get_by_role("button", name="Ask a question")
+        chat.ask("can heartburn pills cause low b12?")
+        if size == (390, 844):
+            expect(box).to_be_in_viewport()
+            expect(jump).to_have_count(0)
+            return
+        expect(box).not_to_be_in_viewport()
+        jump.click()
+        expect(box).to_be_in_viewport()
+        expect(box).to_be_focused()
+        expect(jump).to_have_count(0)
+        chat.ask("i have crushing chest pain")
+        expect(chat.page.locator("#conversation section.care.emergency")).to_be_in_viewport()
+        expect(jump).to_have_count(0)
+
+
 def test_text_may_be_twice_as_large(browser: Browser, address: str) -> None:
     with visit(browser, address, **{**PHONE, "is_mobile": False}) as chat:
         chat.page.evaluate("document.documentElement.style.fontSize = '200%'")

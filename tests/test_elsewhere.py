@@ -91,6 +91,28 @@ def test_english_is_taken_for_no_other_language() -> None:
     assert len(taken) <= 3, taken  # they are German or Spanish in part
 
 
+@pytest.mark.parametrize(
+    ("message", "language"),
+    [
+        ("Welche Lebensmittel enthalten B12?", "de"),
+        ("Welche Nebenwirkungen hat B12?", "de"),
+        ("Nebenwirkungen?", "de"),
+        ("Ist B12 sicher?", "de"),
+        ("Wirkt B12 bei Neuropathie?", "de"),
+        ("efectos secundarios", "es"),
+        ("me hormiguean los pies", "es"),
+        ("¿Es segura la B12?", "es"),
+        ("alimentos con b12", "es"),
+        ("metformin", ""),
+        ("B12 dosage", ""),
+        ("vitamin B12 symptoms", ""),
+        ("sublingual?", ""),
+    ],
+)
+def test_short_questions_are_known_by_their_language(message: str, language: str) -> None:
+    assert ELSEWHERE.language_of(message) == language
+
+
 def test_messages_by_another_hand_are_known_by_their_language() -> None:
     lines = (Path(__file__).parents[1] / "evals" / "elsewhere.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]

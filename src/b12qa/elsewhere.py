@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from b12qa import compiled
 from b12qa.disguise import normalized
 from b12qa.errors import YamlError
+from b12qa.flag_rules import load_flag_rules
 from b12qa.strict_yaml import Line, compose, entries, fields, is_mapping, items, line_of, text_of
 
 if TYPE_CHECKING:
@@ -52,13 +53,22 @@ class Elsewhere:
         words = _words(message)
         counts = {tag: sum(w in language.words for w in words) for tag, language in self.languages.items()}
         tag = max(counts, key=counts.__getitem__, default="")
-        enough = max(LEAST_WORDS_OF_A_LANGUAGE, SHARE_OF_A_LANGUAGE * len(words))
-        return tag if tag and counts[tag] >= enough else ""
+        if not tag or counts[tag] < SHARE_OF_A_LANGUAGE * len(words):
+            return ""
+        if counts[tag] < LEAST_WORDS_OF_A_LANGUAGE:
+            return tag if counts[tag] and not _any_english(words, self.languages[tag]) else ""
+        return tag
 
     def flags_in(self, message: str) -> set[str]:
         """The ids of the concepts that a message tells of."""
         words = _words(message)
         return {concept for language in self.languages.values() for concept in _flags(words, language)}
+
+
+def _any_english(words: list[str], language: Language) -> bool:
+    """Whether a common English word stands among words that do not show a language."""
+    common = load_flag_rules().known.common
+    return any(word in common for word in words if word not in language.words)
 
 
 def _flags(words: list[str], language: Language) -> Iterator[str]:

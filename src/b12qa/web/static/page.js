@@ -49,6 +49,10 @@ document.addEventListener("click", (event) => {
     scrollTo(shownAnswer, "start");
     focusOn(shownAnswer);
   }
+  else if (hit("button.jump")) {
+    scrollTo(box(), "center");
+    box().focus({ preventScroll: true });
+  }
   else if (hit("button.language")) change(hit("button.language").value);
 });
 
@@ -137,7 +141,13 @@ function prepareConversation() {
     // The focus stays in the box for the next question; one step back from it leads to the answer.
     const skip = element("button", { type: "button", className: "skip say", lang: "en" });
     skip.textContent = "Go to the newest answer";
-    asking.prepend(skip);
+    // Where letters are large or a phone lies on its side, the box is screens away.
+    const jump = element("button", { type: "button", className: "jump say", lang: "en", hidden: true });
+    jump.textContent = "Ask a question";
+    asking.prepend(skip, jump);
+    new IntersectionObserver(([{ isIntersecting }]) => {
+      jump.hidden = isIntersecting;
+    }).observe(asking);
   }
   const below = document.getElementById("below");
   if (below && !below.querySelector(".save")) {
