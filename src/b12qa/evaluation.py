@@ -2,7 +2,7 @@
 
 Rows are JSON objects, one a line: ``id``, ``kind`` (answerable, unanswerable_near, unanswerable_far,
 urgent), ``history``, ``question``, ``gold`` (for each needed piece of evidence a list of alternative
-sentences of the document, written exactly) and ``sections``. Other keys are kept and ignored.
+sentences of the document, written exactly), ``sections`` and ``style``. Other keys are ignored.
 """
 
 from __future__ import annotations
@@ -155,6 +155,7 @@ def _texts(value: object) -> tuple[str, ...]:
 def with_typos(rows: Sequence[QuestionRow], seed: int) -> list[QuestionRow]:
     """The same questions, each with one typo: two letters swapped, or one dropped, doubled or replaced.
 
+    Where that leaves a word as it was ("ll" swapped), so it stays, as does a question of short words.
     Source: the four edits of Damerau, 1964, doi:10.1145/363958.363994; words of four letters or more.
     """
     random = np.random.default_rng(seed)
