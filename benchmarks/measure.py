@@ -118,6 +118,7 @@ names = ("import_cpu_seconds", "load_cpu_seconds", "first_ask_cpu_seconds")
 found = dict(zip(names, (later - sooner for sooner, later in zip(marks, marks[1:]))))
 print(json.dumps({**found, "memory_megabytes": psutil.Process().memory_info().rss / 1e6}))
 """
+COMMAND_LINE = "from b12qa.cli import app; app()"
 ENCODERS = ("torch", "onnx")
 MANY_DOCUMENTS = 2000
 SUBJECTS = [
@@ -261,12 +262,16 @@ def start_rows(starts: dict[str, dict[str, float]]) -> list[tuple[str, str]]:
 
 
 def started(index: Path, runs: int) -> dict[str, dict[str, float]]:
-    """Medians by encoder; the two take turns, so that a busy moment meets both."""
+    """Medians by encoder; the two take turns, so that a busy moment meets both.
+
+    Libraries import what happens to be there: Gradio for one MCP and IPython, which come with the tests.
+    What `make chat` does not install is hidden from what is started here.
+    """
     found: dict[str, list[dict[str, float]]] = {encoder: [] for encoder in ENCODERS}
     for _ in range(runs):
         for encoder in ENCODERS:
             os.environ["B12QA_ENCODER"] = encoder
-            start = json.loads(output([sys.executable, "-c", STARTING, str(index), str(CORPUS)]))
+            start = json.loads(output([*alone(STARTING), str(index), str(CORPUS)]))
             start["command_cpu_seconds"] = command_cpu_seconds(index)
             start["chat_cpu_seconds"] = chat_cpu_seconds(index)
             found[encoder].append(start)
@@ -277,11 +282,20 @@ def started(index: Path, runs: int) -> dict[str, dict[str, float]]:
     }
 
 
+def alone(program: str) -> list[str]:
+    """The command that runs a program as if nothing but b12qa and what it needs were installed."""
+    needed = runtime_packages("b12qa")
+    of_modules = metadata.packages_distributions()
+    hidden = [m for m, of in of_modules.items() if needed.isdisjoint(map(_normalized, of)) and m != "psutil"]
+    hide = f"import sys; sys.modules.update(dict.fromkeys({sorted(hidden)!r}))"
+    return [sys.executable, "-c", f"{hide}\n{program}"]
+
+
 def command_cpu_seconds(index: Path) -> float:
     """What the command line computes to answer one question."""
     before = os.times()
     where = ["--index", str(index), "--corpus", str(CORPUS)]
-    output([sys.executable, "-c", "from b12qa.cli import app; app()", "ask", QUESTION, *where])
+    output([*alone(COMMAND_LINE), "ask", QUESTION, *where])
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
 
@@ -291,7 +305,7 @@ def chat_cpu_seconds(index: Path) -> float:
     import psutil
 
     where = ["--index", str(index), "--corpus", str(CORPUS), "--port", "0"]
-    command = [sys.executable, "-c", "from b12qa.cli import app; app()", "chat", *where]
+    command = [*alone(COMMAND_LINE), "chat", *where]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as chat:
         try:
             line = next(line for line in chat.stdout or () if "http://" in line)

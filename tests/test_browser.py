@@ -242,6 +242,20 @@ def test_keyboard_alone_asks_and_opens_the_place(chat: Visit) -> None:
     expect(chat.page.locator("#articles .place.opened")).to_contain_text("clams")
 
 
+def test_what_was_found_is_one_press_away_where_its_company_stands_before_it(
+    browser: Browser, address: str
+) -> None:
+    with visit(browser, address, **PHONE) as chat:
+        answer = chat.ask("how much b12 do adults need")
+        found = answer.locator(".noted.found")
+        expect(found).to_have_count(1)
+        expect(found).not_to_be_in_viewport()
+        answer.get_by_role("button", name="Go to what was found").click()
+        expect(found.locator("p.role")).to_be_in_viewport()
+        expect(found).to_be_focused()
+        expect(chat.ask("how much b12 in clams").locator("button.to-found")).to_have_count(0)
+
+
 def test_one_step_back_from_the_box_leads_to_the_newest_answer(chat: Visit) -> None:
     skip = chat.page.get_by_role("button", name="Go to the newest answer")
     expect(skip).to_have_count(0)

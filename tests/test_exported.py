@@ -237,6 +237,17 @@ def test_the_variable_decides_and_nonsense_is_refused(monkeypatch: pytest.Monkey
         encoder_choice()
 
 
+@pytest.mark.model
+def test_nonsense_in_the_variable_is_refused_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_corpus: Path
+) -> None:
+    monkeypatch.setenv("B12QA_ENCODER", "trch")
+    index = tmp_path / "index"
+    result = CliRunner().invoke(cli.app, ["build", "--index", str(index), "--corpus", str(small_corpus)])
+    assert (result.exit_code, "got 'trch'" in result.output) == (2, True)
+    assert not (index / "CURRENT").exists()
+
+
 def test_without_an_export_the_model_itself_is_used_unless_only_an_export_will_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

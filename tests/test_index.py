@@ -48,6 +48,7 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.index import (
+    FORMAT_VERSION,
     all_cosines,
     check_fresh,
     current_generation,
@@ -921,6 +922,16 @@ def test_a_valid_manifest_with_other_counts_is_refused(index: Path) -> None:
         reseal(folder, functools.partial(dict.update, counts=wrong))
         with pytest.raises(DamagedIndexError, match=r"Run: b12qa build"):
             open_index(index)
+
+
+def test_the_description_of_the_format_names_its_version_and_every_key_of_a_row(index: Path) -> None:
+    described = (ROOT / "index" / "README.md").read_text("utf-8")
+    assert f"`inputs.format` | version of this format: {FORMAT_VERSION} |" in described
+    rows = json.loads((generation(index) / "rows.json").read_bytes())
+    table = [line for line in described.splitlines() if line.startswith("| `")]
+    lines = {line.split("|")[1].strip(" `"): line for line in table}
+    for kind in ("chunks", "sentences", "questions", "open_questions"):
+        assert {key for row in rows[kind] for key in row if f"`{key}`" not in lines[kind]} == set(), kind
 
 
 def test_a_manifest_that_lacks_something_is_refused(index: Path) -> None:

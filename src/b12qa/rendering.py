@@ -56,6 +56,7 @@ ROLE_WORDS = {
 }
 # Where partners or warnings stand before it, a reader would take these for the answer.
 FOUND = "Found for your question"
+TO_FOUND = "Go to what was found"
 _LINE_END = re.compile(r"\r\n|\r|\n")
 NOTE_HEADING = "Editor's note, not part of the article"
 KIND_WORDS = {
@@ -157,6 +158,8 @@ def answer_html(answer: Answer, page: Surroundings = NOWHERE) -> str:
     parts += [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
     parts += [notice_html(n, page) for n in answer.notices if n.kind not in (*_APART, *_BELOW)]
     behind = found_behind_others(answer.quotes)
+    if behind and page.documents:  # on a phone its company may fill the first screen
+        parts.append(f'<p class="acts">{_button(_words_html(page, TO_FOUND), "to-found")}</p>')
     parts += [quote_html(quote, page, found_behind=quote is behind) for quote in answer.quotes]
     parts += [notice_html(n, page) for n in answer.notices if n.kind in _BELOW]
     further = sum(quote.role is QuoteRole.ANSWER for quote in page.more)

@@ -49,6 +49,12 @@ document.addEventListener("click", (event) => {
     scrollTo(shownAnswer, "start");
     focusOn(shownAnswer);
   }
+  else if (hit("button.to-found")) {
+    const found = hit(".b12qa.answer").querySelector(".noted.found");
+    found.tabIndex = -1;
+    scrollTo(found, "start");
+    found.focus({ preventScroll: true });
+  }
   else if (hit("button.jump")) {
     scrollTo(box(), "center");
     box().focus({ preventScroll: true });
