@@ -534,6 +534,13 @@ def test_a_reason_may_name_more_than_was_asked_unless_its_question_does() -> Non
     assert reason_for(asked, [(other, 0.6)], KNOWN) == ""
 
 
+def test_a_reason_that_an_edit_made_untrue_is_not_given() -> None:
+    asked = set(terms("do snails contain it?"))
+    near = OpenQuestion("Do snails contain it?", 0, 0, "does not mention snails")
+    assert reason_for(asked, [(near, 0.9)], KNOWN) == near.reason
+    assert reason_for(asked, [(near, 0.9)], KNOWN | set(terms("snail"))) == ""
+
+
 def test_a_reason_that_names_only_what_the_article_names_needs_the_same_question() -> None:
     """Its letter is no word: "does not mention vitamin A" seems to name vitamins alone."""
     near = OpenQuestion("How much retinol is in liver?", 0, 0, "does not mention vitamin A")

@@ -203,11 +203,11 @@ def test_exactly_forty_words_are_not_too_many(small_corpus: Path) -> None:
         ("  barred: yes", "tea.notes.yaml:7: expected barred to be true or false, got 'yes'"),
         (
             "  sentences: x",
-            "tea.notes.yaml:2: expected kind and note and sentence and sha256 and source here",
+            "tea.notes.yaml:7: expected barred and kind and note and",
         ),
         ("  partners: x", "tea.notes.yaml:7: expected a list here, got the text 'x'"),
         ("  kind: dated", "tea.notes.yaml:7: kind stands here a second time"),
-        ("note: x", "tea.notes.yaml:1: expected notes and treatments and warnings here, got note and notes"),
+        ("note: x", "tea.notes.yaml:7: expected notes and treatments and warnings here, got note"),
     ],
 )
 def test_a_file_of_another_form_is_refused_with_its_line(

@@ -82,6 +82,16 @@ def test_bank_gives_each_question_its_sentence_and_each_open_question_its_sectio
     )
 
 
+def test_how_many_questions_a_heading_takes_with_it_is_said() -> None:
+    asked = ["what?", "which?", "why?"]
+    entry = "".join(f"  - {{question: '{question}', reason: names none}}\n" for question in asked)
+    bank = read_tea(f"open:\n- section: Milk\n  questions:\n{entry}")
+    expected = (
+        "a.questions.yaml:2: warning: 3 open questions of a section that the document does not have: 'Milk'"
+    )
+    assert expected in warnings(bank)
+
+
 def test_a_question_may_hang_on_earlier_ones() -> None:
     bank = read_tea(
         "sentences:\n"
@@ -189,7 +199,7 @@ def test_open_questions_of_an_unknown_section_are_left_out_and_reported() -> Non
     )
     assert bank.open == ()
     assert warnings(bank) == [
-        "a.questions.yaml:2: warning: open questions of a section that the document does not have: 'Milk'"
+        "a.questions.yaml:2: warning: 1 open question of a section that the document does not have: 'Milk'"
     ]
 
 
@@ -262,7 +272,7 @@ def test_each_document_has_its_own_bank() -> None:
     assert warnings(bank) == [
         "b.questions.yaml:4: warning: 1 question hangs in the air: "
         "the document has no sentence 'Tea is a drink.'",
-        "b.questions.yaml:7: warning: open questions of a section that the document does not have: 'Kinds'",
+        "b.questions.yaml:7: warning: 0 open questions of a section that the document does not have: 'Kinds'",
     ]
 
 
@@ -298,7 +308,7 @@ def test_a_section_is_named_by_its_heading_and_those_above_it(name: str, section
 )
 def test_a_name_of_several_sections_or_none_is_reported_and_left_out(name: str, problem: str) -> None:
     bank = read((TWO_POTS, open_in(name)))
-    assert (bank.open, warnings(bank)) == ((), [f"a.questions.yaml:2: warning: open questions of {problem}"])
+    assert (bank.open, warnings(bank)) == ((), [f"a.questions.yaml:2: warning: 1 open question of {problem}"])
     assert [str(found) for found in bank.hanging] == warnings(bank)
 
 
@@ -333,7 +343,7 @@ def test_empty_bank_leaves_every_sentence_without_a_question() -> None:
         ("sentences:\n- sentence: a\x07b\n", "2: not YAML (control characters are not allowed)"),
         ("- a\n", "1: expected open and sentences here, got a list"),
         ("just words\n", "1: expected open and sentences here, got the text 'just words'"),
-        ("sentences: []\nanswers: []\n", "1: expected open and sentences here, got answers and sentences"),
+        ("sentences: []\nanswers: []\n", "2: expected open and sentences here, got answers"),
         ("# empty\nsentences:\n", "2: expected a list here, got nothing"),
         ("\nsentences: {a: b}\n", "2: expected a list here, got a mapping"),
         ("sentences:\n- Tea is a drink.\n", "2: expected questions and sentence here, got the text"),

@@ -381,7 +381,7 @@ def changed(before: str, after: str) -> bytes:
         ("  negator: [", "  negators: [", "no list of words is named 'negator'"),
         ('how_many: ["#8-300"', 'how_many: ["#8-3"', 'expected a range of numbers such as "#1-120"'),
         ("<hurt_strong>", "<hurt>", "no list of words above is named 'hurt'"),
-        ("    sources: [", "    source: [", "got id and level and match and no match and rules and source"),
+        ("    sources: [", "    source: [", "got source. Mend"),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_its_line(before: str, after: str, message: str) -> None:

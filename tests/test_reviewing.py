@@ -109,6 +109,9 @@ def test_same_generation_changes_nothing(tmp_path: Path) -> None:
     assert found.lost == 0
     assert found.asked == 5 + 3  # the bank, and the evaluation questions but the urgent one
     assert "No answer changes." in summary(found)
+    unknown = summary(replace(found, asked=0))
+    assert "Nothing is known: no bank asks anything of both." in unknown
+    assert "No answer changes." not in unknown
 
 
 def test_edited_sentence_is_the_same_passage_edited(tmp_path: Path) -> None:

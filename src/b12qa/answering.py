@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from b12qa.building import Progress
 
 MAX_QUOTES = 3
+# A reason that begins so is a statement on the words of the document.
+NOT_MENTIONED = "does not mention"
 # So many earlier messages are looked at for what a question goes on from.
 MAX_HUNG_ON = 4
 # Chosen on the development questions, see evals/README.md.
@@ -193,7 +195,7 @@ class Assistant:
 
         There are none unless the answer has as many as it may. Arguments and errors as in `ask`.
         """
-        if max_quotes < 1:
+        if not isinstance(max_quotes, int) or max_quotes < 1:
             raise QueryError(f"Expected at least 1 for max_quotes, got {max_quotes}.")
         question, history = _typed(question, history)
         card, about = safety.care_card_and_about(question, history)
@@ -485,7 +487,8 @@ def reason_for(
 
     "does not mention children's overdose" is beside the point of "can children take it?": what an open
     question and its reason both name must have been asked. A reason comes first that names only what was
-    asked, and something that no document names: "does not mention children".
+    asked, and something that no document names: "does not mention children". One that says so of what a
+    document names by now is not true any more, and is left out.
 
     Args:
         asked: the stems of the question.
@@ -496,6 +499,8 @@ def reason_for(
     for found, cosine in open_questions:
         names = set(terms(found.reason)) - _SAYS
         beyond = names - asked
+        if found.reason.startswith(NOT_MENTIONED) and names <= known:
+            continue
         if not beyond and not names <= known and cosine >= SIMILAR_QUESTION_COSINE:
             return found.reason
         same = cosine >= SAME_QUESTION_COSINE and names & asked and beyond.isdisjoint(terms(found.text))

@@ -772,6 +772,13 @@ def _print_review(found: Review, show: int) -> None:
 
 def _check_lost(found: Review, max_lost: int | None) -> None:
     """End with an exit code of its own if an edit loses more than it may: answers, or what stands by them."""
+    if max_lost is not None and not found.asked:
+        errors.print(
+            "b12qa: nothing was asked of both, so nothing is known of what was lost. "
+            "What was current stays current. Name questions with --questions, or leave --max-lost out.",
+            soft_wrap=True,
+        )
+        raise click.exceptions.Exit(TOO_MANY_LOST)
     if max_lost is not None and found.lost + found.bare > max_lost:
         errors.print(
             f"b12qa: questions that are no longer treated rightly: {found.lost}; that lack a note, a partner "

@@ -134,6 +134,8 @@ def read_questions(path: Path) -> list[QuestionRow]:
             raise QueryError(f"{path}:{number}: not a question row ({error!r}). Mend the line.") from error
         if row.kind not in KINDS:
             raise QueryError(f"{path}:{number}: expected a kind of {', '.join(KINDS)}; got {row.kind!r}.")
+        if any(not words.strip() for alternatives in row.gold for words in alternatives):
+            raise QueryError(f"{path}:{number}: expected sentences of a document as gold, got an empty text.")
         if (row.kind == "answerable") != bool(row.gold):
             raise QueryError(f"{path}:{number}: answerable questions, and only they, have gold.")
         rows.append(row)

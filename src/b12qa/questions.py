@@ -149,7 +149,9 @@ class _BankReader:
         try:
             where = self.sections.position(section.text)
         except LookupError as error:
-            self.hanging.append(self._warning(section.line, f"open questions of {error}"))
+            count = sum(1 for _ in items(entry["questions"], self.file))
+            words = "1 open question" if count == 1 else f"{count} open questions"
+            self.hanging.append(self._warning(section.line, f"{words} of {error}"))
             return
         for node in items(entry["questions"], self.file):
             asked = fields(node, self.file, {"question", "reason"}, required=True)

@@ -226,6 +226,8 @@ class Retriever:
         count = len(self.index.chunks)
         if top_k is None:
             top_k = min(DEFAULT_TOP_K, count)
+        if not isinstance(top_k, int):
+            raise QueryError(f"Expected a whole number as top_k, got {top_k!r}.")
         if not 1 <= top_k <= count:
             raise QueryError(f"Expected top_k from 1 to {count}, the number of passages; got {top_k}.")
         most = self.most_passages

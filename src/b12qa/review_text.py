@@ -59,7 +59,9 @@ def summary(found: Review, most: int = 10) -> str:
         lines += ["", f"{len(some)} {one if len(some) == 1 else several}:"]
         differs = _DIFFERENCES.get(change)
         lines += _listed(some, most) if differs is None else _by_difference(some, differs, most)
-    if not found.touched:
+    if not found.asked:
+        lines.append("Nothing is known: no bank asks anything of both. Name questions with --questions.")
+    elif not found.touched:
         lines.append("No answer changes.")
     if found.hanging:
         lines += ["", f"Left hanging by the edit ({len(found.hanging)}):", *_some(found.hanging, most)]

@@ -144,7 +144,12 @@ def fields(
     if not is_mapping(node):
         line = line_of(node) if node else 1
         raise YamlError(file, line, f"expected {_listed(names)} here, got {kind_of(node)}")
-    found = {key.text: value for key, value in entries(node, file).items()}
+    keys = entries(node, file)
+    strange = next((key for key in keys if key.text not in names | optional), None)
+    if strange is not None:
+        expected = f"expected {_listed(names | optional)} here, got {strange.text}"
+        raise YamlError(file, strange.line, expected)
+    found = {key.text: value for key, value in keys.items()}
     if found.keys() - names - optional or (required and names - found.keys()):
         raise YamlError(file, line_of(node), f"expected {_listed(names)} here, got {_listed(found.keys())}")
     return found
