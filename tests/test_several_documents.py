@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from conftest import HashingEncoder
+from conftest import ROOT, HashingEncoder
 
 from b12qa import rendering
 from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.checking import check_corpus
 from b12qa.corpus import read_corpus, read_sources
+from b12qa.embedding import Encoder
 from b12qa.index import open_index
 from b12qa.records import Document, Outcome
 from b12qa.retrieval import Retriever
@@ -167,3 +169,27 @@ def test_check_names_documents_that_citations_cannot_tell_apart(tmp_path: Path) 
         "c.md:3: warning: a draft, left out of the index: read it, then take this line out",
         "b.md:1: warning: the title 'Tea' is also that of a.md: a reader cannot tell them apart",
     ]
+
+
+@pytest.mark.model
+def test_a_document_without_a_bank_is_heard_beside_one_with_a_large_bank(
+    article_index: Path, encoder: Encoder, tmp_path: Path
+) -> None:
+    corpus, index = tmp_path / "corpus", tmp_path / "index"
+    shutil.copytree(ROOT / "corpus", corpus)
+    shutil.copy(ROOT / "tests" / "second_corpus" / "bicycles.md", corpus)
+    shutil.copytree(article_index, index)  # nothing of the article is embedded or learnt again
+    build_index(read_corpus(corpus), encoder, index)
+    assistant = Assistant(Retriever(open_index(index), encoder))
+    questions = (
+        "How often should the chain be oiled?",
+        "what tyre pressure is right",
+        "when are brake pads worn out",
+        "how do I clean the chain",
+        "how do I store a bicycle in winter",
+        "what light do I need at night",
+    )
+    answers = [assistant.ask(question) for question in questions]
+    assert [answer.outcome for answer in answers] == [Outcome.ANSWERED] * len(questions)
+    assert {answer.quotes[0].document for answer in answers} == {"bicycles"}
+    assert assistant.ask("how much b12 in clams").quotes[0].document == "vitamin-b12"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -45,6 +46,9 @@ DEFAULT_TOP_K = 5
 UBIQUITOUS_SHARE = 0.25
 # So many open questions are looked at for what is missing.
 NEAREST_OPEN = 5
+# Of a question that no bank knows anything of, what they teach differs between sentences by chance. It counts
+# in full only where so much is taught of one sentence; else it would outshout documents without a bank.
+LEAST_TAUGHT = 0.6
 # Without a bank: cosine of the best match against "answers", measured without the bank.
 COSINE_MIDPOINT = 0.42
 COSINE_STEEPNESS = 18.0
@@ -331,11 +335,13 @@ class Retriever:
 
     def _taught_moments(self, taught: Scores, scope: Scope) -> Moments | None:
         """Of what the banks teach of all sentences: nothing of those without a bank."""
-        if scope.everything:
+        several = len(self.index.documents) > 1
+        if scope.everything and not several:
             return None
         values, count = taught.astype(np.float64), len(self.index.sentences)
         mean = float(values.sum() / count)
-        return Moments(mean, float(np.sqrt((values**2).sum() / count - mean**2)))
+        spread = float(np.sqrt((values**2).sum() / count - mean**2))
+        return Moments(mean, max(spread, LEAST_TAUGHT / math.sqrt(count)) if several else spread)
 
     def _hits(self, stems: Sequence[str]) -> WordHits:
         words = self.index.words
