@@ -20,6 +20,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -282,6 +283,7 @@ def started(index: Path, runs: int) -> dict[str, dict[str, float]]:
     }
 
 
+@cache
 def alone(program: str) -> list[str]:
     """The command that runs a program as if nothing but b12qa and what it needs were installed."""
     needed = runtime_packages("b12qa")

@@ -61,6 +61,13 @@ def ask(page: Page, question: str = QUESTION) -> None:
     box(page).press("Enter")
 
 
+def ask_all(page: Page, questions: Sequence[str]) -> None:
+    """Each after the answer to the one before it."""
+    for number, question in enumerate(questions, 1):
+        ask(page, question)
+        expect(answers(page)).to_have_count(number)
+
+
 # While a question waits.
 
 SAID = """() => {
@@ -257,9 +264,7 @@ def test_a_server_that_was_started_again_takes_the_conversation_up_where_it_was(
         with listening(build_app(serving(tea))) as address:
             port = int(address.rpartition(":")[2])
             page = pages.enter_context(opened(browser, address))
-            for number, question in enumerate((QUESTION, CHEST), 1):
-                ask(page, question)
-                expect(answers(page)).to_have_count(number)
+            ask_all(page, (QUESTION, CHEST))
         with listening(build_app(serving(tea)), port):
             ask(page, "what should i do now")
             expect(answers(page)).to_have_count(3)
@@ -282,9 +287,7 @@ def test_of_a_long_conversation_that_a_server_has_forgotten_the_end_is_answered_
         with listening(build_app(serving(tea))) as address:
             port = int(address.rpartition(":")[2])
             page = pages.enter_context(opened(browser, address))
-            for number, question in enumerate(questions, 1):
-                ask(page, question)
-                expect(answers(page)).to_have_count(number)
+            ask_all(page, questions)
         with listening(build_app(serving(tea)), port):
             ask(page, NEXT)
             expect(page.locator("#conversation .b12qa.question")).to_have_text([*questions[-6:], NEXT])

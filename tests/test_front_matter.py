@@ -105,6 +105,15 @@ def test_front_matter_of_the_wrong_form_is_refused_by_line(tmp_path: Path, lines
         read_corpus(tmp_path)
 
 
+def test_a_control_character_is_refused_by_line_whoever_reads_it_first(tmp_path: Path) -> None:
+    text = with_front_matter("title: Tea\x07")
+    with pytest.raises(YamlError, match=r"^tea\.md:2: not YAML \(control characters are not allowed\)\."):
+        parse_document("tea", text)
+    assert problems_of(tmp_path, text)[0].startswith("tea.md:2: error: control character U+0007 at offset")
+    with pytest.raises(CorpusError, match=r"Mend the file, then run: b12qa build"):
+        read_corpus(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

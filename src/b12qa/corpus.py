@@ -431,7 +431,7 @@ def _text_problems(file: str, document: Document) -> Iterator[Problem]:
     import ftfy
     from ftfy.badness import is_bad
 
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", document.text), start=1):
+    for number, line in enumerate(markdown.LINE_END.split(document.text), start=1):
         repaired = ftfy.fix_encoding(line)
         if repaired != line:
             before, after = _first_difference(line, repaired)

@@ -118,7 +118,7 @@ def _draft(path: Path, text: str) -> str:
 def _tidy(text: str) -> str:
     """Text without what nobody typed: control characters, blanks at line ends, more than one empty line."""
     text = text.translate(_BLANKS_AND_CONTROLS)
-    lines = (re.sub(r"(?<! )[ \t]$|(?<![ \t])[ \t]{3,}$", "", line) for line in re.split(r"\r\n|\r|\n", text))
+    lines = (re.sub(r"(?<! )[ \t]$|(?<![ \t])[ \t]{3,}$", "", line) for line in markdown.LINE_END.split(text))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n") + "\n"
 
 

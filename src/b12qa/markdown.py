@@ -54,7 +54,8 @@ _CONTAINER_RULES: dict[str, list[str]] = {
 }
 # The parser drops what is nested deeper than it will go; what is deeper than this stays plain text.
 _MAX_NESTING = 80
-_LINE_END = re.compile(r"\r\n|\r|\n")
+# A line ends as CommonMark says: Python takes more characters for its end.
+LINE_END = re.compile(r"\r\n|\r|\n")
 _COMMENTS = re.compile(r"\A\s*(?:<!--(?!-?>)(?:(?!-->).)*-->\s*)+", re.DOTALL)
 # HTML that ends at a mark of its own and not at a blank line (CommonMark 0.31, 4.6).
 _HTML_TO_ITS_END = re.compile(
@@ -188,7 +189,7 @@ def line_start(text: str, offset: int) -> int:
 
 @lru_cache(maxsize=1)
 def _line_starts(text: str) -> list[int]:
-    return [0] + [match.end() for match in _LINE_END.finditer(text)]
+    return [0] + [match.end() for match in LINE_END.finditer(text)]
 
 
 @cache
@@ -299,7 +300,7 @@ class _Reader:
         self.parsed = text[first:]
         self.line_starts = [first, *(start for start in _line_starts(text) if start > first)]
         # The parser sees every line end as one character.
-        self.parser_line_starts = _line_starts(_LINE_END.sub("\n", self.parsed))
+        self.parser_line_starts = _line_starts(LINE_END.sub("\n", self.parsed))
         self.headings: list[tuple[int, int, str]] = []  # first character, level, title
         self.blocks: list[tuple[Span, BlockKind, tuple[Span, ...]]] = []
         self.hidden: list[Span] = []
@@ -574,7 +575,7 @@ def _without_blank_ends(lines: Sequence[Span]) -> list[Span]:
 
 
 def _last_line_start(text: str, start: int, end: int) -> int:
-    return max((match.end() for match in _LINE_END.finditer(text, start, end)), default=start)
+    return max((match.end() for match in LINE_END.finditer(text, start, end)), default=start)
 
 
 def _stripped(text: str, start: int, end: int, blanks: str = MD_TRIM_CHARS) -> Span:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from urllib.parse import quote as url_quote
 
 from b12qa import safety
-from b12qa.markdown import row_cells, visible_spans
+from b12qa.markdown import LINE_END, row_cells, visible_spans
 from b12qa.records import (
     About,
     Answer,
@@ -57,7 +57,6 @@ ROLE_WORDS = {
 # Where partners or warnings stand before it, a reader would take these for the answer.
 FOUND = "Found for your question"
 TO_FOUND = "Go to what was found"
-_LINE_END = re.compile(r"\r\n|\r|\n")
 NOTE_HEADING = "Editor's note, not part of the article"
 KIND_WORDS = {
     NoteKind.CONTRADICTED: "The evidence says otherwise",
@@ -589,7 +588,7 @@ def results_text(results: Sequence[ScoredChunk]) -> str:
 
 def passage_text(passage: Passage) -> str:
     """A passage for a terminal: its words as a block quote, then where they stand."""
-    lines = [line for e in (*passage.context, passage) for line in _LINE_END.split(plain(e).rstrip("\r\n"))]
+    lines = [line for e in (*passage.context, passage) for line in LINE_END.split(plain(e).rstrip("\r\n"))]
     quoted = "\n".join(f"> {line}" for line in lines)
     return f"{quoted}\n  ({section_words(passage.section_path, passage.title)})"
 

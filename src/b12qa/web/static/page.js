@@ -47,13 +47,12 @@ document.addEventListener("click", (event) => {
   else if (hit("button.save")) save();
   else if (hit("button.skip")) {
     scrollTo(shownAnswer, "start");
-    focusOn(shownAnswer);
+    focusOn(shownAnswer.querySelector("p.outcome"));
   }
   else if (hit("button.to-found")) {
     const found = hit(".b12qa.answer").querySelector(".noted.found");
-    found.tabIndex = -1;
     scrollTo(found, "start");
-    found.focus({ preventScroll: true });
+    focusOn(found);
   }
   else if (hit("button.jump")) {
     scrollTo(box(), "center");
@@ -210,8 +209,7 @@ function heard(answer) {
   return where ? `${label}: ${where.textContent}` : label;
 }
 
-function focusOn(answer) {
-  const target = answer.querySelector("p.outcome");
+function focusOn(target) {
   target.tabIndex = -1;
   target.focus({ preventScroll: true });
 }
@@ -246,7 +244,7 @@ function showNewest() {
   announce(heard(newest));
   if (askedByButton) {
     // The button may be gone, or far above; from here on a person reads the answer.
-    focusOn(newest);
+    focusOn(newest.querySelector("p.outcome"));
     askedByButton = false;
   } else if (document.activeElement === document.body && matchMedia("(pointer: fine)").matches) {
     // On a phone the keyboard stays down.
