@@ -32,6 +32,20 @@ def test_a_bank_whose_sentence_was_edited_is_reported_with_its_line(small_corpus
     ), found
 
 
+def test_open_questions_of_a_renamed_heading_are_an_error_that_counts_them(small_corpus: Path) -> None:
+    open_question = "{question: is there red tea?, reason: names no red tea}"
+    (small_corpus / "tea.questions.yaml").write_text(
+        f"{BANK}open:\n- section: Sorts\n  questions: [{open_question}]\n"
+    )
+    found = [problem for problem in check_corpus(read_sources(small_corpus)) if problem.severity == "error"]
+    assert [str(problem) for problem in found] == [
+        "tea.questions.yaml:8: error: 1 open question of a section that the document does not have: 'Sorts'"
+    ]
+    report = build_index(read_corpus(small_corpus), HashingEncoder(), small_corpus.parent / "index")
+    assert (report.questions, report.open_questions) == (6, 0)  # a build goes on without them
+    assert found[0] in report.problems
+
+
 def test_a_bank_that_is_no_yaml_is_refused(small_corpus: Path) -> None:
     (small_corpus / "tea.questions.yaml").write_text("sentences: [")
     with pytest.raises(CorpusError, match=r"tea\.questions\.yaml:\d+: not YAML"):

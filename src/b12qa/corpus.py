@@ -27,10 +27,10 @@ _THEMATIC_BREAK = re.compile(r"\ufeff?---[ \t]*(?:[\r\n]|$)")
 
 
 class Severity(StrEnum):
-    """Whether a document can still be quoted."""
+    """Whether `b12qa check` fails."""
 
-    ERROR = "error"  # the corpus cannot be built
-    WARNING = "warning"  # it can, byte for byte as it is
+    ERROR = "error"  # it does: a document or a note cannot be used, or questions of a bank are left out
+    WARNING = "warning"  # it does not, unless it is strict; the document is quoted byte for byte as it is
 
 
 @dataclass(frozen=True, slots=True)

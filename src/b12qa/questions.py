@@ -10,8 +10,10 @@ Both are optional.
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 # Between a question and those before it that it hangs on.
 GOES_ON = ">>"
+# So many sentences of a section are named that have no question.
+MAX_NAMED = 3
+_WORD_OR_SIGN = re.compile(rf"\w+|{GOES_ON}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,11 @@ class _BankReader:
             marked = document.text[sentence.start : sentence.end]
             self.rows_with_marks.setdefault(one_line(marked), row)
         self.sections = NamedSections(document)
+        starts = [section.start for section in document.sections]
+        self.section_of = {row: bisect_right(starts, sentence.start) - 1 for row, sentence in sentences}
+        self.paths = [section.path for section in document.sections]
         self.seen: dict[str, int] = {}
+        self.lines_of_answered: dict[str, int] = {}  # by words alone
         self.answered: list[Question] = []
         self.open: list[OpenQuestion] = []
         self.problems: list[Problem] = []
@@ -125,10 +134,24 @@ class _BankReader:
             self._read_sentence(fields(entry, self.file, {"sentence", "questions"}, required=True))
         for entry in items(parts.get("open"), self.file):
             self._read_open(fields(entry, self.file, {"section", "questions"}, required=True))
+        for message in self._without_question():
+            self._warn(1, message)
+
+    def _without_question(self) -> Iterator[str]:
+        """Section by section, since a new bank lacks questions for most sentences."""
         with_questions = {question.sentence for question in self.answered}
+        found: dict[int, list[str]] = defaultdict(list)
         for words, row in self.rows.items():
             if row not in with_questions:
-                self._warn(1, f"no question for the sentence {short(words)!r}")
+                found[self.section_of[row]].append(words)
+        for section, sentences in found.items():
+            if len(sentences) == 1:
+                yield f"no question for the sentence {short(sentences[0])!r}"
+                continue
+            where = repr(self.paths[section][-1]) if self.paths[section] else "the text before any heading"
+            named = ", ".join(repr(short(words)) for words in sentences[:MAX_NAMED])
+            more = f" and {len(sentences) - MAX_NAMED} more" if len(sentences) > MAX_NAMED else ""
+            yield f"no question for {len(sentences)} sentences of {where}: {named}{more}"
 
     def _read_sentence(self, entry: Mapping[str, yaml.Node]) -> None:
         sentence = text_of(entry["sentence"], self.file)
@@ -141,6 +164,7 @@ class _BankReader:
             return
         for question in questions:
             if self._is_new(question):
+                self.lines_of_answered.setdefault(_words_alone(question.text), question.line)
                 *after, text = self._turns(question)
                 self.answered.append(Question(text, row, tuple(after)))
 
@@ -151,12 +175,18 @@ class _BankReader:
         except LookupError as error:
             count = sum(1 for _ in items(entry["questions"], self.file))
             words = "1 open question" if count == 1 else f"{count} open questions"
-            self.hanging.append(self._warning(section.line, f"{words} of {error}"))
+            # Graver than a sentence that is gone: a heading takes all its questions along, and without
+            # these near misses are answered.
+            self.hanging.append(Problem(Severity.ERROR, self.file, section.line, f"{words} of {error}"))
             return
         for node in items(entry["questions"], self.file):
             asked = fields(node, self.file, {"question", "reason"}, required=True)
             question, reason = text_of(asked["question"], self.file), text_of(asked["reason"], self.file)
-            if self._is_new(question):
+            answered = self.lines_of_answered.get(_words_alone(question.text))
+            if answered is not None:
+                words = f"left open here, but answered in line {answered}: {short(question.text)!r}; keep one"
+                self.problems.append(Problem(Severity.ERROR, self.file, question.line, words))
+            elif self._is_new(question):
                 *after, text = self._turns(question)
                 self.open.append(OpenQuestion(text, self.number, where, reason.text, tuple(after)))
 
@@ -187,3 +217,8 @@ class _BankReader:
 
     def _warning(self, line: int, message: str) -> Problem:
         return Problem(Severity.WARNING, self.file, line, message)
+
+
+def _words_alone(question: str) -> str:
+    """What two questions have in common that differ by capitals, blanks and marks alone."""
+    return " ".join(_WORD_OR_SIGN.findall(question.casefold())) or question
