@@ -46,6 +46,29 @@ def test_open_questions_of_a_renamed_heading_are_an_error_that_counts_them(small
     assert found[0] in report.problems
 
 
+def test_reasons_that_the_text_contradicts_are_warned_of_with_question_and_word(small_corpus: Path) -> None:
+    asked = {
+        "is there milk in it?": "does not mention milk",
+        "is there red tea?": "does not mention red teas",
+        "are there green drinks?": "does not mention green drinks",  # "green" and "drink" stand apart
+        "is tea healthy?": "says nothing of tea and health",
+    }
+    entries = "".join(f"  - {{question: '{text}', reason: {why}}}\n" for text, why in asked.items())
+    (small_corpus / "tea.questions.yaml").write_text(f"open:\n- section: Kinds\n  questions:\n{entries}")
+
+    def untrue() -> list[str]:
+        found = [str(problem) for problem in check_corpus(read_sources(small_corpus))]
+        return [problem for problem in found if "no question for" not in problem]
+
+    assert untrue() == []
+    article = (small_corpus / "tea.md").read_text()
+    (small_corpus / "tea.md").write_text(article.replace("- green tea", "- green tea\n- **red** tea"))
+    assert untrue() == [
+        "tea.questions.yaml:5: warning: the reason 'does not mention red teas' is not given to readers, "
+        "since the words stand in line 8 of tea.md: 'is there red tea?'"
+    ]
+
+
 def test_a_bank_that_is_no_yaml_is_refused(small_corpus: Path) -> None:
     (small_corpus / "tea.questions.yaml").write_text("sentences: [")
     with pytest.raises(CorpusError, match=r"tea\.questions\.yaml:\d+: not YAML"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from b12qa.answering import NOT_MENTIONED, reason_for
 from b12qa.chunking import TokenCounter, chunk_documents, long_blocks
 from b12qa.corpus import (
     Corpus,
@@ -25,10 +26,12 @@ from b12qa.engines import configured_store, verify
 from b12qa.errors import EmptyCorpusError
 from b12qa.exported import exported_encoder
 from b12qa.index import VECTOR_FILES, Index, all_cosines, check_fresh, open_index
-from b12qa.markdown import line_number
+from b12qa.lexical import terms, words
+from b12qa.markdown import line_number, plain_text_of
 from b12qa.notes import read_notes
-from b12qa.questions import read_banks, read_synonyms
-from b12qa.records import whole_question
+from b12qa.questions import QuestionBank, bank_file, read_banks, read_synonyms
+from b12qa.records import Sentence, whole_question
+from b12qa.strict_yaml import short
 
 NEIGHBOURS = 5
 QUESTIONS_AT_ONCE = 512
@@ -46,7 +49,9 @@ def check_corpus(sources: Sources, model: str | None = None) -> list[Problem]:
         with suppress(EmptyCorpusError):  # a document without text has been reported above
             corpus = make_corpus(sources)
             sentences = chunk_documents(corpus.documents, count_tokens, max_tokens).sentences
-            problems += read_banks(corpus, sentences).problems
+            banks = read_banks(corpus, sentences)
+            problems += banks.problems
+            problems += untrue_reasons(corpus, sentences, banks)
             problems += read_notes(corpus, sentences).problems
             read_synonyms(corpus)
     return problems
@@ -65,6 +70,36 @@ def check_document(source: Source, count_tokens: TokenCounter, max_tokens: int) 
             message = f"block of {tokens} tokens, more than the {max_tokens} the model reads: it is split"
             found.append(Problem(Severity.WARNING, source.file, line, message))
     return sorted(found, key=lambda problem: (problem.line, problem.message))
+
+
+def untrue_reasons(corpus: Corpus, sentences: Sequence[Sentence], banks: QuestionBank) -> Iterator[Problem]:
+    """Reasons such as "does not mention snails" where snails are mentioned: no reader is given them.
+
+    More reasons than these are not given, since documents hold each of their words somewhere: "does not
+    mention mouth ulcers" may be true all the same.
+    """
+    known = frozenset(term for document in corpus.documents for term in terms(document.text))
+    texts = [_plainly(plain_text_of(corpus.documents[each.document], each)) for each in sentences]
+    for question, line in zip(banks.open, banks.open_lines, strict=True):
+        asked = {*terms(question.text), *terms(question.reason)}
+        if not question.reason.startswith(NOT_MENTIONED) or reason_for(asked, [(question, 1.0)], known):
+            continue
+        denied = question.reason.removeprefix(NOT_MENTIONED).strip()
+        where = next((row for row, text in enumerate(texts) if denied and _plainly(denied) in text), None)
+        if where is not None:
+            document = corpus.documents[sentences[where].document]
+            at = f"line {line_number(document.text, sentences[where].start)} of {document.name}.md"
+            message = (
+                f"the reason {question.reason!r} is not given to readers, since the words stand in {at}: "
+                f"{short(question.text)!r}"
+            )
+            file = bank_file(corpus.documents[question.document].name)
+            yield Problem(Severity.WARNING, file, line, message)
+
+
+def _plainly(text: str) -> str:
+    """Words one after the other, without what makes them several."""
+    return f" {' '.join(word.removesuffix('s') for word in words(text))} "
 
 
 def stray_questions(index: Index) -> Iterator[tuple[str, str]]:

@@ -42,6 +42,7 @@ class QuestionBank:
     open: tuple[OpenQuestion, ...]
     problems: tuple[Problem, ...]
     hanging: tuple[Problem, ...]  # those of them that an edit left: a sentence or section is not there
+    open_lines: tuple[int, ...] = ()  # where each open question stands in its file
 
 
 def bank_file(document_name: str) -> str:
@@ -64,6 +65,7 @@ def read_banks(corpus: Corpus, sentences: Sequence[Sentence]) -> QuestionBank:
     """
     answered: list[Question] = []
     open_questions: list[OpenQuestion] = []
+    open_lines: list[int] = []
     problems: list[Problem] = []
     hanging: list[Problem] = []
     rows_of = defaultdict(list)
@@ -78,9 +80,12 @@ def read_banks(corpus: Corpus, sentences: Sequence[Sentence]) -> QuestionBank:
         reader.read(data)
         answered += reader.answered
         open_questions += reader.open
+        open_lines += reader.open_lines
         problems += sorted([*reader.problems, *reader.hanging], key=lambda problem: problem.line)
         hanging += reader.hanging
-    return QuestionBank(tuple(answered), tuple(open_questions), tuple(problems), tuple(hanging))
+    return QuestionBank(
+        tuple(answered), tuple(open_questions), tuple(problems), tuple(hanging), tuple(open_lines)
+    )
 
 
 def read_synonyms(corpus: Corpus) -> tuple[tuple[str, ...], ...]:
@@ -125,6 +130,7 @@ class _BankReader:
         self.lines_of_answered: dict[str, int] = {}  # by words alone
         self.answered: list[Question] = []
         self.open: list[OpenQuestion] = []
+        self.open_lines: list[int] = []
         self.problems: list[Problem] = []
         self.hanging: list[Problem] = []  # not among the problems
 
@@ -189,6 +195,7 @@ class _BankReader:
             elif self._is_new(question):
                 *after, text = self._turns(question)
                 self.open.append(OpenQuestion(text, self.number, where, reason.text, tuple(after)))
+                self.open_lines.append(question.line)
 
     def _turns(self, question: Line) -> list[str]:
         """The questions of a conversation, the last one last.
