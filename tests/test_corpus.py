@@ -13,6 +13,7 @@ from b12qa.checking import check_corpus
 from b12qa.corpus import (
     Severity,
     check_source,
+    check_unread,
     document_files,
     parse_document,
     read_corpus,
@@ -327,6 +328,50 @@ def test_a_file_that_belongs_to_no_document_is_refused_and_not_passed_over(folde
     assert any(str(problem).startswith(said) for problem in check_corpus(read_sources(folder)))
     with pytest.raises(CorpusError, match=r"with a document's name such as tea\. Rename it"):
         read_corpus(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("tea.questions.yaml.txt", "tea.questions.yaml"),
+        ("Tea.Question.yaml.txt", "tea.questions.yaml"),
+        ("tea.notes.txt", "tea.notes.yaml"),
+        ("tea.synonyms.json", "tea.synonyms.yaml"),
+        ("tea-notes.yaml", "tea.notes.yaml"),
+        ("tea.questions (1).yaml", "tea.questions.yaml"),
+        ("green-tea.questions.yaml.txt", "green-tea.questions.yaml"),
+        ("questions.yaml", "NAME.questions.yaml, with a document's name such as green-tea"),
+        ("coffee.txt", "coffee.md"),
+        ("coffee.md.txt", "coffee.md"),
+        ("coffee.v2.markdown", "coffee.v2.md"),
+    ],
+)
+def test_a_file_that_only_looks_as_if_it_were_read_is_warned_of(
+    folder: Path, name: str, expected: str
+) -> None:
+    for document in ("tea", "green-tea"):
+        (folder / f"{document}.md").write_text(SMALL_TEXT)
+    (folder / name).write_text("notes: []\n")
+    sources = read_sources(folder)
+    said = f"{name}:1: warning: not read: expected {expected} as its name"
+    assert [str(problem) for problem in check_unread(sources)] == [said]
+    assert said in [str(problem) for problem in check_corpus(sources)]
+    assert read_corpus(folder).beside == {}
+
+
+def test_files_for_other_purposes_are_left_alone(folder: Path) -> None:
+    (folder / "tea.md").write_text(SMALL_TEXT)
+    others = [
+        "README.txt",
+        "tea.questions.yaml.bak",
+        "tea.docx",
+        "notebook.yaml",
+        ".tea.notes.txt",
+        "map.svg",
+    ]
+    for name in (*others, "tea.questions.yaml", "field-notes.md"):
+        (folder / name).write_text("")
+    assert list(check_unread(read_sources(folder))) == []
 
 
 def test_what_is_hidden_is_no_document(folder: Path) -> None:

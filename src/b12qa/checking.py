@@ -19,6 +19,7 @@ from b12qa.corpus import (
     check_astray,
     check_source,
     check_titles,
+    check_unread,
     make_corpus,
 )
 from b12qa.embedding import find_model, token_counter
@@ -45,6 +46,7 @@ def check_corpus(sources: Sources, model: str | None = None) -> list[Problem]:
         problems += check_document(source, count_tokens, max_tokens)
     problems += check_titles(sources)
     problems += check_astray(sources)
+    problems += check_unread(sources)
     if not any(problem.severity is Severity.ERROR for problem in problems):
         with suppress(EmptyCorpusError):  # a document without text has been reported above
             corpus = make_corpus(sources)

@@ -670,10 +670,12 @@ def _folder(index: Path, corpus: Path | None) -> Path:
 
 def _sources(index: Path, corpus: Path | None) -> tuple[Sources, Corpus]:
     """Read the corpus, and say which files are left out."""
-    from b12qa.corpus import make_corpus, read_sources
+    from b12qa.corpus import check_unread, make_corpus, read_sources
 
     sources = read_sources(_folder(index, corpus))
     made = make_corpus(sources)
+    for problem in check_unread(sources):
+        errors.print(str(problem), soft_wrap=True)
     for draft in made.drafts:
         errors.print(
             f"{draft}: a draft, left out of the index: read it, then take the line 'draft: true' out",

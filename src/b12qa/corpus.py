@@ -18,6 +18,14 @@ from b12qa.records import About, Document
 NOT_DOCUMENTS = {"readme.md"}
 # Kinds of files that editors keep beside NAME.md, as NAME.KIND.yaml.
 BESIDE = ("notes", "questions", "synonyms")
+# Files that editors take for documents or for files beside one, and that nothing reads.
+_LOOKS_LIKE_A_DOCUMENT = re.compile(
+    r"(?!readme\.)(.+?)(?:\.md)?\.(?:markdown|mdown|mkdn?|txt)", re.IGNORECASE
+)
+_LOOKS_BESIDE = re.compile(
+    rf"(?:.*[ ._-])?({'|'.join(kind.removesuffix('s') for kind in BESIDE)})s?(?![a-z]).*\.(?:ya?ml|json|txt)",
+    re.IGNORECASE,
+)
 # So many characters at the beginning are looked at for front matter that is not where it should be.
 MAX_FRONT_MATTER_LOOKED_AT = 2000
 _BEGINS_WITH_A_NUMBER = re.compile(r"(?<![~≈±+€$£.,(])[~≈±+€$£.,(]*+\d")
@@ -135,6 +143,7 @@ class Sources:
     files: tuple[Source, ...]
     beside: Mapping[str, bytes]  # files that belong to a document, by file name
     astray: tuple[str, ...] = ()  # names of files that are meant to and belong to none
+    unread: tuple[str, ...] = ()  # names of files that only look as if they were meant to be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +187,10 @@ def read_sources(corpus_dir: Path) -> Sources:
     files = tuple(read_source(path) for path in document_files(corpus_dir))
     beside = _files_beside(corpus_dir, (Path(source.file).stem for source in files if not source.draft))
     belong = {name for source in files for name in _names_beside(Path(source.file).stem)}
-    meant = {path.name for path in corpus_dir.iterdir() if _is_meant_to_belong(path.name)}
-    astray = tuple(sorted(meant - belong))
-    return Sources(corpus_dir, files, {path.name: path.read_bytes() for path in beside}, astray)
+    others = sorted({path.name for path in corpus_dir.iterdir()} - belong)
+    astray = tuple(name for name in others if _is_meant_to_belong(name))
+    unread = tuple(name for name in others if name not in astray and _looks_meant(name))
+    return Sources(corpus_dir, files, {path.name: path.read_bytes() for path in beside}, astray, unread)
 
 
 def check_unchanged(corpus: Corpus) -> None:
@@ -304,6 +314,20 @@ def check_astray(sources: Sources) -> Iterator[Problem]:
         yield Problem(Severity.ERROR, file, 1, message)
 
 
+def check_unread(sources: Sources) -> Iterator[Problem]:
+    """Files whose names nearly say that they are to be read, and with which name they would be."""
+    documents = [Path(source.file).stem for source in sources.files]
+    for file in sources.unread:
+        if beside := _LOOKS_BESIDE.fullmatch(file):
+            kind = next(kind for kind in BESIDE if kind.startswith(beside[1].lower()))
+            own = [name for name in documents if file.lower().startswith(name.lower())]
+            expected = f"{max(own, key=len, default='NAME')}.{kind}.yaml"
+            expected += "" if own else f", with a document's name such as {documents[0]}"
+        else:
+            expected = _LOOKS_LIKE_A_DOCUMENT.sub(r"\1.md", file)
+        yield Problem(Severity.WARNING, file, 1, f"not read: expected {expected} as its name")
+
+
 def check_titles(sources: Sources) -> Iterator[Problem]:
     """Documents that a citation could not tell apart."""
     seen: dict[str, str] = {}
@@ -356,6 +380,13 @@ def _is_meant_to_belong(file: str) -> bool:
     kind, ending = Path(Path(file).stem).suffix.lower(), Path(file).suffix.lower()
     kinds = {f".{written}" for each in BESIDE for written in (each, each.removesuffix("s"))}
     return kind in kinds and ending in (".yaml", ".yml") and not file.startswith(".")
+
+
+def _looks_meant(file: str) -> bool:
+    """Whether a file that is not read has a name of which its editor may think that it is."""
+    if file.startswith(".") or Path(file).suffix.lower() == ".md":
+        return False
+    return bool(_LOOKS_BESIDE.fullmatch(file) or _LOOKS_LIKE_A_DOCUMENT.fullmatch(file))
 
 
 def _is_meant_as_front_matter(text: str) -> bool:
