@@ -622,6 +622,24 @@ def test_a_build_warns_of_the_documents_that_it_meets(edited: Path) -> None:
     assert "other.MD" not in second
 
 
+def test_ctrl_c_ends_a_command_with_a_line_and_130(tmp_path: Path) -> None:
+    questions = tmp_path / "questions.jsonl"
+    os.mkfifo(questions)  # whoever reads it waits, and whoever writes waits for somebody to read
+    command = [sys.executable, "-m", "b12qa", "evaluate", "--questions", str(questions)]
+    evaluating = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell lets what runs in its background ignore the interrupt.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    with questions.open("wb"):
+        evaluating.send_signal(signal.SIGINT)
+        assert evaluating.wait(timeout=30) == 130
+    assert evaluating.stderr is not None
+    assert evaluating.stderr.read() == "b12qa: stopped by Ctrl-C, before it was done.\n"
+
+
 @pytest.mark.model
 def test_first_build_has_nothing_to_review(tmp_path: Path) -> None:
     printed = run("build", "--index", tmp_path / "index", "--corpus", SECOND_CORPUS, "--max-lost", 0).stdout

@@ -57,13 +57,15 @@ if TYPE_CHECKING:
 EXIT_CODES = """\
 Exit codes: 0 done (any outcome of a question is a success) · 1 the index is missing or stale ·
 2 something is damaged or invalid, or the command was called wrongly ·
-3 an edit loses more answers, or notes and warnings beside them, than --max-lost allows."""
+3 an edit loses more answers, or notes and warnings beside them, than --max-lost allows ·
+130 stopped by Ctrl-C."""
 
 console = Console(highlight=False, markup=False)
 errors = Console(stderr=True, highlight=False, markup=False)
 
 DEFAULT_INDEX = Path("index")
 TOO_MANY_LOST = 3
+STOPPED = 130  # what shells say of a command that an interrupt ended
 FIRST_TURN_MS = 200
 
 # A path, which need not exist: what is wrong with it is said by what opens it.
@@ -99,9 +101,21 @@ show_option = option("--show", type=AT_LEAST_0, default=10, help="How many quest
 json_option = option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 
 
+class Commands(click.Group):
+    """Commands that Ctrl-C ends with a line of ours."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            errors.print("b12qa: stopped by Ctrl-C, before it was done.")
+            raise click.exceptions.Exit(STOPPED) from error
+
+
 # Not typer, whose import of pydantic took a quarter of the time from the start to an answer.
 @click.group(
     "b12qa",
+    cls=Commands,
     help=f"Ask an article, get its own words.\n\n{EXIT_CODES}",
     context_settings={"show_default": True},
     no_args_is_help=True,
