@@ -524,6 +524,26 @@ def test_result_says_what_was_found_and_shown(tea: Assistant) -> None:
     assert wrong.evidence_ranks != (1,)
 
 
+def test_a_row_without_sections_is_no_miss_of_its_section(tea: Assistant) -> None:
+    found = ask(tea, "how many minutes should I wait?", ["Wait 3 minutes."])
+    assert found.section_first is None
+    measured = summarize([result("a1"), result("a2", section_first=False), result("a3", section_first=None)])
+    section = measured.measures["section@1, stand-alone"]
+    assert (section.value, section.n) == (1 / 2, 2)
+    assert measured.measures["RR, stand-alone"].n == 3
+    assert "section@1, stand-alone" not in summarize([found]).measures
+
+
+@pytest.mark.parametrize("data", ["", "\n \n"])
+def test_a_file_without_a_question_is_refused(tmp_path: Path, data: str) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.write_text(data)
+    with pytest.raises(
+        QueryError, match=r"empty\.jsonl holds no question: expected JSON objects, one a line"
+    ):
+        read_questions(path)
+
+
 def test_alternatives_are_one_piece_of_evidence_and_pieces_are_several(tea: Assistant) -> None:
     question = "how many minutes should I wait?"
     assert ask(tea, question, ["green tea", "Wait 3 minutes."]).evidence_ranks == (1,)

@@ -2,7 +2,8 @@
 
 Rows are JSON objects, one a line: ``id``, ``kind`` (answerable, unanswerable_near, unanswerable_far,
 urgent), ``history``, ``question``, ``gold`` (for each needed piece of evidence a list of alternative
-sentences of the document, written exactly), ``sections`` and ``style``. Other keys are ignored.
+sentences of the document, written exactly), ``sections`` and ``style``. Other keys are ignored. Of a row
+without ``sections`` nothing is measured about sections.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Result:
     confidence: float
     evidence_ranks: tuple[int, ...]  # per piece of evidence, rank of the first passage with it; 0 if none
     shown_ranks: tuple[int, ...]  # the same among the quotes that were found and shown
-    section_first: bool  # the first passage stands in a right section
+    section_first: bool | None  # the first passage stands in a right section; None if the row names none
     highlight_first: bool  # the first highlighted sentence is evidence
     highlight_precision: float  # share of highlighted sentences in the quotes that are evidence
     highlight_recall: float  # share of the pieces of evidence that are highlighted
@@ -113,7 +114,8 @@ def read_questions(path: Path) -> list[QuestionRow]:
     """Read a question set.
 
     Raises:
-        QueryError: a line is not a row of the form above; the message names file and line.
+        QueryError: a line is not a row of the form above, and the message names file and line; or there
+            is none.
     """
     rows = []
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
@@ -139,6 +141,8 @@ def read_questions(path: Path) -> list[QuestionRow]:
         if (row.kind == "answerable") != bool(row.gold):
             raise QueryError(f"{path}:{number}: answerable questions, and only they, have gold.")
         rows.append(row)
+    if not rows:
+        raise QueryError(f"{path} holds no question: expected JSON objects, one a line. Name another file.")
     return rows
 
 
@@ -234,7 +238,8 @@ def summarize(results: Sequence[Result]) -> Evaluation:
             share(f"evidence success@{k}, {label}", group, partial(Result.found, k=k))
         for k in (1, 3):
             share(f"shown success@{k}, {label}", group, partial(Result.shown_within, k=k))
-        share(f"section@1, {label}", group, lambda r: r.section_first)
+        with_sections = [r for r in group if r.section_first is not None]
+        share(f"section@1, {label}", with_sections, lambda r: bool(r.section_first))
         share(f"RR, {label}", group, _reciprocal_rank)
         share(f"right sentence highlighted first, {label}", group, lambda r: r.highlight_first)
     share("all evidence shown, two places", two_places, lambda r: all(r.shown_ranks))
@@ -537,7 +542,7 @@ def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, PlainDoc
         confidence=answer.confidence,
         evidence_ranks=_ranks(ranked, gold, texts),
         shown_ranks=_ranks(answer.found, gold, texts),
-        section_first=bool(set(ranked[0].section_path) & set(row.sections)),
+        section_first=bool(set(ranked[0].section_path) & set(row.sections)) if row.sections else None,
         highlight_first=bool(first) and bool(_same(first[0], gold)),
         highlight_precision=sum(map(bool, hits)) / len(hits) if hits else 0.0,
         highlight_recall=len(set().union(*hits)) / len(gold) if gold and hits else 0.0,
