@@ -75,6 +75,17 @@ def test_a_bank_that_is_no_yaml_is_refused(small_corpus: Path) -> None:
         check_corpus(read_sources(small_corpus))
 
 
+@pytest.mark.parametrize("kind", ["notes", "synonyms"])
+@pytest.mark.parametrize("data", ["", "\n# to be written\n"])
+def test_a_file_that_holds_nothing_is_warned_of(small_corpus: Path, kind: str, data: str) -> None:
+    (small_corpus / f"tea.{kind}.yaml").write_text(data)
+    found = [str(problem) for problem in check_corpus(read_sources(small_corpus))]
+    assert found == [
+        f"tea.{kind}.yaml:1: warning: holds nothing but blanks and comments: "
+        "write what belongs there, or take the file away"
+    ]
+
+
 def test_synonyms_of_the_wrong_form_are_refused(small_corpus: Path) -> None:
     (small_corpus / "tea.synonyms.yaml").write_text("- [tea]\n")
     with pytest.raises(CorpusError, match=r"tea\.synonyms\.yaml:1: expected two or more names"):

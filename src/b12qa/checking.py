@@ -56,6 +56,7 @@ def check_corpus(sources: Sources, model: str | None = None) -> list[Problem]:
             problems += untrue_reasons(corpus, sentences, banks)
             problems += read_notes(corpus, sentences).problems
             read_synonyms(corpus)
+            problems += empty_files(corpus)
     return problems
 
 
@@ -72,6 +73,15 @@ def check_document(source: Source, count_tokens: TokenCounter, max_tokens: int) 
             message = f"block of {tokens} tokens, more than the {max_tokens} the model reads: it is split"
             found.append(Problem(Severity.WARNING, source.file, line, message))
     return sorted(found, key=lambda problem: (problem.line, problem.message))
+
+
+def empty_files(corpus: Corpus) -> Iterator[Problem]:
+    """Files beside a document that hold nothing: written to be filled, or emptied by a slip."""
+    for file, data in sorted(corpus.beside.items()):
+        lines = data.decode("utf-8", "replace").removeprefix("\ufeff").splitlines()
+        if not any(line.strip() and not line.lstrip().startswith("#") for line in lines):
+            message = "holds nothing but blanks and comments: write what belongs there, or take the file away"
+            yield Problem(Severity.WARNING, file, 1, message)
 
 
 def untrue_reasons(corpus: Corpus, sentences: Sequence[Sentence], banks: QuestionBank) -> Iterator[Problem]:
