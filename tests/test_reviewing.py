@@ -176,6 +176,22 @@ def test_open_question_that_is_answered_now_is_lost(tmp_path: Path) -> None:
     assert touched.change is Change.GAINED
 
 
+def test_an_edit_that_answers_what_a_row_calls_unanswerable_is_not_said_to_leave_it_unanswered(
+    tmp_path: Path,
+) -> None:
+    bank, row = BANK.partition("open:")[0], QuestionRow("e5", "unanswerable_near", "sugar spoons sweet")
+    edited = f"{SMALL_TEXT}\nSugar spoons sweet it.\n"
+    found = reviewed(tmp_path, edited, bank, bank_before=bank, rows=[row])
+    touched = by_question(found)["sugar spoons sweet"]
+    assert (touched.change, touched.after.outcome) == (Change.LOST, Outcome.ANSWERED)
+    expected = (
+        "  sugar spoons sweet (e5), which its row calls unanswerable; if the article answers it now, "
+        "mend the row\n"
+    )
+    assert expected in summary(found)
+    assert "does not answer" not in summary(found)
+
+
 def test_bank_is_embedded_once_for_both_generations(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
@@ -214,6 +230,26 @@ def test_long_lists_are_cut_and_say_so() -> None:
     assert "q1 (e1)" in words
     assert "q2" not in words
     assert "… and 3 more" in words
+
+
+@pytest.mark.parametrize(
+    ("origin", "before", "after", "words"),
+    [
+        ("e3", Outcome.RELATED, Outcome.NOT_COVERED, "why (e3), which its row calls unanswerable"),
+        (
+            "bank",
+            Outcome.RELATED,
+            Outcome.ANSWERED,
+            "why, which the bank leaves open; "
+            "if the article answers it now, let the bank say so under sentences",
+        ),
+        ("bank", Outcome.ANSWERED, Outcome.RELATED, "why, which the bank leaves open"),
+    ],
+)
+def test_who_expects_no_answer_is_said(origin: str, before: Outcome, after: Outcome, words: str) -> None:
+    seen = [Seen(outcome, (), "", "") for outcome in (before, after)]
+    touched = Reviewed("why", origin, (), False, Change.OUTCOME, *seen)
+    assert f"  {words}\n" in summary(Review("a", "b", 1, (touched,), (), (), ()))
 
 
 def test_progress_is_told_for_every_question(tmp_path: Path) -> None:

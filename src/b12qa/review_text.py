@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 
 from b12qa.corpus import Problem
+from b12qa.records import Outcome
 from b12qa.reviewing import BANK, Change, Review, Reviewed, Seen
 from b12qa.strict_yaml import short
 
@@ -82,13 +83,25 @@ def summary(found: Review, most: int = 10) -> str:
 def _listed(some: Sequence[Reviewed], most: int) -> list[str]:
     lines = []
     for reviewed in some[:most]:
-        wanted = "" if reviewed.answerable else ", which the article does not answer"
         lines += [
-            f"  {_asked(reviewed)}{wanted}",
+            f"  {_asked(reviewed)}{_expected(reviewed)}",
             f"      before: {_seen_words(reviewed.before)}",
             f"      after:  {_seen_words(reviewed.after)}",
         ]
     return lines + _more(len(some) - most)
+
+
+def _expected(reviewed: Reviewed) -> str:
+    """That no answer is expected, and what to do where the edit may have brought one."""
+    if reviewed.answerable:
+        return ""
+    by_bank = reviewed.origin == BANK
+    expected = ", which the bank leaves open" if by_bank else ", which its row calls unanswerable"
+    answered = [seen.outcome is Outcome.ANSWERED for seen in (reviewed.before, reviewed.after)]
+    if answered != [False, True]:
+        return expected
+    remedy = "let the bank say so under sentences" if by_bank else "mend the row"
+    return f"{expected}; if the article answers it now, {remedy}"
 
 
 def _asked(reviewed: Reviewed) -> str:
