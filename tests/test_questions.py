@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import SMALL_TEXT, HashingEncoder
 
 from b12qa.chunking import chunk_documents
@@ -370,7 +372,10 @@ def test_empty_bank_leaves_every_section_without_a_question() -> None:
         ("sentences:\n- sentence: a: b\n", "2: not YAML"),
         ("sentences: []\n---\nopen: []\n", "2: not YAML"),
         ("sentences:\n- *nobody\n", "2: not YAML"),
-        ("sentences:\n- sentence: a\x07b\n", "2: not YAML (control characters are not allowed)"),
+        (
+            "sentences:\n- sentence: a\x07b\n",
+            "2: not YAML: a control character stands here (control characters are not allowed)",
+        ),
         ("- a\n", "1: expected open and sentences here, got a list"),
         ("just words\n", "1: expected open and sentences here, got the text 'just words'"),
         ("sentences: []\nanswers: []\n", "2: expected open and sentences here, got answers"),
@@ -407,8 +412,54 @@ def test_malformed_bank_is_refused_with_file_and_line(bank: str, message: str) -
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"])
+@pytest.mark.parametrize(
+    ("bank", "message"),
+    [
+        ("sentences: [\n", "2: not YAML: expected commas between the items of a list in [ ] and the ]"),
+        ("open: [a, b\nsentences: []\n", "2: not YAML: expected commas between the items of a list in [ ]"),
+        ("sentences:\n\t- a\n", "2: not YAML: expected blanks and no tab"),
+        ("sentences:\n- sentence: a\n\tquestions: []\n", "3: not YAML: expected blanks and no tab"),
+        ("sentences:\n- sentence: a: b\n", "2: not YAML: words with a colon in them need quotes"),
+        (
+            "sentences:\n- sentence: a\n   questions: []\n",
+            "3: not YAML: words with a colon in them need quot",
+        ),
+        ("sentences:\n- sentence: a\n questions: []\n", "3: not YAML: expected a key below the one before"),
+        (
+            "sentences:\n- sentence: 'it's a'\n",
+            "2: not YAML: expected a key below the one before it, and noth",
+        ),
+        ("sentences:\n- sentence: 'a\n  questions: []\n", "2: not YAML: a quote that opens in this line is"),
+        ('sentences:\n- sentence: "\\d"\n', "2: not YAML: in double quotes a backslash is written"),
+        (
+            "sentences:\n- sentence: @a\n",
+            "2: not YAML: expected blanks and no tab at the beginning of a line, ",
+        ),
+        ("sentences:\n- sentence: *a* b\n", "2: not YAML: words that begin with * need quotes"),
+        ("sentences:\n- *nobody\n", "2: not YAML: words that begin with * need quotes"),
+        (
+            "sentences:\n- a\nopen\nb: c\n",
+            "3: not YAML: expected a key and a colon, such as 'section: words'",
+        ),
+        ("sentences: []\n---\nopen: []\n", "2: not YAML: expected one document"),
+        ("sentences:\n- sentence: >a b\n", "2: not YAML: words that begin with | or > need quotes"),
+        ("- a\nopen: b\n", "2: not YAML: expected the next '- ' below the one before it"),
+        ("sentences: -\n- b\n", "1: not YAML: expected lines such as 'key: words' and '- words'"),
+    ],
+)
+def test_what_yaml_expects_is_said_in_plain_words_first(
+    monkeypatch: pytest.MonkeyPatch, loader: str, bank: str, message: str
+) -> None:
+    monkeypatch.setattr("yaml.CSafeLoader", getattr(yaml, loader))
+    with pytest.raises(CorpusError) as caught:
+        read_tea(bank)
+    assert str(caught.value).startswith(f"a.questions.yaml:{message}")
+    assert re.search(r" \(.*[a-z]{4}.*\)\. Mend the file\.$", str(caught.value))  # what the parser says
+
+
 def test_bank_that_is_not_utf8_is_refused_with_file_and_line() -> None:
-    with pytest.raises(CorpusError, match=r"^a\.questions\.yaml:3: not YAML \(.*UTF-8"):
+    with pytest.raises(CorpusError, match=r"^a\.questions\.yaml:3: not YAML: .*UTF-8"):
         read((SMALL_TEXT, b"sentences:\n- sentence: a\n  questions: [\xe4]\n"))
 
 

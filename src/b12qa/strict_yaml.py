@@ -22,6 +22,27 @@ _MAX_DEPTH = 20
 # A comment that is more likely part of the text before it: a blank follows the "#" of most comments.
 _CUT_OFF = re.compile(r"(?<![ \t])[ \t]++(#\w.*)")
 _CUT_OFF_BY_A_LINE = re.compile(r"(?<![ \t])[ \t]++(#\d.*)")
+# Part of what a parser says, and what has most likely to be mended; the first that fits. There are two
+# parsers, one in C and one in Python, with different words for the same.
+_EXPECTED = {
+    "mapping values": "words with a colon in them need quotes, and a key begins below the one before it",
+    "unknown escape": r"in double quotes a backslash is written \\; single quotes take it as it is",
+    "end of stream": "a quote that opens in this line is closed nowhere",
+    "parsing a flow": "expected commas between the items of a list in [ ] and the ] at its end; words with "
+    "brackets or braces in them need quotes",
+    "tab character": "expected blanks and no tab at the beginning of a line",
+    "start any token": "expected blanks and no tab at the beginning of a line, and quotes around words that "
+    "begin with @, % or `",
+    "alias": "words that begin with * need quotes",
+    "anchor": "words that begin with & need quotes",
+    "expected ':'": "expected a key and a colon, such as 'section: words'; a line that goes on from the one "
+    "before begins further to the right",
+    "block mapping": "expected a key below the one before it, and nothing after a closing quote",
+    "block collection": "expected the next '- ' below the one before it",
+    "block scalar": "words that begin with | or > need quotes",
+    "single document": "expected one document, and no line --- in it",
+    "node content": "words that begin with a comma or a bracket need quotes",
+}
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -55,13 +76,22 @@ def compose(data: bytes | str, file: str) -> yaml.Node | None:
                 raise YamlError(file, line, f"lists or mappings more than {_MAX_DEPTH} deep in each other")
         return yaml.compose(data, Loader=loader)
     except yaml.reader.ReaderError as error:
-        raise YamlError(file, _line_of_byte(data, error.position), f"not YAML ({error.reason})") from error
+        # One parser speaks of control characters, the other of special ones.
+        unseen = "character" in error.reason
+        expected = "a control character stands here" if unseen else "the file is not UTF-8; save it as UTF-8"
+        line = _line_of_byte(data, error.position)
+        raise YamlError(file, line, f"not YAML: {expected} ({error.reason})") from error
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        if error.problem and "mapping values are not allowed" in error.problem:
-            # A second colon in a line is the mistake that people make, and the parser's words hide it.
-            raise YamlError(file, line, "not YAML: words with a colon in them need quotes") from error
-        raise YamlError(file, line, f"not YAML ({error.problem})") from error
+        said = f"{error.context}: {error.problem}"
+        expected = next(
+            (words for part, words in _EXPECTED.items() if part in said),
+            "expected lines such as 'key: words' and '- words'",
+        )
+        # The parser notices only later that a quote or a key is not ended.
+        begun = "end of stream" in said or "expected ':'" in said
+        mark = (error.context_mark if begun else None) or error.problem_mark
+        line = mark.line + 1 if mark else 1
+        raise YamlError(file, line, f"not YAML: {expected} ({error.problem})") from error
 
 
 def _check_nothing_cut(event: yaml.ScalarEvent, lines: list[str], file: str) -> None:
