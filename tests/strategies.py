@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from markdown_it.token import Token
 
 from b12qa.errors import YamlError
 from b12qa.front_matter import read_front_matter
+from b12qa.records import BlockKind
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -87,6 +89,15 @@ def without_front_matter(text: str) -> str:
     return "\n" * (end + 1) + "".join(lines[end + 1 :])
 
 
+def unquoted_kind(inline: Token) -> BlockKind | None:
+    """What a paragraph is that is no prose, from its content as a parser without our rules sees it."""
+    if re.match(r"\[\^[^\]\s]+\]:", inline.content):
+        return BlockKind.FOOTNOTE
+    children = inline.children or []
+    words = "".join(child.content for child in children if child.type not in ("image", "link_open"))
+    return BlockKind.IMAGE if any(c.type == "image" for c in children) and not words.strip() else None
+
+
 _FRAGMENTS = [
     # headings
     "# One",
@@ -144,6 +155,8 @@ _FRAGMENTS = [
     "a<br>b<br/>c",
     "[ref]: /url 'Title'",
     "[^1]: footnote words",
+    "[^note]: [a *link*](/u)\nand words",
+    "![alone](i.png)\n[![linked](i.png)](/u)",
     "[a\nb]: /u",
     "[ref] [text][ref] [^1] ![alt *x*][ref]",
     "[link *em*](/u 'title words') ![image](i.png) [](/empty) <http://auto.link>",

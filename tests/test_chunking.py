@@ -11,7 +11,15 @@ from conftest import ROOT, HashingEncoder
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from strategies import PROPERTY, cases, in_proportion, markdown_texts, shown, without_front_matter
+from strategies import (
+    PROPERTY,
+    cases,
+    in_proportion,
+    markdown_texts,
+    shown,
+    unquoted_kind,
+    without_front_matter,
+)
 
 from b12qa.chunking import (
     MAX_CONTEXT_CHARACTERS,
@@ -57,12 +65,18 @@ def chunks_and_sentences(text: str) -> str:
 
 
 def body_words(text: str) -> tuple[list[str], bool]:
-    """The words that a parser without our rules finds below the headings; whether there is a table."""
+    """The words that a parser without our rules finds below the headings, but for pictures and footnotes.
+
+    Returns:
+        The words, and whether there is a table.
+    """
     words: list[str] = []
     in_title = False
     body = without_front_matter(text).removeprefix("\ufeff")
     tokens = MarkdownIt("commonmark", {"maxNesting": 100}).enable("table").parse(body)
-    for token in tokens:
+    for i, token in enumerate(tokens):
+        if tokens[i - 1].type == "paragraph_open" and unquoted_kind(token):
+            continue
         if token.type in ("heading_open", "heading_close"):
             in_title = token.type == "heading_open" and token.level == 0
         elif token.type == "html_block":
@@ -76,6 +90,15 @@ def body_words(text: str) -> tuple[list[str], bool]:
 @pytest.mark.parametrize(("text", "expected"), cases("sentences"))
 def test_chunks_and_sentences_of_the_fixtures(text: str, expected: str) -> None:
     assert chunks_and_sentences(text) == expected
+
+
+def test_pictures_and_footnotes_are_in_the_document_and_not_offered_as_quotes() -> None:
+    text = "Tea[^1] is hot.\n\n![A cup of tea.](cup.png)\n\n[^1]: Says a cook. She knows.\n"
+    document, found = chunked(text)
+    assert [block.kind for block in document.blocks] == ["paragraph", "image", "footnote"]
+    assert [text[chunk.start : chunk.end] for chunk in found.chunks] == ["Tea[^1] is hot."]
+    assert len(found.sentences) == 1
+    assert [block.kind for block, _ in long_blocks(document, ENCODER.count_tokens, 1)] == ["paragraph"]
 
 
 # Properties of any Markdown.

@@ -194,6 +194,25 @@ def test_the_article_as_received_has_one_spot_to_mend(folder: Path) -> None:
             ],
             id="more than, taken for a quotation",
         ),
+        pytest.param(
+            "#Tea\n\nGreen,\n  ##Kinds and *more*\nof it.\n\n#1 of all. C# and #2. \\##No.\n\n"
+            "```\n##code\n```\n\n####### Seven.\n",
+            [
+                "tea.md:1: warning: text and no heading: for a heading, put a blank after # in '#Tea'",
+                "tea.md:4: warning: text and no heading: "
+                "for a heading, put a blank after ## in '##Kinds and *more*'",
+            ],
+            id="a heading without its blank",
+        ),
+        pytest.param(
+            "# Tea\n\n![a cup](cup.png)\n\n# Sources\n\n[^1]: A cook.\n",
+            [
+                "tea.md:1: warning: no text to quote",
+                "tea.md:1: warning: section 'Tea' has no text",
+                "tea.md:5: warning: section 'Sources' has no text",
+            ],
+            id="only pictures and footnotes",
+        ),
         pytest.param("", ["tea.md:1: warning: no text to quote"], id="an empty file"),
         pytest.param(
             "# Tea\n",

@@ -17,6 +17,7 @@ from strategies import (
     markdown_texts,
     seconds,
     shown,
+    unquoted_kind,
     without_front_matter,
 )
 
@@ -123,7 +124,9 @@ def test_blocks_are_those_of_the_parser_and_of_its_kind(text: str) -> None:
         elif token.type in ("list_item_close", "blockquote_close"):
             containers.pop()
         elif token.type in ("paragraph_open", "heading_open"):
-            if tokens[i + 1].content and not (token.type == "heading_open" and token.level == 0):
+            if token.type == "paragraph_open" and (kind := unquoted_kind(tokens[i + 1])):
+                expected.append(kind)
+            elif tokens[i + 1].content and not (token.type == "heading_open" and token.level == 0):
                 in_quote = BlockKind.QUOTE if containers else BlockKind.PARAGRAPH
                 expected.append(BlockKind.LIST_ITEM if "list_item_open" in containers else in_quote)
         elif token.type in ("fence", "code_block") and token.content.strip():

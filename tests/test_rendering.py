@@ -53,6 +53,10 @@ A paragraph with <script>alert("1")</script>, **<b>bold</b>** & *"it's"* &amp; &
 <div onclick="alert(1)">
 raw HTML
 </div>
+
+![<script>alert(1)</script>](http://elsewhere.example/y.png)
+
+[^1]: <script>alert(1)</script> told so.
 """
 PLAIN_TAGS = {
     "figure", "figcaption", "blockquote", "p", "pre", "span", "table", "thead", "tbody", "tr", "th", "td",

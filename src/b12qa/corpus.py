@@ -13,7 +13,8 @@ from pathlib import Path
 from b12qa import markdown
 from b12qa.errors import CorpusError, EmptyCorpusError, YamlError
 from b12qa.front_matter import KEYS, FrontMatter, read_front_matter
-from b12qa.records import About, Document
+from b12qa.records import About, BlockKind, Document
+from b12qa.strict_yaml import short
 
 NOT_DOCUMENTS = {"readme.md"}
 # Kinds of files that editors keep beside NAME.md, as NAME.KIND.yaml.
@@ -31,6 +32,8 @@ MAX_FRONT_MATTER_LOOKED_AT = 2000
 _BEGINS_WITH_A_NUMBER = re.compile(r"(?<![~≈±+€$£.,(])[~≈±+€$£.,(]*+\d")
 # What no text needs, and a terminal may obey.
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")
+# A sentence may begin with "#1".
+_HEADING_WITHOUT_BLANK = re.compile(r"[ \t]*(#(?=[^\W\d])|#{2,6}(?=[^#\s]))")
 _THEMATIC_BREAK = re.compile(r"\ufeff?---[ \t]*(?:[\r\n]|$)")
 
 
@@ -228,7 +231,7 @@ def make_corpus(sources: Sources) -> Corpus:
             f"{sources.folder} holds nothing but drafts ({', '.join(drafts)}). "
             "Read one, take the line 'draft: true' out of it, then run: b12qa build"
         )
-    if not any(document.blocks for document in kept):
+    if not any(block.is_quoted for document in kept for block in document.blocks):
         names = ", ".join(document.name for document in kept)
         raise EmptyCorpusError(f"{sources.folder} holds no text below its headings ({names}). Write some.")
     return Corpus(kept, sources.beside, drafts, sources.folder)
@@ -486,15 +489,22 @@ def _structure_problems(file: str, document: Document) -> Iterator[Problem]:
     def line_of(offset: int) -> int:
         return markdown.line_number(document.text, offset)
 
-    if not document.blocks:
+    blocks = [block for block in document.blocks if block.is_quoted]
+    if not blocks:
         yield Problem(Severity.WARNING, file, 1, "no text to quote")
-    for block in document.blocks:
+    for block in blocks:
         before = document.text[markdown.line_start(document.text, block.start) : block.start].rstrip()
         words = markdown.plain_text_of(document, block)
         if before.endswith(">") and "\n" not in words and _BEGINS_WITH_A_NUMBER.match(words):
             message = r"a quotation of one line that begins with a number: for 'more than 65' write '\> 65'"
             yield Problem(Severity.WARNING, file, line_of(block.start), message)
-    with_text = {block.section for block in document.blocks}
+        lines = markdown.LINE_END.split(document.text[block.start : block.end])
+        for number, line in enumerate(lines if block.kind is BlockKind.PARAGRAPH else []):
+            if mark := _HEADING_WITHOUT_BLANK.match(line):
+                written = short(line.strip(), 40)
+                message = f"text and no heading: for a heading, put a blank after {mark[1]} in {written!r}"
+                yield Problem(Severity.WARNING, file, line_of(block.start) + number, message)
+    with_text = {block.section for block in blocks}
     for i, section in enumerate(document.sections):
         has_child = any(later.level > section.level for later in document.sections[i + 1 : i + 2])
         if section.level and i not in with_text and not has_child:

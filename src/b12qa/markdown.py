@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     InlineRule = Callable[[StateInline, bool], bool]
 
 # To be raised when the same text is read otherwise, so that what was built before counts as stale.
-READING = 2
+READING = 3
 # What CommonMark takes off the ends of a line, and whatever else Unicode calls a blank.
 MD_TRIM_CHARS = (
     "\t\n\x0b\x0c\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -64,6 +64,7 @@ _HTML_TO_ITS_END = re.compile(
 _HTML_ENDS = {"!--": ("-->",), "![cdata[": ("]]>",), "!": (">",), "?": ("?>",)}
 _RAW_ENDS = ("</script>", "</pre>", "</style>", "</textarea>")
 _ESCAPED_PIPE = re.compile(r"\\\|")
+_FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:")
 _ATX_MARK = re.compile(r"#+[ \t]*")
 _ATX_CLOSING = re.compile(r"(?:(?<=[ \t])|^)#+$")
 _FRONT_MATTER = re.compile(
@@ -205,6 +206,7 @@ def _parser() -> MarkdownIt:
     for name, interrupts in _CONTAINER_RULES.items():
         rule = getattr(rules_block, "list_block" if name == "list" else name)
         parser.block.ruler.at(name, _nesting_no_deeper(rule), {"alt": interrupts})
+    parser.block.ruler.at("reference", _without_footnotes(rules_block.reference))
     parser.inline.ruler.at("emphasis", _noting_positions)
     parser.inline.ruler.at("escape", _noting_backslash(escape))
     parser.disable("text_join")  # which would take an escaped character for any other
@@ -238,6 +240,16 @@ def _noting_lines(rule: BlockRule) -> BlockRule:
         return found
 
     return noting
+
+
+def _without_footnotes(rule: BlockRule) -> BlockRule:
+    """The rule for link reference definitions; "[^1]: Yes" is none, though CommonMark takes it for one."""
+
+    def limited(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+        start = state.bMarks[start_line] + state.tShift[start_line]
+        return not _FOOTNOTE.match(state.src, start) and rule(state, start_line, end_line, silent)
+
+    return limited
 
 
 def _noting_positions(state: StateInline, silent: bool) -> bool:
@@ -383,7 +395,10 @@ class _Reader:
                 span = Span(lines[0].start, lines[-1].end)
                 self._note_prefixes(lines)
                 self._note_marks(tokens[i + 1], lines)
-                self._add(span, _text_kind(containers), self._context(lead_ins, firsts))
+                unquoted = _unquoted_kind(tokens[i + 1])
+                self._add(span, unquoted or _text_kind(containers), self._context(lead_ins, firsts))
+                if unquoted:  # introduces nothing
+                    continue
                 if firsts and firsts[-1] is None:
                     firsts[-1] = span
                 previous = span
@@ -522,6 +537,15 @@ def _text_kind(containers: Sequence[str]) -> BlockKind:
     if "list" in containers:
         return BlockKind.LIST_ITEM
     return BlockKind.QUOTE if containers else BlockKind.PARAGRAPH
+
+
+def _unquoted_kind(inline: Token) -> BlockKind | None:
+    """What a paragraph is that holds none of the document's own sentences; none if it does."""
+    if _FOOTNOTE.match(inline.content):
+        return BlockKind.FOOTNOTE
+    held = {token.type for token in inline.children or () if token.type != "text" or token.content.strip()}
+    only_images = held <= {"image", "link_open", "link_close", "softbreak", "hardbreak"}
+    return BlockKind.IMAGE if only_images and "image" in held else None
 
 
 class _Locator:

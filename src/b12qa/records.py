@@ -28,6 +28,8 @@ class BlockKind(StrEnum):
     TABLE_ROW = "table_row"
     CODE = "code"
     HTML = "html"
+    IMAGE = "image"  # a paragraph of images and no words
+    FOOTNOTE = "footnote"  # its definition, "[^1]: ..."
 
 
 class Outcome(StrEnum):
@@ -121,6 +123,11 @@ class Block:
     kind: BlockKind
     section: int  # position in `Document.sections`
     context: tuple[Span, ...] = ()  # what must be read first: lead-in of a list, header of a table
+
+    @property
+    def is_quoted(self) -> bool:
+        """Whether its words may answer; others are only shown where the whole document is."""
+        return self.kind not in (BlockKind.IMAGE, BlockKind.FOOTNOTE)
 
 
 @dataclass(frozen=True, slots=True)
