@@ -19,21 +19,17 @@ from b12qa.strict_yaml import short
 NOT_DOCUMENTS = {"readme.md"}
 # Kinds of files that editors keep beside NAME.md, as NAME.KIND.yaml.
 BESIDE = ("notes", "questions", "synonyms")
-# Files that editors take for documents or for files beside one, and that nothing reads.
-_LOOKS_LIKE_A_DOCUMENT = re.compile(
-    r"(?!readme\.)(.+?)(?:\.md)?\.(?:markdown|mdown|mkdn?|txt)", re.IGNORECASE
-)
-_LOOKS_BESIDE = re.compile(
-    rf"(?:.*[ ._-])?({'|'.join(kind.removesuffix('s') for kind in BESIDE)})s?(?![a-z]).*\.(?:ya?ml|json|txt)",
-    re.IGNORECASE,
-)
+# Files that editors take for documents, or for files beside one, end so, and nothing reads them.
+_NEARLY_A_DOCUMENT = (".markdown", ".mdown", ".mkd", ".mkdn", ".txt")
+_NEARLY_BESIDE = (".yaml", ".yml", ".json", ".txt")
+_LETTERS = re.compile(r"[a-z]+")
 # So many characters at the beginning are looked at for front matter that is not where it should be.
 MAX_FRONT_MATTER_LOOKED_AT = 2000
 _BEGINS_WITH_A_NUMBER = re.compile(r"(?<![~≈±+€$£.,(])[~≈±+€$£.,(]*+\d")
 # What no text needs, and a terminal may obey.
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")
 # A sentence may begin with "#1".
-_HEADING_WITHOUT_BLANK = re.compile(r"[ \t]*(#(?=[^\W\d])|#{2,6}(?=[^#\s]))")
+_HEADING_WITHOUT_BLANK = re.compile(r"#(?=[^\W\d])|#{2,6}(?=[^#\s])")
 _THEMATIC_BREAK = re.compile(r"\ufeff?---[ \t]*(?:[\r\n]|$)")
 
 
@@ -321,13 +317,12 @@ def check_unread(sources: Sources) -> Iterator[Problem]:
     """Files whose names nearly say that they are to be read, and with which name they would be."""
     documents = [Path(source.file).stem for source in sources.files]
     for file in sources.unread:
-        if beside := _LOOKS_BESIDE.fullmatch(file):
-            kind = next(kind for kind in BESIDE if kind.startswith(beside[1].lower()))
+        kind = _kind_named_by(file)
+        expected = f"{Path(file).stem.removesuffix('.md')}.md"
+        if kind is not None:
             own = [name for name in documents if file.lower().startswith(name.lower())]
             expected = f"{max(own, key=len, default='NAME')}.{kind}.yaml"
             expected += "" if own else f", with a document's name such as {documents[0]}"
-        else:
-            expected = _LOOKS_LIKE_A_DOCUMENT.sub(r"\1.md", file)
         yield Problem(Severity.WARNING, file, 1, f"not read: expected {expected} as its name")
 
 
@@ -387,9 +382,17 @@ def _is_meant_to_belong(file: str) -> bool:
 
 def _looks_meant(file: str) -> bool:
     """Whether a file that is not read has a name of which its editor may think that it is."""
-    if file.startswith(".") or Path(file).suffix.lower() == ".md":
+    if file.startswith(".") or file.lower().startswith("readme."):
         return False
-    return bool(_LOOKS_BESIDE.fullmatch(file) or _LOOKS_LIKE_A_DOCUMENT.fullmatch(file))
+    return Path(file).suffix.lower() in _NEARLY_A_DOCUMENT or _kind_named_by(file) is not None
+
+
+def _kind_named_by(file: str) -> str | None:
+    """Which kind of file beside a document a name speaks of, if any."""
+    if Path(file).suffix.lower() not in _NEARLY_BESIDE:
+        return None
+    named = set(_LETTERS.findall(file.lower()))
+    return next((kind for kind in BESIDE if named & {kind, kind.removesuffix("s")}), None)
 
 
 def _is_meant_as_front_matter(text: str) -> bool:
@@ -500,9 +503,10 @@ def _structure_problems(file: str, document: Document) -> Iterator[Problem]:
             yield Problem(Severity.WARNING, file, line_of(block.start), message)
         lines = markdown.LINE_END.split(document.text[block.start : block.end])
         for number, line in enumerate(lines if block.kind is BlockKind.PARAGRAPH else []):
-            if mark := _HEADING_WITHOUT_BLANK.match(line):
-                written = short(line.strip(), 40)
-                message = f"text and no heading: for a heading, put a blank after {mark[1]} in {written!r}"
+            written = line.strip()
+            if mark := _HEADING_WITHOUT_BLANK.match(written):
+                found = f"text and no heading: for a heading, put a blank after {mark[0]}"
+                message = f"{found} in {short(written, 40)!r}"
                 yield Problem(Severity.WARNING, file, line_of(block.start) + number, message)
     with_text = {block.section for block in blocks}
     for i, section in enumerate(document.sections):
