@@ -41,9 +41,9 @@ from b12qa.exported import (
     verified_manifest,
 )
 from b12qa.exporting import PROBES
-from b12qa.index import json_bytes
 from b12qa.records import Answer
 from b12qa.retrieval import Retriever
+from b12qa.sealed import json_bytes
 
 CORPUS = ROOT / "corpus"
 FINGERPRINT = "5eed" * 16
@@ -301,9 +301,7 @@ def test_a_damaged_file_of_an_export_is_refused_before_it_is_read(
 
 def test_a_file_too_many_in_an_export_is_refused(forged: Forged) -> None:
     (forged.folder / "extra.py").write_text("")
-    with pytest.raises(
-        DamagedIndexError, match=r"extra\.py does not belong to the encoder\. Run: b12qa build"
-    ):
+    with pytest.raises(DamagedIndexError, match=r"extra\.py does not belong to the index\. Run: b12qa build"):
         open_exported(forged.index, FINGERPRINT)
 
 

@@ -44,7 +44,6 @@ from b12qa.index import (
     generation_name,
     has_notes,
     is_generation,
-    json_bytes,
     map_vectors,
     named_in,
     postings_bytes,
@@ -56,6 +55,7 @@ from b12qa.nearest import AUTO, type_for
 from b12qa.notes import Notes, check_notes, read_notes, sentence_digest
 from b12qa.questions import QuestionBank, read_banks, read_synonyms
 from b12qa.records import Chunk, Document, OpenQuestion, Question, Sentence, whole_question
+from b12qa.sealed import json_bytes
 from b12qa.shortcuts import make_shortcuts
 from b12qa.storage import HashedFolder, locked, remove_folder, replace, sync_folder, unfinished_folder, write
 from b12qa.vectors import Vectors

@@ -8,7 +8,6 @@ Opening compares every byte with the manifest before anything is parsed; `export
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -25,7 +24,8 @@ from b12qa.embedding import (
     check_embeddings,
     find_model,
 )
-from b12qa.errors import DamagedIndexError, MissingIndexError, ModelError, StaleIndexError
+from b12qa.errors import DamagedIndexError, MissingIndexError, ModelError
+from b12qa.sealed import check_format, manifest_of, verified_files
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -155,32 +155,14 @@ def verified_manifest(folder: Path, fingerprint: str) -> dict[str, Any]:
             f"{folder.parent.parent} holds no exported encoder for the model {fingerprint[:8]}. "
             f"Run: b12qa build (or set {CHOICE_VARIABLE}=auto)"
         )
-    data, checksum = _read(folder / "manifest.json"), _read(folder / "manifest.sha256")
-    if checksum != f"{hashlib.sha256(data).hexdigest()}  manifest.json\n".encode():
-        raise DamagedIndexError(f"{folder / 'manifest.json'} is not what was written. Run: b12qa build")
-    try:
-        manifest: dict[str, Any] = json.loads(data)
-        if manifest["format"] != EXPORT_FORMAT:
-            raise StaleIndexError(
-                f"{folder} has format {manifest['format']}; this b12qa reads {EXPORT_FORMAT}. "
-                "Run: b12qa build"
-            )
+    with manifest_of(folder) as manifest:
+        check_format(folder, manifest["format"], EXPORT_FORMAT)
         if manifest["fingerprint"] != fingerprint:
             raise DamagedIndexError(
                 f"{folder} holds the export of another model ({str(manifest['fingerprint'])[:8]}, "
                 f"expected {fingerprint[:8]}). Run: b12qa build"
             )
-        facts = [manifest["files"][file] for file in FILES]
-        expected = [(file, fact["bytes"], fact["sha256"]) for file, fact in zip(FILES, facts, strict=True)]
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise DamagedIndexError(
-            f"{folder / 'manifest.json'} is not a manifest: {error!r}. Run: b12qa build"
-        ) from error
-    surplus = sorted({path.name for path in folder.iterdir()} - {*FILES, "manifest.json", "manifest.sha256"})
-    if surplus:
-        raise DamagedIndexError(f"{folder / surplus[0]} does not belong to the encoder. Run: b12qa build")
-    for file, size, sha256 in expected:
-        _verify(folder / file, size, sha256)
+        verified_files(folder, {file: manifest["files"][file] for file in FILES}, _verify)
     return manifest
 
 
@@ -194,13 +176,6 @@ def _verify(path: Path, size: int, sha256: str) -> None:
         raise DamagedIndexError(f"{path} cannot be read ({error.strerror}). Run: b12qa build") from error
     if not same:
         raise DamagedIndexError(f"{path} is damaged: it is not what was written. Run: b12qa build")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DamagedIndexError(f"{path} cannot be read ({error.strerror}). Run: b12qa build") from error
 
 
 def _tokenizer(description: str) -> Tokenizer:

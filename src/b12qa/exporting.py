@@ -32,7 +32,8 @@ from b12qa.exported import (
     export_folder,
     verified_manifest,
 )
-from b12qa.index import CURRENT, PREVIOUS, json_bytes, named_in
+from b12qa.index import CURRENT, PREVIOUS, named_in
+from b12qa.sealed import MANIFEST, seal
 from b12qa.storage import locked, remove_folder, sync_folder, unfinished_folder, write
 
 LEAST_COSINE = 0.99999
@@ -157,11 +158,7 @@ def _export(encoder: SentenceTransformerEncoder, folder: Path) -> float:
     files = {
         file: {"bytes": (folder / file).stat().st_size, "sha256": _sha256(folder / file)} for file in FILES
     }
-    manifest = json_bytes({**facts, "least_cosine": cosine, "files": files})
-    write(folder / "manifest.json", manifest)
-    checksum = f"{hashlib.sha256(manifest).hexdigest()}  manifest.json\n"
-    write(folder / "manifest.sha256", checksum.encode())
-    sync_folder(folder)
+    seal(folder, {**facts, "least_cosine": cosine}, files)
     return cosine
 
 
@@ -281,7 +278,7 @@ def _model_of(index_dir: Path, generation: str | None) -> str | None:
     if generation is None:
         return None
     try:
-        manifest = json.loads((index_dir / generation / "manifest.json").read_bytes())
+        manifest = json.loads((index_dir / generation / MANIFEST).read_bytes())
         return str(manifest["inputs"]["model"]["fingerprint"])
     except (OSError, KeyError, TypeError, ValueError):
         return None

@@ -13,7 +13,6 @@ import json
 import logging
 import math
 import mmap
-import operator
 import re
 import struct
 from collections import Counter
@@ -56,6 +55,7 @@ from b12qa.records import (
     Sentence,
     Span,
 )
+from b12qa.sealed import check_format, json_bytes, manifest_of, read_file, verified_files
 from b12qa.shortcuts import (
     CHUNKS,
     SENTENCES,
@@ -421,11 +421,6 @@ def _check_queries(vectors: Vectors, query_embeddings: FloatMatrix) -> None:
 # From files to records.
 
 
-def json_bytes(value: Any) -> bytes:
-    """Equal values have equal bytes."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
-
-
 def bank_file(number: int) -> str:
     """Name of the file with what a document's bank taught."""
     return f"bank-{number}.npy"
@@ -596,8 +591,14 @@ def read_generation(
         DamagedIndexError: a file is missing, surplus, or not what was written.
         StaleIndexError: it has another format.
     """
-    manifest = _verified_manifest(folder, name)
-    data = _verified_files(folder, manifest, STORED_FILES if store else frozenset())
+    with manifest_of(folder) as manifest:
+        check_format(folder, manifest["inputs"]["format"], FORMAT_VERSION)
+        if not manifest["generation"] == name == generation_name(manifest["inputs"]):
+            raise DamagedIndexError(
+                f"{folder} holds the manifest of the generation {manifest['generation']}. Run: b12qa build"
+            )
+        left_out = STORED_FILES if store else frozenset()
+        data: dict[str, Any] = verified_files(folder, manifest["files"], _verified_bytes, left_out)
     try:
         inputs, model_name, made_with = manifest["inputs"], manifest["model_name"], manifest["made_with"]
         rows = _rows(data, inputs["corpus"])
@@ -824,76 +825,12 @@ def _bank_shapes(
     }
 
 
-def _verified_manifest(folder: Path, name: str) -> dict[str, Any]:
-    data, checksum = _read(folder / "manifest.json"), _read(folder / "manifest.sha256")
-    if checksum != f"{hashlib.sha256(data).hexdigest()}  manifest.json\n".encode():
-        raise DamagedIndexError(f"{folder / 'manifest.json'} is not what was written. Run: b12qa build")
-    try:
-        manifest: dict[str, Any] = json.loads(data)
-        if manifest["inputs"]["format"] != FORMAT_VERSION:
-            raise StaleIndexError(
-                f"{folder} has format {manifest['inputs']['format']}; this b12qa reads {FORMAT_VERSION}. "
-                "Run: b12qa build"
-            )
-        if not manifest["generation"] == name == generation_name(manifest["inputs"]):
-            raise DamagedIndexError(
-                f"{folder} holds the manifest of the generation {manifest['generation']}. Run: b12qa build"
-            )
-        if any(set("/\\\0") & set(file) or file.startswith(".") for file in manifest["files"]):
-            raise DamagedIndexError(f"{folder / 'manifest.json'} names files elsewhere. Run: b12qa build")
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise DamagedIndexError(
-            f"{folder / 'manifest.json'} is not a manifest: {error!r}. Run: b12qa build"
-        ) from error
-    return manifest
-
-
-def _verified_files(folder: Path, manifest: Mapping[str, Any], left_out: frozenset[str]) -> dict[str, Any]:
-    """The files of a generation, byte for byte as they were written: bytes, or large numbers mapped.
-
-    Args:
-        left_out: those that may be missing, and are not looked at.
-    """
-    try:
-        expected = {
-            file: (operator.index(facts["bytes"]), facts["sha256"])
-            for file, facts in manifest["files"].items()
-        }
-    except (AttributeError, KeyError, TypeError) as error:
-        raise DamagedIndexError(
-            f"{folder / 'manifest.json'} is not a manifest: {error!r}. Run: b12qa build"
-        ) from error
-    data = {
-        file: _verified_bytes(folder / file, *facts)
-        for file, facts in expected.items()
-        if file not in left_out
-    }
-    surplus = sorted(_names_in(folder) - {*expected, "manifest.json", "manifest.sha256"})
-    if surplus:
-        raise DamagedIndexError(f"{folder / surplus[0]} does not belong to the index. Run: b12qa build")
-    return data
-
-
 def _verified_bytes(path: Path, size: int, sha256: str) -> FileContent:
     large = size >= MAPPED_FROM_BYTES and path.suffix in _MAPPED_SUFFIXES
-    data = _mapped(path) if large else _read(path)
+    data = _mapped(path) if large else read_file(path)
     if len(data) != size or hashlib.sha256(data).hexdigest() != sha256:
         raise DamagedIndexError(f"{path} is damaged: it is not what was written. Run: b12qa build")
     return data
-
-
-def _names_in(folder: Path) -> set[str]:
-    try:
-        return {path.name for path in folder.iterdir()}
-    except OSError as error:
-        raise DamagedIndexError(f"{folder} cannot be read ({error.strerror}). Run: b12qa build") from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DamagedIndexError(f"{path} cannot be read ({error.strerror}). Run: b12qa build") from error
 
 
 def _mapped(path: Path) -> FileContent:
