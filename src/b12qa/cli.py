@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
@@ -49,7 +49,7 @@ from b12qa.web.settings import (
 if TYPE_CHECKING:
     from b12qa.answering import Assistant
     from b12qa.building import BuildReport
-    from b12qa.corpus import Corpus, Problem, Sources
+    from b12qa.corpus import Corpus, Sources
     from b12qa.embedding import Encoder
     from b12qa.exporting import ExportReport
     from b12qa.reviewing import Review
@@ -177,7 +177,9 @@ def build(
             with locked(index):  # before anything that takes time
                 (sources, made), (encoder, spread) = _sources(index, corpus), encoders_once()
                 if review or questions or max_lost is not None:
-                    found = _reviewed(index, made, spread, questions)
+                    from b12qa.reviewing import review_edit
+
+                    found = review_edit(index, made, spread, questions, _progress)
                     if found:
                         _print_review(found, show)
                         _check_lost(found, max_lost)
@@ -215,9 +217,11 @@ def diff(
     generation and of the one that a build would make. Nothing becomes current.
     """
     with _reported_errors():
+        from b12qa.reviewing import review_edit
+
         encoder = _encoder(model)
         sources = None if previous else _sources(index, corpus)[1]
-        found = _reviewed(index, sources, encoder, questions)
+        found = review_edit(index, sources, encoder, questions, _progress)
         if found is None:
             console.print("There is nothing to compare: the corpus is what was built, or nothing was.")
             return
@@ -745,39 +749,6 @@ def _build(
         console.print(line, soft_wrap=True)
     if export.made or export.reason:
         console.print(_export_line(export), soft_wrap=True)
-
-
-def _reviewed(
-    index: Path, sources: Corpus | None, encoder: Encoder, questions: Iterable[Path]
-) -> Review | None:
-    """Compare the current generation with that of a corpus, or with the one before; None if they are one."""
-    from b12qa import evaluation, reviewing
-    from b12qa.building import prepare_index
-    from b12qa.index import CURRENT, check_model, named_in, open_index, open_previous
-    from b12qa.notes import read_notes
-    from b12qa.questions import read_banks
-    from b12qa.retrieval import Retriever
-
-    rows = [row for path in questions for row in evaluation.read_questions(path)]
-    if sources is not None and named_in(index / CURRENT) is None:
-        return None  # there are no answers yet that could change
-    before = open_index(index)
-    if sources is None:
-        before, after = open_previous(index), before
-        hanging: Sequence[Problem] = ()
-    else:
-        with _progress("Embedding") as on_progress:
-            after = prepare_index(sources, encoder, index, on_progress)
-        hanging = read_banks(sources, after.sentences).hanging
-        hanging += read_notes(sources, after.sentences).hanging
-    if before.generation == after.generation:
-        return None
-    for generation in (before, after):
-        check_model(generation, encoder)
-    with _progress("Asking") as on_progress:
-        return reviewing.review(
-            Retriever(before, encoder), Retriever(after, encoder), rows, hanging, on_progress
-        )
 
 
 def _print_review(found: Review, show: int) -> None:

@@ -11,18 +11,23 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from b12qa import rendering
 from b12qa.answering import Assistant
+from b12qa.building import Progress, prepare_index
 from b12qa.changes import most_alike
-from b12qa.corpus import Problem
-from b12qa.embedding import RememberingEncoder
-from b12qa.evaluation import PlainDocument, QuestionRow, gold_words
-from b12qa.index import Index
+from b12qa.corpus import Corpus, Problem
+from b12qa.embedding import Encoder, RememberingEncoder
+from b12qa.evaluation import PlainDocument, QuestionRow, gold_words, read_questions
+from b12qa.index import CURRENT, Index, check_model, named_in, open_index, open_previous
 from b12qa.markdown import one_line, plain_text_of
+from b12qa.notes import read_notes
+from b12qa.questions import read_banks
 from b12qa.records import (
     Answer,
     Chunk,
@@ -38,8 +43,6 @@ from b12qa.records import (
 from b12qa.retrieval import Retriever
 
 BANK = "bank"  # where a question comes from that is in no evaluation set
-
-Progress = Callable[[int, int], None]
 
 
 class Change(StrEnum):
@@ -124,6 +127,43 @@ class Review:
 
     def _count(self, change: Change) -> int:
         return sum(reviewed.change is change for reviewed in self.touched)
+
+
+def review_edit(
+    index_dir: Path,
+    corpus: Corpus | None,
+    encoder: Encoder,
+    questions: Iterable[Path],
+    shown: Callable[[str], AbstractContextManager[Progress]],
+) -> Review | None:
+    """Compare the current generation with the one that a build would make, or with the one before.
+
+    Args:
+        corpus: as edited; none for the generation before.
+        questions: files of evaluation questions, asked beside those of the banks.
+        shown: for what is being done, where its progress goes.
+
+    Returns:
+        None if the two are one, or if there are no answers yet that could change.
+    """
+    rows = [row for path in questions for row in read_questions(path)]
+    if corpus is not None and named_in(index_dir / CURRENT) is None:
+        return None
+    before = open_index(index_dir)
+    hanging: list[Problem] = []
+    if corpus is None:
+        before, after = open_previous(index_dir), before
+    else:
+        with shown("Embedding") as on_progress:
+            after = prepare_index(corpus, encoder, index_dir, on_progress)
+        hanging += read_banks(corpus, after.sentences).hanging
+        hanging += read_notes(corpus, after.sentences).hanging
+    if before.generation == after.generation:
+        return None
+    for generation in (before, after):
+        check_model(generation, encoder)
+    with shown("Asking") as on_progress:
+        return review(Retriever(before, encoder), Retriever(after, encoder), rows, hanging, on_progress)
 
 
 def review(
