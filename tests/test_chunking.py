@@ -29,7 +29,7 @@ from b12qa.chunking import (
     long_blocks,
     split_sentences,
 )
-from b12qa.corpus import parse_document, read_document
+from b12qa.corpus import parse_document, read_corpus
 from b12qa.embedding import find_model, token_counter
 from b12qa.markdown import plain_text
 from b12qa.records import BlockKind, Chunk, Document, Sentence, Span
@@ -272,7 +272,8 @@ def test_sentences_of_a_part_lie_inside_it() -> None:
 
 @pytest.fixture(scope="module")
 def article() -> Document:
-    return read_document(ROOT / "corpus" / "vitamin-b12.md")
+    (article,) = read_corpus(ROOT / "corpus").documents
+    return article
 
 
 @pytest.fixture(scope="module")

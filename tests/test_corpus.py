@@ -17,7 +17,6 @@ from b12qa.corpus import (
     document_files,
     parse_document,
     read_corpus,
-    read_document,
     read_source,
     read_sources,
 )
@@ -69,7 +68,7 @@ def test_the_article_is_read_as_it_is() -> None:
 
 
 def test_the_sections_of_the_article() -> None:
-    article = read_document(ARTICLE)
+    (article,) = read_corpus(ROOT / "corpus").documents
     title = "Vitamin B12 and its role in circulation-related nerve symptoms"
     assert [section.path for section in article.sections] == [
         (title,),
@@ -247,7 +246,7 @@ def test_check_goes_through_all_files_in_order(folder: Path) -> None:
 def test_what_check_warns_of_can_still_be_quoted_byte_for_byte(folder: Path) -> None:
     data = "\ufeff# Tea\r\n\r\nIt isnâ€™t coffee.\r\n".encode()
     (folder / "tea.md").write_bytes(data)
-    document = read_document(folder / "tea.md")
+    (document,) = read_corpus(folder).documents
     assert document.text.encode() == data
     assert document.sha256 == hashlib.sha256(data).hexdigest()
     assert document.title == "Tea"

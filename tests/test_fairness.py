@@ -9,7 +9,7 @@ from hypothesis import given
 from strategies import PROPERTY, markdown_texts
 
 from b12qa.chunking import units
-from b12qa.corpus import read_document
+from b12qa.corpus import read_corpus
 from b12qa.errors import DamagedIndexError
 from b12qa.fairness import leaned_on, leans, quote_passage, quote_sentences, rows_in
 from b12qa.index import Index
@@ -180,7 +180,8 @@ def cuts(unit: Span, start: int, end: int) -> bool:
 
 @pytest.mark.parametrize("max_tokens", [32, 1000])
 def test_every_sentence_of_the_article_is_quoted_fairly(max_tokens: int) -> None:
-    index = bare_index(read_document(ROOT / "corpus" / "vitamin-b12.md"), max_tokens)
+    (article,) = read_corpus(ROOT / "corpus").documents
+    index = bare_index(article, max_tokens)
     assert max_tokens < 1000 or len(index.sentences) == 115
     whole = units_in(index)
     for row, sentence in enumerate(index.sentences):

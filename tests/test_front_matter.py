@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, SMALL_TEXT
 
-from b12qa.corpus import check_source, parse_document, read_corpus, read_document, read_source, read_sources
+from b12qa.corpus import check_source, parse_document, read_corpus, read_source, read_sources
 from b12qa.errors import CorpusError, EmptyCorpusError, YamlError
 from b12qa.front_matter import read_front_matter
 from b12qa.records import About
@@ -207,7 +207,8 @@ def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_second_document_says_what_it_is() -> None:
-    about = read_document(ROOT / "tests" / "second_corpus" / "bicycles.md").about
+    (document,) = read_corpus(ROOT / "tests" / "second_corpus").documents
+    about = document.about
     assert about.source == "Written for the tests of b12qa"
     assert about.reviewed == "2025-03-01"
 

@@ -21,7 +21,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import faiss
 import numpy as np
@@ -54,7 +54,6 @@ from b12qa.index import (
     current_generation,
     generation_name,
     open_index,
-    search,
 )
 from b12qa.lexical import terms, words
 from b12qa.vectors import FlatVectors, MappedVectors, cosines_of
@@ -176,65 +175,42 @@ def flat_index(vectors: FloatMatrix) -> faiss.IndexFlatIP:
     return flat
 
 
-@pytest.mark.parametrize(("rows", "dimension"), [(1, 8), (57, 8), (500, 384)])
-def test_search_agrees_with_a_full_numpy_sort(rows: int, dimension: int) -> None:
-    vectors, queries = unit_vectors(rows, dimension, seed=1), unit_vectors(9, dimension, seed=2)
-    cosines = queries.astype(np.float64) @ vectors.astype(np.float64).T
-    order = np.argsort(-cosines, axis=1, kind="stable")
-    for top_k in sorted({1, min(5, rows), rows}):
-        scores, found = search(flat_index(vectors), queries, top_k)
-        assert [str(array.dtype) for array in (scores, found)] == ["float32", "int64"]
-        np.testing.assert_array_equal(found, order[:, :top_k])
-        np.testing.assert_allclose(scores, np.take_along_axis(cosines, order, 1)[:, :top_k], atol=1e-6)
-
-
 @pytest.mark.parametrize("queries", [0, 1, 3, 40])
-def test_all_cosines_have_the_same_bits_however_many_come_together(queries: int) -> None:
-    rows = unit_vectors(57, 384, seed=1)
-    flat, wanted = FlatVectors(rows), unit_vectors(queries, 384, seed=2)
+@pytest.mark.parametrize(("rows", "dimension"), [(1, 8), (57, 8), (57, 384), (500, 384)])
+def test_all_cosines_are_right_and_have_the_same_bits_however_many_come_together(
+    rows: int, dimension: int, queries: int
+) -> None:
+    vectors, wanted = unit_vectors(rows, dimension, seed=1), unit_vectors(queries, dimension, seed=2)
+    flat, some = FlatVectors(vectors), np.array([rows - 1, 0, rows // 2])
     cosines = all_cosines(flat, wanted)
     assert cosines.dtype == np.float32
-    assert cosines.shape == (queries, 57)
+    assert cosines.shape == (queries, rows)
+    exact = wanted.astype(np.float64) @ vectors.astype(np.float64).T
+    np.testing.assert_allclose(cosines, exact, atol=1e-6)
+    np.testing.assert_array_equal(np.argsort(-cosines, axis=1), np.argsort(-exact, axis=1))
     for row, query in enumerate(wanted):
-        scores, found = search(flat, query[np.newaxis], 57)
-        np.testing.assert_allclose(cosines[row, found[0]], scores[0], atol=1e-6)
         np.testing.assert_array_equal(cosines[row], all_cosines(flat, query[np.newaxis])[0])
-        np.testing.assert_array_equal(cosines[row], all_cosines(MappedVectors(rows), query[np.newaxis])[0])
-        some = np.array([56, 3, 4])
+        np.testing.assert_array_equal(cosines[row], all_cosines(MappedVectors(vectors), query[np.newaxis])[0])
         np.testing.assert_array_equal(cosines[row, some], cosines_of(flat, query[np.newaxis], some)[0])
 
 
-def test_all_cosines_of_an_empty_index_and_of_queries_that_do_not_fit() -> None:
+def test_all_cosines_of_an_empty_index() -> None:
     assert all_cosines(faiss.IndexFlatIP(4), unit_vectors(2, 4, seed=2)).shape == (2, 0)
-    flat = flat_index(unit_vectors(5, 4, seed=1))
-    apart = unit_vectors(6, 8, seed=2)[::2, ::2]
-    np.testing.assert_array_equal(all_cosines(flat, apart), all_cosines(flat, apart.copy()))
-    with pytest.raises(QueryError, match=r"Expected query vectors of shape \(n, 4\), got \(2, 5\)"):
-        all_cosines(flat, unit_vectors(2, 5, seed=2))
-    with pytest.raises(QueryError, match="holds a value that is not finite"):
-        all_cosines(flat, np.full((1, 4), np.nan, dtype=np.float32))
 
 
 def test_queries_need_not_be_contiguous() -> None:
     vectors, queries = unit_vectors(20, 4, seed=1), unit_vectors(6, 8, seed=2)[::2, ::2]
-    scores, _ = search(flat_index(vectors), queries, 20)
-    np.testing.assert_allclose(scores, -np.sort(-queries @ vectors.T, axis=1), atol=1e-6)
+    cosines = all_cosines(flat_index(vectors), queries)
+    np.testing.assert_allclose(cosines, queries @ vectors.T, atol=1e-6)
+    np.testing.assert_array_equal(cosines, all_cosines(flat_index(vectors), queries.copy()))
 
 
-@pytest.mark.parametrize("top_k", [0, -1, 6, 10**12])
-def test_top_k_out_of_range_is_refused(top_k: int) -> None:
-    with pytest.raises(
-        QueryError, match=rf"Expected top_k from 1 to 5, the number of rows; got {top_k}\."
-    ) as refusal:
-        search(flat_index(unit_vectors(5, 4, seed=1)), unit_vectors(1, 4, seed=2), top_k)
-    assert isinstance(refusal.value, ValueError)
-
-
-@pytest.mark.parametrize("shape", [(1, 3), (1, 5), (4,), (1, 1, 4), (0,)])
+@pytest.mark.parametrize("shape", [(1, 3), (1, 5), (2, 5), (4,), (1, 1, 4), (0,)])
 def test_a_query_of_the_wrong_width_is_refused(shape: tuple[int, ...]) -> None:
     message = rf"Expected query vectors of shape \(n, 4\), got {re.escape(str(shape))}\."
-    with pytest.raises(QueryError, match=message):
-        search(flat_index(unit_vectors(5, 4, seed=1)), np.ones(shape, dtype=np.float32), 1)
+    with pytest.raises(QueryError, match=message) as refusal:
+        all_cosines(flat_index(unit_vectors(5, 4, seed=1)), np.ones(shape, dtype=np.float32))
+    assert isinstance(refusal.value, ValueError)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -242,20 +218,7 @@ def test_a_query_that_is_not_finite_is_refused(value: float) -> None:
     queries = unit_vectors(2, 4, seed=2)
     queries[1, 3] = value
     with pytest.raises(QueryError, match="The query vector holds a value that is not finite"):
-        search(flat_index(unit_vectors(5, 4, seed=1)), queries, 1)
-
-
-def test_a_row_that_faiss_did_not_find_is_refused() -> None:
-    class Forgetful:
-        ntotal, d = 3, 4
-
-        def search(self, queries: FloatMatrix, top_k: int) -> tuple[Any, Any]:
-            return np.zeros((1, top_k), np.float32), np.array([[0, -1]])
-
-    with pytest.raises(
-        DamagedIndexError, match=r"FAISS found fewer rows than the index holds\. Run: b12qa build"
-    ):
-        search(cast(Any, Forgetful()), unit_vectors(1, 4, seed=2), 2)
+        all_cosines(flat_index(unit_vectors(5, 4, seed=1)), queries)
 
 
 # Building.

@@ -51,8 +51,8 @@ def test_every_example_of_a_concept_does_what_the_file_says(concept: Concept) ->
 
 
 def test_a_question_for_who_is_speaking_is_told_from_one_about_doctors() -> None:
-    assert [text for text in FLAGS.rules.about.match if not FLAGS.asks_who(text)] == []
-    assert [text for text in FLAGS.rules.about.no_match if FLAGS.asks_who(text)] == []
+    assert [text for text in FLAGS.rules.about.match if not FLAGS.meet(text).asks_who] == []
+    assert [text for text in FLAGS.rules.about.no_match if FLAGS.meet(text).asks_who] == []
 
 
 def test_every_concept_of_the_contract_has_rules() -> None:
@@ -260,8 +260,7 @@ def test_a_flag_lasts_as_long_as_it_stays_likely(message: str, expected: str | N
 @PROPERTY
 @given(st.text(max_size=300), st.lists(st.text(max_size=50), max_size=4))
 def test_no_text_breaks_the_rules(text: str, history: list[str]) -> None:
-    FLAGS.find(text, history)
-    FLAGS.asks_who(text)
+    FLAGS.meet(text, history)
 
 
 HARMLESS = ("I like tea", "My cat sleeps", "The shop opens at nine", "I eat eggs and fish", "It rains")
@@ -320,8 +319,9 @@ def test_no_rule_is_passed_over_that_a_look_at_all_would_find(concept: Concept) 
 
 
 def test_who_is_asked_is_met_together_with_the_red_flag() -> None:
-    for message in ("are you a doctor?", "I have chest pain. are you a doctor?", "what is B12?"):
-        assert FLAGS.meet(message) == (FLAGS.find(message), False, FLAGS.asks_who(message))
+    assert FLAGS.meet("are you a doctor?") == (None, False, True)
+    assert FLAGS.meet("I have chest pain. are you a doctor?") == (CONCEPTS["chest-pain"], False, True)
+    assert FLAGS.meet("what is B12?") == (None, False, False)
 
 
 def test_normalizing_keeps_plain_words_as_they_are() -> None:

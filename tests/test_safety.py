@@ -16,7 +16,7 @@ from b12qa.cli import app
 from b12qa.errors import QueryError, YamlError
 from b12qa.records import CareLevel, NoticeKind, Outcome
 from b12qa.redflags import load_red_flags
-from b12qa.safety import DISCLAIMER, about_reply, care_card, care_notice, help_lines
+from b12qa.safety import DISCLAIMER, care_card, care_card_and_about, care_notice, help_lines
 from b12qa.web import replies, server
 
 MAX_GRADE = 6
@@ -244,7 +244,8 @@ def test_who_asks_for_a_person_is_told_that_this_is_a_machine(question: str, tea
     ],
 )
 def test_a_question_that_names_a_person_is_answered(question: str) -> None:
-    assert about_reply(question) is None
+    _, about = care_card_and_about(question)
+    assert about is None
 
 
 # Before everything else.

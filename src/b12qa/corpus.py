@@ -261,15 +261,6 @@ def read_source(path: Path) -> Source:
     return Source(path.name, document, found.draft, tuple(problems))
 
 
-def read_document(path: Path) -> Document:
-    """Read one Markdown file that holds no error.
-
-    Raises:
-        CorpusError: it does.
-    """
-    return _sound(read_source(path))
-
-
 def parse_document(name: str, text: str) -> Document:
     """Make a document of a text that is already in memory.
 

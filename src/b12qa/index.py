@@ -73,7 +73,6 @@ from b12qa.vectors import FlatVectors, MappedVectors, Vectors, blocks, flat_cosi
 if TYPE_CHECKING:
     from b12qa.corpus import Corpus
 
-IntMatrix = npt.NDArray[np.int64]
 FileContent = bytes | mmap.mmap
 
 FORMAT_VERSION = 7
@@ -347,33 +346,6 @@ def check_model(index: Index, model: ModelIdentity) -> None:
         )
 
 
-def search(vectors: Vectors, query_embeddings: FloatMatrix, top_k: int) -> tuple[FloatMatrix, IntMatrix]:
-    """Find the rows nearest to each query, exactly.
-
-    Embeddings have unit length, so the inner product is the cosine: -1 to 1, higher is better.
-
-    Args:
-        query_embeddings: float32, shape (n_queries, dimension).
-        top_k: rows wanted per query, from 1 to the number of rows.
-
-    Returns:
-        Scores, float32, best first, and row positions, int64; both (n_queries, top_k).
-
-    Raises:
-        QueryError: top_k is out of range, or the queries are not finite or not as wide as the rows.
-        DamagedIndexError: FAISS found fewer rows than it holds.
-
-    Source: exhaustive inner-product search, Douze et al., The Faiss library, arXiv:2401.08281.
-    """
-    if not 1 <= top_k <= vectors.ntotal:
-        raise QueryError(f"Expected top_k from 1 to {vectors.ntotal}, the number of rows; got {top_k}.")
-    _check_queries(vectors, query_embeddings)
-    scores, rows = vectors.search(np.ascontiguousarray(query_embeddings, dtype=np.float32), top_k)
-    if (rows < 0).any():
-        raise DamagedIndexError("FAISS found fewer rows than the index holds. Run: b12qa build")
-    return scores, rows
-
-
 def _settings_inputs() -> dict[str, Any]:
     """What determines a generation besides the corpus and the model."""
     return {
@@ -397,7 +369,13 @@ def all_cosines(vectors: Vectors, query_embeddings: FloatMatrix) -> FloatMatrix:
     Raises:
         QueryError: the queries are not finite or not as wide as the rows.
     """
-    _check_queries(vectors, query_embeddings)
+    if query_embeddings.ndim != 2 or query_embeddings.shape[1] != vectors.d:
+        raise QueryError(
+            f"Expected query vectors of shape (n, {vectors.d}), got {query_embeddings.shape}. "
+            "Was the index built with this model?"
+        )
+    if not np.isfinite(query_embeddings).all():
+        raise QueryError("The query vector holds a value that is not finite. Check the model.")
     if isinstance(vectors, FlatVectors):
         return flat_cosines(vectors.values, query_embeddings)
     cosines = np.zeros((len(query_embeddings), vectors.ntotal), dtype=np.float32)
@@ -406,16 +384,6 @@ def all_cosines(vectors: Vectors, query_embeddings: FloatMatrix) -> FloatMatrix:
         cosines[:, start : start + len(rows)] = flat_cosines(rows, query_embeddings)
         start += len(rows)
     return cosines
-
-
-def _check_queries(vectors: Vectors, query_embeddings: FloatMatrix) -> None:
-    if query_embeddings.ndim != 2 or query_embeddings.shape[1] != vectors.d:
-        raise QueryError(
-            f"Expected query vectors of shape (n, {vectors.d}), got {query_embeddings.shape}. "
-            "Was the index built with this model?"
-        )
-    if not np.isfinite(query_embeddings).all():
-        raise QueryError("The query vector holds a value that is not finite. Check the model.")
 
 
 # From files to records.

@@ -86,10 +86,6 @@ class RedFlags:
             asks_who=_asks_who(last.words, self.rules),
         )
 
-    def asks_who(self, message: str) -> bool:
-        """Whether a message asks who or what is answering."""
-        return _asks_who(self.reader.read(message), self.rules)
-
     def _told_together(self, earlier: Sequence[_Turn], last: _Turn) -> set[int]:
         """What an earlier message and the last one tell only together."""
         found: set[int] = set()

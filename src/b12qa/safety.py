@@ -68,7 +68,7 @@ def care_card(question: str, history: Sequence[str] = (), region: str | None = N
 
 
 def care_card_and_about(question: str, history: Sequence[str] = ()) -> tuple[CareCard | None, Notice | None]:
-    """`care_card` and `about_reply` at once: the message is read once."""
+    """`care_card`, and the honest reply to "are you a doctor?": the message is read once."""
     met = _met(question, history)
     return _card_for(met, None), Notice(NoticeKind.ABOUT, ABOUT) if met.asks_who else None
 
@@ -77,11 +77,6 @@ def care_notice(card: CareCard) -> Notice:
     """A card as plain text."""
     lines = [LEVEL_WORDS[card.level], card.title, card.text, *(f"- {step}" for step in card.steps)]
     return Notice(NoticeKind.CARE, "\n".join([*lines, *([TOLD_BEFORE] if card.told_before else [])]))
-
-
-def about_reply(question: str) -> Notice | None:
-    """The honest reply to "are you a doctor?", or none if that is not what is asked."""
-    return Notice(NoticeKind.ABOUT, ABOUT) if _red_flags().asks_who(question) else None
 
 
 def help_lines(region: str | None = None) -> Mapping[str, HelpLine]:

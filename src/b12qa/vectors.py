@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +13,6 @@ import numpy.typing as npt
 from b12qa.embedding import FloatMatrix
 from b12qa.lexical import Moments
 from b12qa.storage import HashedFolder
-
-if TYPE_CHECKING:
-    import faiss
 
 IntMatrix = npt.NDArray[np.int64]
 
@@ -86,27 +82,11 @@ class MappedVectors:
 
 
 class FlatVectors(MappedVectors):
-    """Unit vectors in memory. A search is that of a FAISS `IndexFlatIP`, made when there is one.
-
-    To answer a question takes its cosines to all rows and no search; to import FAISS takes as long as to
-    answer several.
-    """
+    """Unit vectors in memory."""
 
     def __init__(self, values: FloatMatrix) -> None:
         self.values: FloatMatrix = np.require(values, dtype=np.float32, requirements=["C", "A"])
         super().__init__(self.values)
-
-    def search(self, queries: FloatMatrix, top_k: int, /) -> tuple[FloatMatrix, IntMatrix]:
-        found: tuple[FloatMatrix, IntMatrix] = self._index.search(queries, top_k)
-        return found
-
-    @cached_property
-    def _index(self) -> faiss.IndexFlatIP:
-        import faiss
-
-        index = faiss.IndexFlatIP(self.d)
-        index.add(self.values)
-        return index
 
 
 def write_array(folder: HashedFolder, name: str, values: npt.NDArray[Any]) -> None:

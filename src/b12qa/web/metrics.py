@@ -14,7 +14,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from b12qa.answering import Assistant
 from b12qa.records import Answer, Quote, SearchResults
 
-SURFACES = ("page", "http", "mcp")
 FAULT = "fault"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -84,7 +83,7 @@ class ServedAssistant(Assistant):
 
     inner: Assistant
     metrics: Metrics
-    surface: str  # one of `SURFACES`
+    surface: str  # page, http or mcp
     cores: BoundedSemaphore
 
     # Whatever arguments the assistant takes, it gets. `ask` is the first half of `ask_with_more`.
