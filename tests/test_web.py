@@ -62,6 +62,7 @@ def test_page_is_served_with_the_article_and_without_preview_tags(client: TestCl
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
     assert "Wait 3 minutes." in response.text
+    assert re.search(rf"b12qa-earlier\W+content\W+{replies.MAX_EARLIER}\b", response.text)
     assert 'property="og:' not in response.text
     assert set(re.findall(r"https?://[^\s\"'<>\\]+", response.text)) <= {OWN_ADDRESS}
 
@@ -409,8 +410,8 @@ def test_a_conversation_that_was_forgotten_is_taken_up_and_one_that_was_not_stay
     assert "yours has 501" in unescape(again.turns[1].reply)
     assert replies.taken_up(tea, again, ["something else"]) == again
     assert replies.taken_up(tea, nothing, []) == nothing
-    many = replies.taken_up(tea, nothing, [f"minute {n}" for n in range(9)])
-    assert [turn.question for turn in many.turns] == ["", *(f"minute {n}" for n in range(3, 9))]
+    many = replies.taken_up(tea, nothing, [f"minute {n}" for n in range(replies.MAX_EARLIER)])
+    assert [turn.question for turn in many.turns] == ["", *(f"minute {n}" for n in range(1, 7))]
     assert replies.GONE_WORDS in unescape(many.turns[0].reply)
 
 

@@ -24,6 +24,7 @@ from b12qa.safety import DISCLAIMER, help_lines
 from b12qa.web.guard import Guard
 from b12qa.web.problems import log_fault
 from b12qa.web.replies import (
+    MAX_EARLIER,
     Conversation,
     Turn,
     about_html,
@@ -61,6 +62,7 @@ _HEAD = """\
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
 <meta name="b12qa-languages" content="{languages}">
+<meta name="b12qa-earlier" content="{earlier}">
 <link rel="stylesheet" href="{prefix}/page/page.css">
 <script src="{prefix}/page/page.js" type="module"></script>
 <script src="{prefix}/page/frame.js" defer></script>"""
@@ -164,7 +166,7 @@ def build_app(
         blocks,
         path="/",
         theme=gr.themes.Base(font=_FONT, font_mono=("ui-monospace", "monospace")),
-        head=_HEAD.format(prefix=settings.prefix, languages=_names()),
+        head=_HEAD.format(prefix=settings.prefix, languages=_names(), earlier=MAX_EARLIER),
         root_path=settings.public_url or None,
         favicon_path=str(STATIC / "icon.svg"),
         footer_links=[],

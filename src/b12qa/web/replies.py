@@ -40,6 +40,8 @@ ASKED = "You asked"
 
 # So many questions of a page are answered again where the server knows of none of them any more.
 MAX_ANSWERED_AGAIN = 6
+# What a page sends of them: one more, by which the server knows that there were others.
+MAX_EARLIER = MAX_ANSWERED_AGAIN + 1
 GONE_WORDS = "Older answers are gone: the server was started again, or this page was quiet for an hour."
 
 REBUILT_WORDS = "The article was updated. The answers above quote it as it was before."

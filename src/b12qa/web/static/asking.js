@@ -6,8 +6,8 @@ import { awaited, dropQueued, showAwaited, showQueued, whenFree } from "./awaiti
 import { say } from "./texts.js";
 import { announce, type } from "./tools.js";
 
-// More than these are of no use to the server, and a long request counts as several questions.
-const MAX_EARLIER = 7;
+// More than these are of no use to the server, which says how many; a long request counts as several questions.
+const MAX_EARLIER = Number(document.querySelector('meta[name="b12qa-earlier"]').content);
 const MAX_EARLIER_CHARACTERS = 6000;
 
 let current; // the question whose answer has not come
