@@ -19,7 +19,6 @@ from conftest import ROOT
 from b12qa.lexical import (
     EVERYDAY_RANK,
     LexicalIndex,
-    Speller,
     Vocabulary,
     english_ranks,
     query_terms,
@@ -374,37 +373,3 @@ def test_a_vocabulary_is_freed_with_everything_that_it_remembers() -> None:
     del vocabulary
     gc.collect()
     assert gone() is None
-
-
-def test_the_nearest_words_are_those_that_symspell_finds() -> None:
-    from symspellpy import SymSpell, Verbosity
-
-    draw = random.Random(11)
-    known = list(english_ranks())[2000:40000:40]
-    counts = {word: draw.randint(1, 9) for word in known if word.isalpha()}
-    speller, oracle = Speller(counts), SymSpell(max_dictionary_edit_distance=2)
-    for word, count in counts.items():
-        oracle.create_dictionary_entry(word, count)
-    found = 0
-    for _ in range(300):
-        letters = list(draw.choice(known))
-        for _ in range(draw.randint(1, 3)):
-            place = draw.randrange(len(letters) + 1)
-            kinds: tuple[list[str], ...] = (
-                [],
-                [draw.choice("aeionrst")],
-                letters[place : place + 1] * 2,
-                letters[place : place + 2][::-1],
-            )
-            kind = draw.choice(kinds)
-            letters[place : place + max(1, len(kind))] = kind
-        typed, edits = "".join(letters), draw.choice((1, 2))
-        if not typed or typed in counts:
-            continue
-        expected = oracle.lookup(typed, Verbosity.CLOSEST, max_edit_distance=edits)
-        nearest = speller.nearest(typed, edits)
-        assert set(nearest) == {suggestion.term for suggestion in expected}, typed
-        assert [counts[word] for word in nearest] == [suggestion.count for suggestion in expected]
-        found += bool(nearest)
-    assert found > 100
-    assert Speller({}).nearest("tea", 2) == []

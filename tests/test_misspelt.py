@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 from b12qa.flag_rules import load_flag_rules
-from b12qa.misspelt import Speller, _letters_apart, _shortened, may_be_meant
+from b12qa.lexical import english_ranks
+from b12qa.misspelt import EditDistanceSpeller, Speller, _letters_apart, _shortened, may_be_meant
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
@@ -61,3 +62,37 @@ def test_letters_apart_are_counted_on_the_side_that_has_more_of_them() -> None:
     assert _letters_apart("chesst", "chest") == 1
     assert _letters_apart("breeeth", "breath") == 2
     assert _letters_apart("ab", "cdef") == 4
+
+
+def test_the_nearest_words_are_those_that_symspell_finds() -> None:
+    from symspellpy import SymSpell, Verbosity
+
+    draw = random.Random(11)
+    known = list(english_ranks())[2000:40000:40]
+    counts = {word: draw.randint(1, 9) for word in known if word.isalpha()}
+    speller, oracle = EditDistanceSpeller(counts), SymSpell(max_dictionary_edit_distance=2)
+    for word, count in counts.items():
+        oracle.create_dictionary_entry(word, count)
+    found = 0
+    for _ in range(300):
+        letters = list(draw.choice(known))
+        for _ in range(draw.randint(1, 3)):
+            place = draw.randrange(len(letters) + 1)
+            kinds: tuple[list[str], ...] = (
+                [],
+                [draw.choice("aeionrst")],
+                letters[place : place + 1] * 2,
+                letters[place : place + 2][::-1],
+            )
+            kind = draw.choice(kinds)
+            letters[place : place + max(1, len(kind))] = kind
+        typed, edits = "".join(letters), draw.choice((1, 2))
+        if not typed or typed in counts:
+            continue
+        expected = oracle.lookup(typed, Verbosity.CLOSEST, max_edit_distance=edits)
+        nearest = speller.nearest(typed, edits)
+        assert set(nearest) == {suggestion.term for suggestion in expected}, typed
+        assert [counts[word] for word in nearest] == [suggestion.count for suggestion in expected]
+        found += bool(nearest)
+    assert found > 100
+    assert EditDistanceSpeller({}).nearest("tea", 2) == []

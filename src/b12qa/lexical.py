@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import Stemmer
 
+from b12qa.misspelt import MIN_LENGTH_TO_CORRECT, EditDistanceSpeller
+
 Scores = npt.NDArray[np.float32]
 IntVector = npt.NDArray[np.int64]
 
@@ -43,8 +45,7 @@ STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
 # No cache: it would keep the words of questions in memory.
 _STEMMER = Stemmer.Stemmer("english", 0)
-# Shorter words have too many neighbours one edit away.
-MIN_LENGTH_TO_CORRECT = 4
+# In a question; where a word may tell of danger, `misspelt` asks for one letter more.
 MIN_LENGTH_FOR_TWO_EDITS = 8
 # The most frequent English words name nothing in particular.
 EVERYDAY_RANK = 4000
@@ -309,9 +310,9 @@ class Vocabulary:
         return word in self.document_words or self.counts.get(word, 0) > 1 or word in english_ranks()
 
     @cached_property
-    def _speller(self) -> Speller:
+    def _speller(self) -> EditDistanceSpeller:
         """Finds the nearest word that the documents or the bank surely use."""
-        return Speller(
+        return EditDistanceSpeller(
             {
                 word: count + 1000 * (word in self.document_words)
                 for word, count in self.counts.items()
@@ -323,49 +324,6 @@ class Vocabulary:
 def _has_inner_capital(word: str) -> bool:
     """Whether a word is written as names of the field are, "eGFR", and not in capitals throughout."""
     return not word.isupper() and word[1:] != word[1:].lower()
-
-
-class Speller:
-    """Finds the known words that are the fewest edits away.
-
-    It compares with every word whose letters nearly fit, and so needs no index that takes a third of a
-    second to build. Source: optimal string alignment distance, by symspellpy.
-    """
-
-    def __init__(self, counts: Mapping[str, int]) -> None:
-        """Know some words, and how often each occurs."""
-        self._words = sorted(counts, key=lambda word: -counts[word])
-        self._longest = max(map(len, self._words), default=0)
-
-    def nearest(self, word: str, edits: int) -> list[str]:
-        """All known words at the least distance, if that is at most `edits`; the most frequent first."""
-        from symspellpy.editdistance import DistanceAlgorithm, EditDistance
-
-        if not self._words or len(word) > self._longest + edits:
-            return []
-        # One edit takes a letter away, adds one, or both.
-        differences = np.abs(self._letters - np.array(_letter_counts(word), dtype=np.int16)).sum(axis=1)
-        compare = EditDistance(DistanceAlgorithm.DAMERAU_OSA).compare
-        found = [
-            (self._words[row], compare(word, self._words[row], edits))
-            for row in np.flatnonzero(differences <= 2 * edits)
-        ]
-        least = min((distance for _, distance in found if distance >= 0), default=-1)  # -1: too far
-        return [known for known, distance in found if distance == least >= 0]
-
-    @cached_property
-    def _letters(self) -> npt.NDArray[np.int16]:
-        """How often each word holds each letter, shape (n_words, 27)."""
-        return np.array([_letter_counts(word) for word in self._words], dtype=np.int16)
-
-
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
-
-
-def _letter_counts(word: str) -> list[int]:
-    """How often a word holds each letter, and any other character."""
-    counts = [word.count(letter) for letter in _ALPHABET]
-    return [*counts, len(word) - sum(counts)]
 
 
 @dataclass(frozen=True)

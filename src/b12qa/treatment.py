@@ -24,7 +24,6 @@ from b12qa import compiled
 from b12qa.disguise import normalized, plain_words
 from b12qa.errors import YamlError
 from b12qa.flag_rules import load_flag_rules
-from b12qa.lexical import Speller
 from b12qa.matching import (
     Hit,
     PhrasesByKey,
@@ -40,6 +39,7 @@ from b12qa.misspelt import (
     MAX_LENGTH_TO_CORRECT,
     MIN_LENGTH_FOR_TWO_EDITS,
     MIN_LENGTH_TO_CORRECT,
+    EditDistanceSpeller,
     may_be_meant,
 )
 from b12qa.rule_files import expressions_of, rule_fields
@@ -142,7 +142,7 @@ class Rules:
     any_medicine: str  # the last class: of medicines without a name
     phrases: PhrasesByKey = field(repr=False)  # of all lists
     keys: frozenset[str] = field(repr=False)
-    speller: Speller = field(repr=False)
+    speller: EditDistanceSpeller = field(repr=False)
     by_list: RulesByList[str, Rule] = field(repr=False)  # rules with what they find
 
     def asked(self, message: str, hangs_on: str = "", history: Sequence[str] = ()) -> Asked:
@@ -301,7 +301,7 @@ def _from_plain(plain: Mapping[str, Any]) -> Rules:
         plain["medicines"][-1],
         PhrasesByKey(plain["phrases"]),
         frozenset(plain["keys"]),
-        Speller(dict.fromkeys(plain["words"], 1)),
+        EditDistanceSpeller(dict.fromkeys(plain["words"], 1)),
         RulesByList((name, rule) for name, of_one in rules.items() for rule in of_one),
     )
 
