@@ -33,7 +33,7 @@ from b12qa.chunking import chunk_documents
 from b12qa.clauses import FRAMES
 from b12qa.corpus import read_corpus
 from b12qa.disguise import normalized
-from b12qa.flag_rules import LEAST, OF_WORD, RULES_FILE, SHORT, START
+from b12qa.flag_rules import LEAST, OF_WORD, RED_FLAGS_FILE, SHORT, START
 from b12qa.known_words import COMMON_RANK
 from b12qa.lexical import english_ranks
 from b12qa.markdown import plain_text_of
@@ -45,7 +45,7 @@ from b12qa.wording import ALWAYS, MIN_LENGTH, WORDING_FILE, wordings_of
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
-RULES = Path(str(files("b12qa") / "data" / RULES_FILE))
+RULES = Path(str(files("b12qa") / "data" / RED_FLAGS_FILE))
 WORDING = Path(str(files("b12qa") / "data" / WORDING_FILE))
 POINTS_PER_UNIT = 4  # of log-odds
 ROUNDS = 3
@@ -182,7 +182,7 @@ def rules_with(words: Sequence[str]) -> RedFlags:
         "\npoints:\n  start: 0\n  least: 0\n  short: 0\npoints anywhere: {}\n"
         f"points of words: {{0: [{', '.join(words)}]}}\nconcepts:\n"
     )
-    return read_red_flags(SECTIONS.sub(none, RULES.read_text("utf-8"), count=1).encode(), RULES_FILE)
+    return read_red_flags(SECTIONS.sub(none, RULES.read_text("utf-8"), count=1).encode(), RED_FLAGS_FILE)
 
 
 def parts(message: str, rules: RedFlags) -> list[set[str]]:

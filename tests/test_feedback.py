@@ -15,8 +15,8 @@ import pytest
 
 from b12qa.errors import QueryError
 from b12qa.feedback import (
+    MAX_KEPT_CHARACTERS,
     MAX_NOTE_CHARACTERS,
-    MAX_QUESTION_CHARACTERS,
     Feedback,
     append_feedback,
     read_feedback,
@@ -103,7 +103,7 @@ def test_a_disk_that_takes_half_a_row_is_an_error(file: Path, monkeypatch: pytes
     ("row", "message"),
     [
         (replace(ROW, question=" "), "expected a text of 1 to 2000 characters for question"),
-        (replace(ROW, question="x" * (MAX_QUESTION_CHARACTERS + 1)), "1 to 2000 characters for question"),
+        (replace(ROW, question="x" * (MAX_KEPT_CHARACTERS + 1)), "1 to 2000 characters for question"),
         (replace(ROW, question="\ud800"), "characters for question"),
         (replace(ROW, outcome="urgent"), "expected one of answered, related, not_covered for outcome"),
         (

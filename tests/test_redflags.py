@@ -13,7 +13,7 @@ from strategies import FIXTURES, PROPERTY
 from b12qa.clauses import FRAMES
 from b12qa.disguise import _made_latin, normalized
 from b12qa.errors import YamlError
-from b12qa.flag_rules import RULES_FILE, Concept, Mention
+from b12qa.flag_rules import RED_FLAGS_FILE, Concept, Mention
 from b12qa.mentions import counts, matches
 from b12qa.records import CareLevel
 from b12qa.redflags import flagged, load_red_flags, points_in, read_red_flags
@@ -65,7 +65,7 @@ def test_every_concept_of_the_contract_has_rules() -> None:
 
 
 def test_every_list_of_words_is_used() -> None:
-    text = (files("b12qa") / "data" / RULES_FILE).read_text("utf-8")
+    text = (files("b12qa") / "data" / RED_FLAGS_FILE).read_text("utf-8")
     words, rest = text.split("\npoints:\n")
     points, concepts = rest.split("\nconcepts:\n")
     used = {
@@ -361,7 +361,7 @@ def test_time_grows_with_the_length_and_no_faster(text: str) -> None:
 
 
 def changed(before: str, after: str) -> bytes:
-    text = (files("b12qa") / "data" / RULES_FILE).read_text("utf-8")
+    text = (files("b12qa") / "data" / RED_FLAGS_FILE).read_text("utf-8")
     assert before in text
     return text.replace(before, after, 1).encode()
 
@@ -387,5 +387,5 @@ def changed(before: str, after: str) -> bytes:
 def test_a_mistake_in_the_file_is_named_with_its_line(before: str, after: str, message: str) -> None:
     data = changed(before, after)
     with pytest.raises(YamlError, match=r"^red-flags\.yaml:\d+: ") as caught:
-        read_red_flags(data, RULES_FILE)
+        read_red_flags(data, RED_FLAGS_FILE)
     assert message in str(caught.value)

@@ -38,7 +38,7 @@ from b12qa.index import (
     VECTOR_FILES,
     Index,
     array_header,
-    bank_file,
+    coefficients_file,
     flat_header,
     generation_inputs,
     generation_name,
@@ -49,7 +49,7 @@ from b12qa.index import (
     postings_bytes,
     read_generation,
 )
-from b12qa.lexical import LexicalIndex, Vocabulary, Words
+from b12qa.lexical import LexicalIndex, LexicalIndexes, Vocabulary
 from b12qa.markdown import plain_text, plain_text_of
 from b12qa.nearest import AUTO, type_for
 from b12qa.notes import Notes, check_notes, read_notes, sentence_digest
@@ -425,7 +425,7 @@ def _new_generation(
             for file, kind in zip(VECTOR_FILES, digests, strict=True)
         },
         **{
-            bank_file(number): array_header(model.coefficients.shape) + _bytes(model.coefficients)
+            coefficients_file(number): array_header(model.coefficients.shape) + _bytes(model.coefficients)
             for number, model in models.items()
         },
         **(
@@ -502,12 +502,12 @@ class _RowTexts:
             return self._plain(self.rows.sentences[row])
         return whole_question((self.bank.answered if kind == 2 else self.bank.open)[row])
 
-    def words(self, synonyms: Sequence[Sequence[str]]) -> Words:
+    def words(self, synonyms: Sequence[Sequence[str]]) -> LexicalIndexes:
         """What the lexical half knows."""
         answered, left_open = ([one.text for one in some] for some in (self.bank.answered, self.bank.open))
         whole = (plain_text(d.text, 0, len(d.text), d.markup) for d in self.documents)
         sentences = LexicalIndex(self._plain(sentence) for sentence in self.rows.sentences)
-        return Words(
+        return LexicalIndexes(
             LexicalIndex(self._plain(chunk) for chunk in self.rows.chunks),
             sentences,
             LexicalIndex(self._taught()) if answered else sentences,
@@ -586,7 +586,7 @@ def _fit_banks(
         )
 
 
-def _words_to_json(words: Words) -> dict[str, Any]:
+def _words_to_json(words: LexicalIndexes) -> dict[str, Any]:
     lexical = (words.chunks, words.sentences, words.taught, words.questions)
     return {
         "terms": {file: index.postings.terms for file, index in zip(LEXICAL_FILES, lexical, strict=True)},

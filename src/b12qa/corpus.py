@@ -12,7 +12,7 @@ from pathlib import Path
 
 from b12qa import markdown
 from b12qa.errors import CorpusError, EmptyCorpusError, YamlError
-from b12qa.front_matter import KEYS, FrontMatter, read_front_matter
+from b12qa.front_matter import KEYS, Metadata, read_front_matter
 from b12qa.records import About, BlockKind, Document
 from b12qa.strict_yaml import short
 
@@ -330,7 +330,7 @@ def check_titles(sources: Sources) -> Iterator[Problem]:
         seen.setdefault(title, source.file)
 
 
-def _front_matter_problems(file: str, text: str, found: FrontMatter) -> Iterator[Problem]:
+def _front_matter_problems(file: str, text: str, found: Metadata) -> Iterator[Problem]:
     if not found.lines and _is_meant_as_front_matter(text):
         message = "front matter that begins on the first line with --- and ends with a line --- was expected"
         yield Problem(Severity.ERROR, file, 1, message)

@@ -17,7 +17,7 @@ from typing import Any
 from b12qa.errors import QueryError, SettingsError
 from b12qa.records import Outcome
 
-MAX_QUESTION_CHARACTERS = 2000
+MAX_KEPT_CHARACTERS = 2000
 MAX_NOTE_CHARACTERS = 1000
 KEPT_OUTCOMES = tuple(str(outcome) for outcome in Outcome if outcome is not Outcome.URGENT)
 
@@ -111,8 +111,8 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 _FORM: dict[str, tuple[Callable[[Any], bool], str]] = {
     "question": (
-        lambda value: _is_text(value, MAX_QUESTION_CHARACTERS) and bool(value.strip()),
-        f"a text of 1 to {MAX_QUESTION_CHARACTERS} characters",
+        lambda value: _is_text(value, MAX_KEPT_CHARACTERS) and bool(value.strip()),
+        f"a text of 1 to {MAX_KEPT_CHARACTERS} characters",
     ),
     "outcome": (lambda value: value in KEPT_OUTCOMES, f"one of {', '.join(KEPT_OUTCOMES)}"),
     "helpful": (lambda value: value is None or isinstance(value, bool), "true, false or null"),

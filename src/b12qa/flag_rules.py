@@ -36,7 +36,7 @@ from b12qa.wording import load_wording
 if TYPE_CHECKING:
     import yaml
 
-RULES_FILE = "red-flags.yaml"
+RED_FLAGS_FILE = "red-flags.yaml"
 # Points that are not those of a list.
 START, LEAST, SHORT = "start", "least", "short"
 # A word with points of its own is a list of one word, of this name.
@@ -79,7 +79,7 @@ class Concept:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class AboutRules:
     """The rules that find "are you a doctor?"."""
 
     rules: tuple[FlagRule, ...]
@@ -92,7 +92,7 @@ class FlagRules:
     """All rules, and the words that they know."""
 
     concepts: tuple[Concept, ...]  # the most severe level first
-    about: About
+    about: AboutRules
     start: int  # points that every part of a message begins with
     points: Mapping[str, int]  # and what a word of a list adds to them
     anywhere: Mapping[str, int]  # what it adds wherever in the message it stands
@@ -106,7 +106,7 @@ class FlagRules:
 @cache
 def load_flag_rules() -> FlagRules:
     """The rules that come with the package."""
-    return _from_plain(compiled.rules(RULES_FILE, plain_rules))
+    return _from_plain(compiled.rules(RED_FLAGS_FILE, plain_rules))
 
 
 def read_flag_rules(data: bytes, file: str) -> FlagRules:
@@ -146,7 +146,7 @@ def _from_plain(plain: Mapping[str, Any]) -> FlagRules:
     rules = [(number, rule) for number, concept in enumerate(concepts) for rule in concept.rules]
     return FlagRules(
         concepts,
-        About(tuple(map(_rule_from, about["rules"])), tuple(about["match"]), tuple(about["no_match"])),
+        AboutRules(tuple(map(_rule_from, about["rules"])), tuple(about["match"]), tuple(about["no_match"])),
         points.pop(START),
         points,
         dict(plain["anywhere"]),
@@ -237,9 +237,9 @@ def _concept(node: yaml.Node, file: str, lists: Container[str]) -> Concept:
     )
 
 
-def _about(node: yaml.Node, file: str, lists: Container[str]) -> About:
+def _about(node: yaml.Node, file: str, lists: Container[str]) -> AboutRules:
     parts = fields(node, file, {"rules", "match", "no match"}, required=True)
-    return About(
+    return AboutRules(
         _rules(parts["rules"], file, lists), _texts(parts["match"], file), _texts(parts["no match"], file)
     )
 

@@ -29,15 +29,15 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
 
 
 @dataclass(frozen=True, slots=True)
-class FrontMatter:
-    """The front matter of one document."""
+class Metadata:
+    """What the front matter of one document says."""
 
     about: About
     draft: bool  # not to be indexed until an editor has read it
     lines: Mapping[str, int]  # where each key stands, from 1; also keys that are not in `KEYS`
 
 
-def read_front_matter(text: str, file: str) -> FrontMatter:
+def read_front_matter(text: str, file: str) -> Metadata:
     """Read the front matter of a document; without one, there is nothing that it says of itself.
 
     Raises:
@@ -45,7 +45,7 @@ def read_front_matter(text: str, file: str) -> FrontMatter:
     """
     found = find_front_matter(text)
     if found is None:
-        return FrontMatter(About(), False, {})
+        return Metadata(About(), False, {})
     node = compose(text[slice(*found.yaml)], file)
     if not is_mapping(node):
         raise YamlError(file, 2, f"expected lines such as 'title: words' here, got {kind_of(node)}")
@@ -62,7 +62,7 @@ def read_front_matter(text: str, file: str) -> FrontMatter:
     if "language" in known:
         _check_language(known["language"], file)
     about = About(**{key: value.text for key, value in known.items()})
-    return FrontMatter(about, draft, {key.text: key.line for key in values})
+    return Metadata(about, draft, {key.text: key.line for key in values})
 
 
 def _check_day(value: Line, file: str) -> None:

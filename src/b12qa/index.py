@@ -35,7 +35,7 @@ from b12qa.errors import (
     QueryError,
     StaleIndexError,
 )
-from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndex, Postings, Vocabulary, Words
+from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndex, LexicalIndexes, Postings, Vocabulary
 from b12qa.markdown import READING, plain_text_of
 from b12qa.nearest import AUTO
 from b12qa.notes import notes_file, sentence_digest
@@ -119,7 +119,7 @@ class Index:
     open_question_vectors: Vectors
     bank_models: Mapping[int, BankModel]  # by position of the document; only those with a bank
     text_digests: bytes  # SHA-256 of what the model read for each row, in the order of VECTOR_FILES
-    words: Words
+    words: LexicalIndexes
     made_with: Mapping[str, str]  # versions of the libraries that computed it
     notes: tuple[NotedSentence, ...] = ()  # in reading order
     warning_sections: tuple[tuple[int, int], ...] = ()  # positions of document and section
@@ -389,7 +389,7 @@ def all_cosines(vectors: Vectors, query_embeddings: FloatMatrix) -> FloatMatrix:
 # From files to records.
 
 
-def bank_file(number: int) -> str:
+def coefficients_file(number: int) -> str:
     """Name of the file with what a document's bank taught."""
     return f"bank-{number}.npy"
 
@@ -672,7 +672,7 @@ def _bank_models(
     shapes = _bank_shapes(rows.sentences, rows.questions, rows.open_questions)
     if read.keys() != shapes.keys():
         raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
-    files = {number: bank_file(number) for number in shapes}
+    files = {number: coefficients_file(number) for number in shapes}
     return {
         number: BankModel(
             _floats(data[files[number]], array_header(shape), shape, folder / files[number]), read[number]
@@ -698,7 +698,7 @@ def _stored_facts(
     )
 
 
-def _words(folder: Path, data: Mapping[str, Any], rows: _Rows) -> Words:
+def _words(folder: Path, data: Mapping[str, Any], rows: _Rows) -> LexicalIndexes:
     """What the lexical half knows."""
     known = json.loads(data["words.json"])
     n_sentences, n_questions = len(rows.sentences), len(rows.questions) + len(rows.open_questions)
@@ -713,7 +713,7 @@ def _words(folder: Path, data: Mapping[str, Any], rows: _Rows) -> Words:
         frozenset(map(str, known["answered_words"])),
         rows.synonyms,
     )
-    return Words(chunks, sentences, taught, questions, vocabulary)
+    return LexicalIndexes(chunks, sentences, taught, questions, vocabulary)
 
 
 def always_compared(

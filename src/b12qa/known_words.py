@@ -50,7 +50,7 @@ class Meaning:
         )
 
 
-NOTHING = Meaning((), (), (), (), frozenset())
+NO_MEANING = Meaning((), (), (), (), frozenset())
 Word = tuple[str, Meaning]  # as it is compared
 
 
@@ -111,7 +111,7 @@ class KnownWords:
 
     def _meaning(self, words: Iterable[str]) -> Meaning:
         keys = tuple(dict.fromkeys(keys_of(words, self.keys)))
-        return Meaning.of(keys, self.phrases) if keys else NOTHING
+        return Meaning.of(keys, self.phrases) if keys else NO_MEANING
 
 
 def _phrases(lists: Mapping[str, Iterable[str]]) -> Iterator[tuple[str, list[str]]]:

@@ -327,7 +327,7 @@ def _has_inner_capital(word: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Words:
+class LexicalIndexes:
     """What the lexical half knows of one generation."""
 
     chunks: LexicalIndex

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from b12qa.clauses import FRAMES, Words
 from b12qa.disguise import normalized
-from b12qa.known_words import NOTHING, KnownWords, Meaning, Word
+from b12qa.known_words import NO_MEANING, KnownWords, Meaning, Word
 from b12qa.matching import Hit, Phrases
 
 # Words that may stand between those of a phrase, one after the other: "I can't really even feel it".
@@ -153,7 +153,7 @@ def _phrases_in(
 ) -> dict[str, list[Hit]]:
     """Where phrases of two words and more stand, by list; in no order, and some of them twice."""
     found: dict[str, list[Hit]] = defaultdict(list)
-    texts, meanings = [*words.texts, ""], [*words.meanings, NOTHING]
+    texts, meanings = [*words.texts, ""], [*words.meanings, NO_MEANING]
     for meaning, hits in places.items():
         if meaning.longer:
             for start, end in hits:

@@ -57,7 +57,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Citation:
     """A text of a document, and where an editor finds it."""
 
     text: str
@@ -107,8 +107,8 @@ class SectionReport:
 class PairReport:
     """Two texts side by side, and why."""
 
-    first: Place
-    second: Place
+    first: Citation
+    second: Citation
     reason: str
 
 
@@ -116,7 +116,7 @@ class PairReport:
 class LongText:
     """A text that is long, and by what measure."""
 
-    place: Place
+    place: Citation
     reason: str
 
 
@@ -298,7 +298,7 @@ def reached_sections(
 
 def _pair_reports(index: Index, pairs: Iterable[Pair]) -> tuple[PairReport, ...]:
     return tuple(
-        PairReport(_place(index, pair.first), _place(index, pair.second), pair.reason) for pair in pairs
+        PairReport(_citation(index, pair.first), _citation(index, pair.second), pair.reason) for pair in pairs
     )
 
 
@@ -311,7 +311,7 @@ def long_texts(index: Index, encoder: Encoder) -> tuple[LongText, ...]:
     ]
     cut = [
         LongText(
-            _place(index, Chunk(number, block.start, block.end, block.kind, block.section)),
+            _citation(index, Chunk(number, block.start, block.end, block.kind, block.section)),
             f"{tokens} tokens; the model reads {encoder.max_tokens}, so it is cut at sentence borders.",
         )
         for number, block, tokens in blocks
@@ -325,7 +325,7 @@ def long_texts(index: Index, encoder: Encoder) -> tuple[LongText, ...]:
         and not any(d == chunk.document and b.start <= chunk.start < b.end for d, b, _ in blocks)
     ]
     long = [
-        LongText(_place(index, chunk), f"{length} words; the middle passage has {middle:g}.")
+        LongText(_citation(index, chunk), f"{length} words; the middle passage has {middle:g}.")
         for length, chunk in sorted(whole, key=lambda pair: -pair[0])
     ]
     return (*cut, *long)
@@ -574,10 +574,10 @@ def _path_words(document: Document, path: tuple[str, ...]) -> str:
     return " › ".join(below_title) or document.title
 
 
-def _place(index: Index, row: Chunk | Sentence) -> Place:
+def _citation(index: Index, row: Chunk | Sentence) -> Citation:
     document = index.documents[row.document]
     line = line_number(document.text, row.start)
-    return Place(index.plain_text(row), document.name, line, _section_name(index, _section(index, row)))
+    return Citation(index.plain_text(row), document.name, line, _section_name(index, _section(index, row)))
 
 
 def _chunks_by_start(index: Index) -> dict[tuple[str, int], Chunk]:

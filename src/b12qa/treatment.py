@@ -48,7 +48,7 @@ from b12qa.strict_yaml import compose, entries, fields, is_mapping, items, line_
 if TYPE_CHECKING:
     import yaml
 
-RULES_FILE = "treatment.yaml"
+TREATMENT_FILE = "treatment.yaml"
 # So many hits of a list are looked at on each side of the one that a match begins with.
 HITS_AROUND = 4
 # What somebody tells is none of it right after a word of the other list: "can I have it?".
@@ -253,7 +253,7 @@ def names_dose(text: str) -> bool:
 @cache
 def load_rules() -> Rules:
     """The rules that come with the package."""
-    return _from_plain(compiled.rules(RULES_FILE, plain_rules))
+    return _from_plain(compiled.rules(TREATMENT_FILE, plain_rules))
 
 
 def read_rules(data: bytes, file: str) -> Rules:

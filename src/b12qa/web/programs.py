@@ -30,7 +30,7 @@ def _whole(number: Any) -> Any:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-Question = Annotated[
+QuestionText = Annotated[
     str,
     Field(
         max_length=MAX_QUESTION_CHARACTERS, description="As a person typed it.", examples=["is b12 in milk?"]
@@ -53,7 +53,7 @@ class AskRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    question: Question
+    question: QuestionText
     history: History = []
     max_quotes: Quotes = MAX_QUOTES
     literal: Annotated[
@@ -67,7 +67,7 @@ class SearchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    question: Question
+    question: QuestionText
     history: History = []
     top_k: Results = DEFAULT_RESULTS
 

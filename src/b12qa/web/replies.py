@@ -20,7 +20,7 @@ from b12qa.web.texts import Texts, texts_for
 MAX_QUESTION_CHARACTERS = 500
 # Of a conversation, which the server keeps in memory.
 MAX_TURNS = 50
-MAX_EXAMPLES = 5
+MAX_EXAMPLE_HEADINGS = 5
 # Each candidate is asked once at the start; a long document has more sections than are worth the wait.
 MAX_EXAMPLE_CANDIDATES = 30
 # Quotes that are shown on request, beside those shown at once.
@@ -251,7 +251,7 @@ def example_questions(assistant: Assistant, suggestions: Suggestions | None = No
         best = [(quote.document, quote.section_path) for quote in answer.found[:1]]
         if answer.outcome is Outcome.ANSWERED and best == [(document, path)] and path[-1] not in found:
             found.append(path[-1])
-    shortest = sorted(found, key=len)[:MAX_EXAMPLES]
+    shortest = sorted(found, key=len)[:MAX_EXAMPLE_HEADINGS]
     return [heading for heading in found if heading in shortest]
 
 
