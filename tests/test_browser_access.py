@@ -26,6 +26,7 @@ from b12qa.records import (
 from b12qa.safety import DISCLAIMER, LEVEL_WORDS, care_card, help_lines
 from b12qa.web import page as chat_page
 from b12qa.web import replies
+from b12qa.web.api import STATIC
 from b12qa.web.clients import RateLimit
 from b12qa.web.texts import languages
 
@@ -191,7 +192,7 @@ def check_emergency_is_seen(chat: Visit) -> None:
 
 
 def test_page_names_the_levels_of_cards_as_they_are() -> None:
-    script = (chat_page.STATIC / "unasked.js").read_text("utf-8")
+    script = (STATIC / "unasked.js").read_text("utf-8")
     levels = re.search(r"const LEVELS = \{ (.+?) \};", script)
     assert levels
     assert dict(re.findall(r'(\w+): "([^"]+)"', levels[1])) == {str(k): v for k, v in LEVEL_WORDS.items()}

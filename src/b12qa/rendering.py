@@ -69,7 +69,8 @@ KIND_WORDS = {
 # A reader should know of these before the words themselves.
 KINDS_ABOVE = (NoteKind.CONTRADICTED, NoteKind.UNSAFE_ALONE)
 WORDS_THAT_NAME_A_SENTENCE = 6
-MAX_TITLES = 4  # in an introduction
+# In an introduction. More would push the disclaimer off the first screen of a phone.
+MAX_TITLES = 4
 # Not strftime's, which follow the language of the machine.
 MONTHS = (
     "January", "February", "March", "April", "May", "June",

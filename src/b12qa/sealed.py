@@ -107,6 +107,12 @@ def read_file(path: Path) -> bytes:
         raise DamagedIndexError(f"{path} cannot be read ({error.strerror}). Run: b12qa build") from error
 
 
+def sha256_of(path: Path) -> str:
+    """The hash of a file, without holding all of it: models are large."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _checksum(manifest: bytes) -> bytes:
     """As `sha256sum` writes it."""
     return f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST}\n".encode()

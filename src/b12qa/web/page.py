@@ -20,7 +20,9 @@ from b12qa.answering import ASK_IN_ENGLISH, Assistant
 from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
 from b12qa.markdown import writable
 from b12qa.records import Document
+from b12qa.rendering import MAX_TITLES
 from b12qa.safety import DISCLAIMER, help_lines
+from b12qa.web.api import STATIC
 from b12qa.web.guard import Guard
 from b12qa.web.problems import log_fault
 from b12qa.web.replies import (
@@ -42,7 +44,6 @@ from b12qa.web.suggestions import Suggestions
 from b12qa.web.surfaces import Surfaces
 from b12qa.web.texts import LOCALES, Texts, languages, texts_for
 
-STATIC = Path(__file__).parent / "static"
 TITLE = "Ask the article"
 WELCOME = (
     "Ask in your own words. You get the article’s own words back, each with the section it stands in, "
@@ -51,8 +52,6 @@ WELCOME = (
 BEGIN_WITH = "For example:"
 NO_SCRIPTS = "This page needs JavaScript. Please turn it on."
 EMERGENCY = "Not medical advice. In an emergency, call {number}."
-# More would push the disclaimer off the first screen of a phone.
-MAX_TITLES = 4
 # The server keeps conversations in memory, so that a phone may sleep in between.
 MAX_CONVERSATION_SECONDS = 60 * 60
 # Some of what the page is asked needs no worker, and an answer is drawn without one.
