@@ -312,7 +312,7 @@ def damaged(index: Path) -> None:
         raise AssertionError("parsed")
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("_document_from_json", "_chunk_from_json", "_vectors", "_floats"):
+        for name in ("read_rows", "read_vectors", "read_floats", "read_postings"):
             patch.setattr(index_module, name, parsed)
         with pytest.raises(DamagedIndexError, match="Run: b12qa build"):
             open_index(index)

@@ -27,26 +27,28 @@ from b12qa.corpus import Corpus, Problem, check_unchanged
 from b12qa.embedding import Encoder, FloatMatrix, check_embeddings, encode_batches
 from b12qa.errors import DamagedIndexError, MissingIndexError, StaleIndexError
 from b12qa.finished import KnownVectors
+from b12qa.formats import (
+    NOTES_FILE,
+    TEXTS_FILE,
+    array_header,
+    coefficients_file,
+    flat_header,
+    has_notes,
+    map_vectors,
+    postings_bytes,
+)
 from b12qa.index import (
     CURRENT,
     DIGEST_BYTES,
     LEXICAL_FILES,
-    NOTES_FILE,
     PREVIOUS,
     ROLLED_BACK,
-    TEXTS_FILE,
     VECTOR_FILES,
     Index,
-    array_header,
-    coefficients_file,
-    flat_header,
     generation_inputs,
     generation_name,
-    has_notes,
     is_generation,
-    map_vectors,
     named_in,
-    postings_bytes,
     read_generation,
 )
 from b12qa.lexical import LexicalIndex, LexicalIndexes, Vocabulary

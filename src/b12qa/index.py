@@ -2,25 +2,22 @@
 
 A generation is a folder named by a hash of everything that determines it; the file CURRENT names the
 one that is served. Opening compares every byte with the manifest before anything is parsed. The
-format is described in `index/README.md`; `building.py` writes it.
+format is described in `index/README.md`; `formats.py` reads its files, and `building.py` writes them.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
-import math
 import mmap
 import re
-import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -35,26 +32,20 @@ from b12qa.errors import (
     QueryError,
     StaleIndexError,
 )
-from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndex, LexicalIndexes, Postings, Vocabulary
+from b12qa.formats import (
+    FileContent,
+    Rows,
+    array_header,
+    coefficients_file,
+    read_floats,
+    read_postings,
+    read_rows,
+    read_vectors,
+)
+from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndex, LexicalIndexes, Vocabulary
 from b12qa.markdown import READING, plain_text_of
 from b12qa.nearest import AUTO
-from b12qa.notes import notes_file, sentence_digest
-from b12qa.records import (
-    About,
-    Block,
-    BlockKind,
-    Chunk,
-    Document,
-    EditorNote,
-    Markup,
-    NotedSentence,
-    NoteKind,
-    OpenQuestion,
-    Question,
-    Section,
-    Sentence,
-    Span,
-)
+from b12qa.records import Chunk, Document, NotedSentence, OpenQuestion, Question, Sentence
 from b12qa.sealed import check_format, json_bytes, manifest_of, read_file, verified_files
 from b12qa.shortcuts import (
     CHUNKS,
@@ -68,15 +59,12 @@ from b12qa.shortcuts import (
     open_shortcuts,
     open_spreads,
 )
-from b12qa.vectors import FlatVectors, MappedVectors, Vectors, blocks, flat_cosines
+from b12qa.vectors import FlatVectors, Vectors, blocks, flat_cosines
 
 if TYPE_CHECKING:
     from b12qa.corpus import Corpus
 
-FileContent = bytes | mmap.mmap
-
 FORMAT_VERSION = 7
-TEXTS_FILE = "documents.txt"
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 ROLLED_BACK = "ROLLED-BACK"
@@ -88,7 +76,6 @@ STORED_FILES = frozenset(
     for part in ("faiss", "codes", "codebook.npy", "lists", "middles.npy", "ranges.npy", "sizes.npy")
 )
 LEXICAL_FILES = ("chunks.bm25", "sentences.bm25", "taught.bm25", "questions.bm25")
-NOTES_FILE = "notes.json"
 DIGEST_BYTES = 32
 # A larger file of numbers stays on the disk, and what is asked for is read when it is asked for.
 MAPPED_FROM_BYTES = 128_000_000
@@ -96,7 +83,6 @@ _MAPPED_SUFFIXES = {".bm25", ".codes", ".faiss", ".lists", ".npy"}
 _GENERATION = re.compile(r"[0-9a-f]{16}")
 _LIBRARIES_THAT_CUT = ("markdown-it-py", "PyStemmer", "sentencex")
 _SHOWN_CHARACTERS = 40
-_NO_NOTES: Mapping[str, Any] = {"notes": (), "warning_sections": (), "treatment_sections": ()}
 _log = logging.getLogger(__name__)
 
 
@@ -386,168 +372,7 @@ def all_cosines(vectors: Vectors, query_embeddings: FloatMatrix) -> FloatMatrix:
     return cosines
 
 
-# From files to records.
-
-
-def coefficients_file(number: int) -> str:
-    """Name of the file with what a document's bank taught."""
-    return f"bank-{number}.npy"
-
-
-def _documents(records: Sequence[Mapping[str, Any]], texts: FileContent) -> Iterator[Document]:
-    """The documents, whose texts lie one after the other.
-
-    Raises:
-        ValueError: they are not all of the texts.
-    """
-    start = 0
-    for record in records:
-        end = start + record["bytes"]
-        yield _document_from_json(record, texts[start:end].decode("utf-8"))
-        start = end
-    if start != len(texts):
-        raise ValueError(f"{len(texts)} bytes of text, of which the documents are {start}")
-
-
-def _document_from_json(record: Mapping[str, Any], text: str) -> Document:
-    return Document(
-        name=record["name"],
-        title=record["title"],
-        text=text,
-        sha256=record["sha256"],
-        sections=tuple(
-            Section(s["start"], s["end"], s["level"], tuple(s["path"])) for s in record["sections"]
-        ),
-        blocks=tuple(
-            Block(b["start"], b["end"], BlockKind(b["kind"]), b["section"], _spans(b["context"]))
-            for b in record["blocks"]
-        ),
-        markup=Markup(**{name: _spans(spans) for name, spans in record["markup"].items()}),
-        about=About(**record["about"]),
-    )
-
-
-def _chunk_from_json(record: Mapping[str, Any]) -> Chunk:
-    return Chunk(**{**record, "kind": BlockKind(record["kind"]), "context": _spans(record["context"])})
-
-
-def _spans(pairs: Sequence[Sequence[int]]) -> tuple[Span, ...]:
-    return tuple(Span(start, end) for start, end in pairs)
-
-
-def has_notes(corpus_files: Iterable[str], documents: Iterable[Document]) -> bool:
-    """Whether editors keep notes on any of the documents."""
-    return not {notes_file(document.name) for document in documents}.isdisjoint(corpus_files)
-
-
-def _noted_from_json(
-    record: Mapping[str, Any], documents: Sequence[Document], sentences: Sequence[Sentence]
-) -> NotedSentence:
-    """A note with its sentence.
-
-    Raises:
-        ValueError: the sentence is another one than the note was written on.
-    """
-    rows = [record["sentence"], *record["partners"]]
-    _check_all_below(rows, len(sentences))
-    sentence = sentences[record["sentence"]]
-    text = documents[sentence.document].text
-    if sentence_digest(text, sentence.start, sentence.end) != record["sha256"]:
-        raise ValueError(f"a note on another sentence than {sentence}")
-    note = EditorNote(
-        kind=NoteKind(record["kind"]),
-        text=str(record["text"]),
-        source=str(record["source"]),
-        reviewer=str(record["reviewer"]),
-        reviewed=str(record["reviewed"]),
-        start=sentence.start,
-        end=sentence.end,
-    )
-    return NotedSentence(
-        record["sentence"], note, tuple(record["partners"]), bool(record["barred"]), bool(record["warnings"])
-    )
-
-
-def flat_header(rows: int, dimension: int) -> bytes:
-    """The first bytes of an `IndexFlatIP` file: kind, width, rows, two unused, trained, metric, size."""
-    unused = 1 << 20
-    return struct.pack("<4siqqqBiQ", b"IxFI", dimension, rows, unused, unused, 1, 0, rows * dimension)
-
-
-def array_header(shape: Sequence[int]) -> bytes:
-    """The first bytes of a NumPy file of little-endian float32 in C order."""
-    buffer = io.BytesIO()
-    header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
-    np.lib.format.write_array_header_1_0(buffer, header)
-    return buffer.getvalue()
-
-
-def _floats(data: FileContent, header: bytes, shape: tuple[int, ...], file: Path) -> FloatMatrix:
-    """The numbers behind a header, after it has been found to be just the expected one."""
-    if len(data) != len(header) + 4 * math.prod(shape) or data[: len(header)] != header:
-        raise DamagedIndexError(
-            f"Expected float32 of shape {shape} in {file}, got something else. Run: b12qa build"
-        )
-    found = np.frombuffer(data, dtype="<f4", offset=len(header)).reshape(shape)
-    if not all(np.isfinite(some).all() for some in blocks(MappedVectors(found))):
-        raise DamagedIndexError(f"{file} holds a value that is not finite. Run: b12qa build")
-    return found.astype(np.float32, copy=False)
-
-
-def postings_bytes(postings: Postings) -> bytes:
-    """Postings as they are written, without their terms."""
-    parts = ((postings.starts, "<i8"), (postings.rows, "<i4"), (postings.scores, "<f4"))
-    counts = struct.pack("<qq", len(postings.terms), len(postings.rows))
-    return counts + b"".join(np.ascontiguousarray(part, dtype=kind).tobytes() for part, kind in parts)
-
-
-def _postings(data: FileContent, count: int, terms: Sequence[str], file: Path) -> Postings:
-    """The reverse of `postings_bytes`, for an index of `count` texts."""
-    before = struct.calcsize("<qq")
-    n_terms, n_rows = struct.unpack_from("<qq", data) if len(data) >= before else (-1, -1)
-    after_starts = before + 8 * (n_terms + 1)
-    if n_terms != len(terms) or n_rows < 0 or len(data) != after_starts + 8 * n_rows:
-        raise DamagedIndexError(f"{file} does not hold rows for {len(terms)} terms. Run: b12qa build")
-    starts = np.frombuffer(data, "<i8", n_terms + 1, before).astype(np.int64, copy=False)
-    rows = np.frombuffer(data, "<i4", n_rows, after_starts).astype(np.int32, copy=False)
-    scores = np.frombuffer(data, "<f4", n_rows, after_starts + 4 * n_rows).astype(np.float32, copy=False)
-    ordered = starts[0] == 0 and starts[-1] == n_rows and (np.diff(starts) >= 0).all()
-    within = not n_rows or (rows.min() >= 0 and rows.max() < count)
-    if not ordered or not within or not np.isfinite(scores).all():
-        raise DamagedIndexError(f"{file} points outside of its {count} texts. Run: b12qa build")
-    return Postings(tuple(terms), starts, rows, scores, count)
-
-
-def _vectors(data: FileContent, rows: int, dimension: int, file: Path) -> Vectors:
-    try:
-        header = flat_header(rows, dimension)
-    except struct.error as error:
-        raise DamagedIndexError(
-            f"Expected {rows} vectors of width {dimension} in {file}, which no file can hold. "
-            "Run: b12qa build"
-        ) from error
-    vectors = _floats(data, header, (rows, dimension), file)
-    return FlatVectors(vectors) if isinstance(data, bytes) else MappedVectors(vectors)
-
-
-def map_vectors(path: Path, rows: int, dimension: int) -> Vectors:
-    """The vectors of a `.faiss` file, left on the disk."""
-    offset = len(flat_header(rows, dimension))
-    return MappedVectors(np.memmap(path, "<f4", "r", offset, (rows, dimension)))
-
-
-class _Rows(NamedTuple):
-    """What the vectors of a generation stand for, and what belongs to it."""
-
-    documents: tuple[Document, ...]
-    chunks: tuple[Chunk, ...]
-    sentences: tuple[Sentence, ...]
-    questions: tuple[Question, ...]
-    open_questions: tuple[OpenQuestion, ...]
-    synonyms: tuple[tuple[str, ...], ...]
-    notes: tuple[NotedSentence, ...]
-    warning_sections: tuple[tuple[int, int], ...]
-    treatment_sections: tuple[tuple[int, int], ...]
+# Reading a generation.
 
 
 def read_generation(
@@ -569,7 +394,7 @@ def read_generation(
         data: dict[str, Any] = verified_files(folder, manifest["files"], _verified_bytes, left_out)
     try:
         inputs, model_name, made_with = manifest["inputs"], manifest["model_name"], manifest["made_with"]
-        rows = _rows(data, inputs["corpus"])
+        rows = read_rows(data, inputs["corpus"])
         _check_one_build(folder, manifest, rows, data["texts.sha256"])
         bank_models = _bank_models(folder, data, rows, manifest["calibrations"])
         facts = _stored_facts(name, manifest, rows, bank_models)
@@ -579,7 +404,7 @@ def read_generation(
             counts = {CHUNKS: facts.chunks, SENTENCES: facts.sentences}
             shortcuts = open_shortcuts(folder, manifest["nearest"], counts)
         vectors = {
-            file: _vectors(data[file], manifest["counts"][file], facts.dimension, folder / file)
+            file: read_vectors(data[file], manifest["counts"][file], facts.dimension, folder / file)
             for file in VECTOR_FILES
             if store is None or file not in STORED_FILES
         }
@@ -624,33 +449,7 @@ def read_generation(
     )
 
 
-def _with_turns(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a question of a bank is made of; JSON has no tuples."""
-    return {**record, "after": tuple(record["after"])}
-
-
-def _rows(data: Mapping[str, Any], corpus_files: Iterable[str]) -> _Rows:
-    """The rows of a generation, each of which stands for something."""
-    rows = json.loads(data["rows.json"])
-    documents = tuple(_documents(rows["documents"], data[TEXTS_FILE]))
-    sentences = tuple(Sentence(**record) for record in rows["sentences"])
-    noted = json.loads(data[NOTES_FILE]) if has_notes(corpus_files, documents) else _NO_NOTES
-    found = _Rows(
-        documents=documents,
-        chunks=tuple(_chunk_from_json(record) for record in rows["chunks"]),
-        sentences=sentences,
-        questions=tuple(Question(**_with_turns(record)) for record in rows["questions"]),
-        open_questions=tuple(OpenQuestion(**_with_turns(record)) for record in rows["open_questions"]),
-        synonyms=tuple(tuple(group) for group in rows["synonyms"]),
-        notes=tuple(_noted_from_json(record, documents, sentences) for record in noted["notes"]),
-        warning_sections=_pairs(noted["warning_sections"]),
-        treatment_sections=_pairs(noted["treatment_sections"]),
-    )
-    _check_positions(found)
-    return found
-
-
-def _check_one_build(folder: Path, manifest: Mapping[str, Any], rows: _Rows, digests: bytes) -> None:
+def _check_one_build(folder: Path, manifest: Mapping[str, Any], rows: Rows, digests: bytes) -> None:
     """Rows, vectors and documents must be of one build.
 
     Raises:
@@ -665,7 +464,7 @@ def _check_one_build(folder: Path, manifest: Mapping[str, Any], rows: _Rows, dig
 
 
 def _bank_models(
-    folder: Path, data: Mapping[str, Any], rows: _Rows, calibrations: Mapping[str, Any]
+    folder: Path, data: Mapping[str, Any], rows: Rows, calibrations: Mapping[str, Any]
 ) -> dict[int, BankModel]:
     """What the banks taught, by position of the document."""
     read = {int(number): calibration_from_dict(one) for number, one in calibrations.items()}
@@ -675,14 +474,14 @@ def _bank_models(
     files = {number: coefficients_file(number) for number in shapes}
     return {
         number: BankModel(
-            _floats(data[files[number]], array_header(shape), shape, folder / files[number]), read[number]
+            read_floats(data[files[number]], array_header(shape), shape, folder / files[number]), read[number]
         )
         for number, shape in shapes.items()
     }
 
 
 def _stored_facts(
-    name: str, manifest: Mapping[str, Any], rows: _Rows, with_banks: Iterable[int]
+    name: str, manifest: Mapping[str, Any], rows: Rows, with_banks: Iterable[int]
 ) -> StoredFacts:
     dimension = int(manifest["inputs"]["model"]["dimension"])
     if dimension < 1:
@@ -698,13 +497,13 @@ def _stored_facts(
     )
 
 
-def _words(folder: Path, data: Mapping[str, Any], rows: _Rows) -> LexicalIndexes:
+def _words(folder: Path, data: Mapping[str, Any], rows: Rows) -> LexicalIndexes:
     """What the lexical half knows."""
     known = json.loads(data["words.json"])
     n_sentences, n_questions = len(rows.sentences), len(rows.questions) + len(rows.open_questions)
     of_kinds = (len(rows.chunks), n_sentences, n_sentences, n_questions)
     chunks, sentences, taught, questions = (
-        LexicalIndex(_postings(data[file], count, list(map(str, known["terms"][file])), folder / file))
+        LexicalIndex(read_postings(data[file], count, list(map(str, known["terms"][file])), folder / file))
         for file, count in zip(LEXICAL_FILES, of_kinds, strict=True)
     )
     vocabulary = Vocabulary(
@@ -740,44 +539,6 @@ def _vectors_digest(files: Mapping[str, Mapping[str, Any]]) -> str:
     """What a store tells by that it holds these vectors and no others."""
     hashes = [str(files[file]["sha256"]) for file in VECTOR_FILES if file in STORED_FILES]
     return hashlib.sha256(json_bytes(hashes)).hexdigest()[:16]
-
-
-def _check_positions(rows: _Rows) -> None:
-    """Rows must stand for something: a stretch of a text, a row of another list.
-
-    Raises:
-        ValueError: one does not.
-    """
-    documents, chunks, sentences = rows.documents, rows.chunks, rows.sentences
-    spans = [(row.document, row.start, row.end) for row in chunks]
-    spans += [(row.document, row.start, row.end) for row in sentences]
-    _check_all_below({document for document, _, _ in spans}, len(documents))
-    for document, start, end in spans:
-        if not 0 <= start < end <= len(documents[document].text):
-            raise ValueError(f"no text from {start} to {end}")
-    _check_all_below({sentence.chunk for sentence in sentences}, len(chunks))
-    _check_all_below({question.sentence for question in rows.questions}, len(sentences))
-    _check_all_below({question.document for question in rows.open_questions}, len(documents))
-    _check_sections(documents, {(row.document, row.section) for row in chunks})
-    _check_sections(documents, {(row.document, row.section) for row in rows.open_questions})
-    _check_sections(documents, rows.warning_sections)
-    _check_sections(documents, rows.treatment_sections)
-
-
-def _pairs(positions: Iterable[Iterable[int]]) -> tuple[tuple[int, int], ...]:
-    return tuple((document, section) for document, section in positions)
-
-
-def _check_sections(documents: Sequence[Document], sections: Iterable[tuple[int, int]]) -> None:
-    for document, section in sections:
-        _check_all_below([document], len(documents))
-        _check_all_below([section], len(documents[document].sections))
-
-
-def _check_all_below(positions: Iterable[int], count: int) -> None:
-    for position in positions:
-        if not 0 <= position < count:
-            raise ValueError(f"no item {position} in a list of {count}")
 
 
 def _bank_shapes(
