@@ -127,7 +127,8 @@ def test_calibration_learns_from_left_out_questions_as_the_long_way_does(
     for row, question in enumerate(everything):
         scores = LexicalIndex(everything).scores(question).tolist()
         scores[row] = 0.0
-        margin = max(scores[:N_ANSWERED]) - max(scores[N_ANSWERED:])
+        best, best_open = max(scores[:N_ANSWERED]), max(scores[N_ANSWERED:])
+        margin = (best - best_open) / (best + best_open or 1)
         assert signals[row, 1] == pytest.approx(margin, abs=1e-5)
 
     assert answered.tolist() == [True] * N_ANSWERED + [False] * N_OPEN
@@ -158,7 +159,7 @@ def test_calibration_agrees_with_a_logistic_regression_by_gradient_descent() -> 
     assert found.far_off_below == pytest.approx(0.3012)
 
 
-CALIBRATION = Calibration(-0.5, 2.0, 0.3, 1.0, far_off_below=0.4)
+CALIBRATION = Calibration(-0.5, 2.0, 3.0, 1.0, far_off_below=0.4)
 SIGNALS = Signals(answerable=0.2, lexical_margin=0.5, best_sentence=0.4, nearest=0.6)
 
 
@@ -172,13 +173,13 @@ def test_confidence_rises_with_every_signal(signal: str) -> None:
 
 
 def test_confidence_worked_out_by_hand() -> None:
-    # -0.5 + 2*0.2 + 0.3*0.5 + 1.0*0.4 = 0.45, and (0.43 - 0.4) / 0.03 = 1
+    # -0.5 + 2*0.2 + 3.0*0.5 + 1.0*0.4 = 1.8, and (0.43 - 0.4) / 0.03 = 1
     signals = SIGNALS._replace(nearest=0.43)
-    assert CALIBRATION.confidence(signals) == pytest.approx(0.610639 * 0.731059, abs=1e-6)
+    assert CALIBRATION.confidence(signals) == pytest.approx(0.858149 * 0.731059, abs=1e-6)
 
 
 def test_what_is_far_off_is_not_answered_however_well_its_words_fit() -> None:
-    sure = Signals(answerable=1.0, lexical_margin=50.0, best_sentence=1.0, nearest=0.9)
+    sure = Signals(answerable=1.0, lexical_margin=1.0, best_sentence=1.0, nearest=0.9)
     assert CALIBRATION.confidence(sure) > 0.99
     assert CALIBRATION.confidence(sure._replace(nearest=0.4)) == pytest.approx(0.5, abs=0.01)
     assert CALIBRATION.confidence(sure._replace(nearest=0.25)) < 0.01
@@ -191,10 +192,15 @@ def test_sigmoid(value: float, expected: float) -> None:
 
 @pytest.mark.parametrize(
     ("scores", "n_answered", "expected"),
-    [([3.0, 1.0, 2.0], 2, 1.0), ([1.0, 5.0], 1, -4.0), ([3.0], 1, 3.0), ([3.0], 0, -3.0), ([], 0, 0.0)],
+    [([3.0, 1.0, 2.0], 2, 0.2), ([1.0, 4.0], 1, -0.6), ([3.0], 1, 1.0), ([3.0], 0, -1.0), ([], 0, 0.0)],
 )
 def test_lexical_margin(scores: list[float], n_answered: int, expected: float) -> None:
-    assert lexical_margin(np.array(scores, dtype=np.float32), n_answered) == expected
+    assert lexical_margin(np.array(scores, dtype=np.float32), n_answered) == pytest.approx(expected)
+
+
+def test_lexical_margin_is_the_same_where_rare_words_score_more() -> None:
+    scores = np.array([3.0, 1.0, 2.0, 0.5], dtype=np.float32)
+    assert lexical_margin(2.5 * scores, 2) == pytest.approx(lexical_margin(scores, 2))
 
 
 def test_same_bank_always_teaches_the_same() -> None:

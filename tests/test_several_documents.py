@@ -193,3 +193,35 @@ def test_a_document_without_a_bank_is_heard_beside_one_with_a_large_bank(
     assert [answer.outcome for answer in answers] == [Outcome.ANSWERED] * len(questions)
     assert {answer.quotes[0].document for answer in answers} == {"bicycles"}
     assert assistant.ask("how much b12 in clams").quotes[0].document == "vitamin-b12"
+
+
+@pytest.mark.model
+def test_a_small_bank_is_as_sure_beside_a_large_one_as_alone(
+    article_index: Path, encoder: Encoder, tmp_path: Path
+) -> None:
+    """Among ten thousand questions a rare word scores twice what it scores among those of the small bank."""
+    alone, beside, index = tmp_path / "alone", tmp_path / "beside", tmp_path / "index"
+    alone.mkdir()
+    shutil.copytree(ROOT / "corpus", beside)
+    shutil.copytree(article_index, index)  # nothing of the article is embedded or learnt again
+    for folder in (alone, beside):
+        shutil.copy(ROOT / "tests" / "second_corpus" / "bicycles.md", folder)
+        shutil.copy(ROOT / "tests" / "fixtures" / "bicycles.questions.yaml", folder)
+    build_index(read_corpus(alone), encoder, tmp_path / "index alone")
+    build_index(read_corpus(beside), encoder, index)
+    by_itself, among_others = (
+        Assistant(Retriever(open_index(folder), encoder)) for folder in (tmp_path / "index alone", index)
+    )
+    small = by_itself.retriever.index
+    questions = [question.text for question in (*small.questions, *small.open_questions)]
+    assert (len(small.questions), len(small.open_questions)) == (18, 7)
+    changes = [
+        abs(by_itself.ask(question).confidence - among_others.ask(question).confidence)
+        for question in questions
+    ]
+    assert sum(changes) / len(changes) < 0.05
+    answered = [q.text for q in small.questions if by_itself.ask(q.text).outcome is Outcome.ANSWERED]
+    assert len(answered) >= 14
+    assert all(among_others.ask(question).outcome is Outcome.ANSWERED for question in answered)
+    for question in small.open_questions:
+        assert among_others.ask(question.text).outcome is not Outcome.ANSWERED

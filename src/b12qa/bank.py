@@ -24,6 +24,8 @@ from b12qa.lexical import LexicalIndex, Scores
 KERNEL_WIDTH = 1.0
 RIDGE = 0.05
 MAX_ANCHORS = 12_000
+# Raised when a bank teaches something else than before, so that every index is out of date.
+LEARNING = 2
 # Share of bank questions whose nearest neighbour may be further away than "far off" begins.
 FAR_OFF_PERCENTILE = 0.2
 FAR_OFF_SHARPNESS = 0.03
@@ -36,7 +38,7 @@ class Signals(NamedTuple):
     """What speaks for or against an answer to one question."""
 
     answerable: float  # taught by the bank, about -1 (open) to 1 (answered)
-    lexical_margin: float  # see `lexical_margin`
+    lexical_margin: float  # see `lexical_margin`, -1 to 1
     best_sentence: float  # taught by the bank, about 0 to 1: that one sentence is asked for
     nearest: float  # cosine to the nearest sentence or question
 
@@ -216,12 +218,17 @@ def _calibrate(signals: Array, answered: npt.NDArray[np.bool_], nearest: Array) 
 
 
 def lexical_margin(scores: Scores, n_answered: int) -> float:
-    """How much better the words of a query match an answered question than any open one.
+    """How much better the words of a query match an answered question than any open one, from -1 to 1.
+
+    The difference is divided by the sum. A rare word scores more the more questions there are, so that scores
+    among the banks of all documents are not those among one bank, which the calibration was learnt from.
 
     Args:
         scores: BM25 of the query to the answered questions, then to the open ones.
     """
-    return float(scores[:n_answered].max(initial=0.0) - scores[n_answered:].max(initial=0.0))
+    answered, left_open = float(scores[:n_answered].max(initial=0)), float(scores[n_answered:].max(initial=0))
+    total = answered + left_open
+    return (answered - left_open) / total if total else 0.0
 
 
 def _left_out_margins(questions: Sequence[str], open_questions: Sequence[str]) -> Array:

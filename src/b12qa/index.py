@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from b12qa.bank import FAR_OFF_PERCENTILE, KERNEL_WIDTH, RIDGE, BankModel, calibration_from_dict
+from b12qa.bank import FAR_OFF_PERCENTILE, KERNEL_WIDTH, LEARNING, RIDGE, BankModel, calibration_from_dict
 from b12qa.chunking import MAX_CONTEXT_CHARACTERS
 from b12qa.embedding import Encoder, FloatMatrix
 from b12qa.errors import (
@@ -337,6 +337,7 @@ def _settings_inputs() -> dict[str, Any]:
     return {
         "settings": {
             "reading": READING,
+            "learning": LEARNING,
             "max_context_characters": MAX_CONTEXT_CHARACTERS,
             "kernel_width": KERNEL_WIDTH,
             "ridge": RIDGE,
