@@ -196,6 +196,26 @@ def test_a_document_without_a_bank_is_heard_beside_one_with_a_large_bank(
 
 
 @pytest.mark.model
+def test_what_a_bank_leaves_open_is_not_answered_by_a_document_without_one(
+    article_index: Path, encoder: Encoder, tmp_path: Path
+) -> None:
+    corpus, index = tmp_path / "corpus", tmp_path / "index"
+    shutil.copytree(ROOT / "corpus", corpus)
+    shutil.copy(ROOT / "tests" / "second_corpus" / "bicycles.md", corpus)
+    shutil.copytree(article_index, index)
+    build_index(read_corpus(corpus), encoder, index)
+    assistant = Assistant(Retriever(open_index(index), encoder))
+    left_open = [question.text for question in assistant.retriever.index.open_questions[::10]]
+    answers = [assistant.ask(question) for question in left_open]
+    by_bicycles = [
+        answer.question
+        for answer in answers
+        if answer.outcome is Outcome.ANSWERED and answer.quotes[0].document == "bicycles"
+    ]
+    assert by_bicycles == []
+
+
+@pytest.mark.model
 def test_a_small_bank_is_as_sure_beside_a_large_one_as_alone(
     article_index: Path, encoder: Encoder, tmp_path: Path
 ) -> None:
@@ -213,7 +233,7 @@ def test_a_small_bank_is_as_sure_beside_a_large_one_as_alone(
         Assistant(Retriever(open_index(folder), encoder)) for folder in (tmp_path / "index alone", index)
     )
     small = by_itself.retriever.index
-    questions = [question.text for question in (*small.questions, *small.open_questions)]
+    questions = [*(q.text for q in small.questions), *(q.text for q in small.open_questions)]
     assert (len(small.questions), len(small.open_questions)) == (18, 7)
     changes = [
         abs(by_itself.ask(question).confidence - among_others.ask(question).confidence)

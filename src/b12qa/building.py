@@ -57,9 +57,9 @@ from b12qa.nearest import AUTO, type_for
 from b12qa.notes import Notes, check_notes, read_notes, sentence_digest
 from b12qa.questions import QuestionBank, read_banks, read_synonyms
 from b12qa.records import Chunk, Document, OpenQuestion, Question, Sentence, whole_question
-from b12qa.sealed import json_bytes
+from b12qa.sealed import json_bytes, seal
 from b12qa.shortcuts import make_shortcuts
-from b12qa.storage import HashedFolder, locked, remove_folder, replace, sync_folder, unfinished_folder, write
+from b12qa.storage import HashedFolder, locked, remove_folder, replace, sync_folder, unfinished_folder
 from b12qa.vectors import Vectors
 
 Progress = Callable[[int, int], None]
@@ -661,11 +661,7 @@ def _write_generation(
         for file, data in files.items():
             writer.write(file, data)
         nearest = shortcuts(writer)
-        manifest = json_bytes({**facts, "nearest": nearest, "files": writer.files})
-        write(folder / "manifest.json", manifest)
-        checksum = f"{hashlib.sha256(manifest).hexdigest()}  manifest.json\n".encode()
-        write(folder / "manifest.sha256", checksum)
-        sync_folder(folder)
+        seal(folder, {**facts, "nearest": nearest}, writer.files)
         built = read_generation(folder, name)  # what cannot be read back must not become current
         check_unchanged(corpus)
         if (index_dir / name).exists():  # a damaged one of the same name: _sound_generation refused it

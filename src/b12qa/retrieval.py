@@ -52,6 +52,9 @@ LEAST_TAUGHT = 0.6
 # Without a bank: cosine of the best match against "answers", measured without the bank.
 COSINE_MIDPOINT = 0.42
 COSINE_STEEPNESS = 18.0
+# What a bank leaves open is not answered by a document without one whose likest text is so much less like it,
+# in cosines.
+OPEN_ELSEWHERE = 0.2
 _PHRASE_ENDS = re.compile(r"[^\w\s'’-]+")
 # What a finished sentence ends with, in any script.
 _ENDS = tuple("?!.\u2026\uff1f\uff01\u3002")
@@ -379,7 +382,12 @@ class Retriever:
         model = self.index.bank_models.get(document)
         if model is None:
             nearest = float(max(cosines.sentences.max(), cosines.chunks.max()))
-            return sigmoid(COSINE_STEEPNESS * (nearest - COSINE_MIDPOINT))
+            without_bank = sigmoid(COSINE_STEEPNESS * (nearest - COSINE_MIDPOINT))
+            likest = float(cosines.open_questions.max(initial=-1.0))
+            if likest < nearest + OPEN_ELSEWHERE:
+                return without_bank
+            left_open = self.index.open_questions[int(cosines.open_questions.argmax())]
+            return min(without_bank, self._confidence(searched, left_open.document))
         rows = self._rows(document)
         sentence_scores, answerable = taught_by[document]
         words = self.index.words.questions.hits(stems).scores
