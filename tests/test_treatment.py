@@ -88,6 +88,21 @@ def test_whatever_was_told_of_somebody_keeps_a_dose_from_being_the_answer() -> N
     assert not RULES.asked("jabs at the full strength or less?", history=["who wrote this?"]).of_somebody
 
 
+@pytest.mark.parametrize(
+    ("message", "of_somebody"),
+    [
+        ("what amount a day did they use in the studies, the pills I mean?", False),
+        ("I wonder how often the injections are given", False),
+        ("why do we need B12?", False),
+        ("I mean, how much should I take?", True),
+        ("I heard it helps, how often do I need the injections?", True),
+        ("why do we need injections? my mum has two a week", True),
+    ],
+)
+def test_words_on_the_asking_itself_tell_of_nobody(message: str, of_somebody: bool) -> None:
+    assert RULES.asked(message).of_somebody is of_somebody
+
+
 def test_a_few_words_go_on_from_the_message_before() -> None:
     assert kind("How much B12 do people take?", "and for my gran?") == "personal"
     assert kind("Which foods have B12?", "and for my gran?") == "neither"
