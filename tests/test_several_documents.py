@@ -215,6 +215,21 @@ def test_what_a_bank_leaves_open_is_not_answered_by_a_document_without_one(
     assert by_bicycles == []
 
 
+def test_a_bank_of_open_questions_alone_teaches_nothing(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for name in ("coffee.md", "mate.md"):
+        (corpus / name).write_text(FILES[name])
+    _, _, left_open = FILES["coffee.questions.yaml"].partition("open:")
+    (corpus / "coffee.questions.yaml").write_text(f"open:{left_open}")
+    encoder = HashingEncoder()
+    build_index(read_corpus(corpus), encoder, tmp_path / "index")
+    assistant = Assistant(Retriever(open_index(tmp_path / "index"), encoder))
+    assert [q.text for q in assistant.retriever.index.open_questions] == ["which espresso machine is best?"]
+    assert not assistant.retriever.index.bank_models
+    assert assistant.ask("which espresso machine is best?").outcome is not Outcome.ANSWERED
+
+
 @pytest.mark.model
 def test_a_small_bank_is_as_sure_beside_a_large_one_as_alone(
     article_index: Path, encoder: Encoder, tmp_path: Path

@@ -383,11 +383,14 @@ class Retriever:
         if model is None:
             nearest = float(max(cosines.sentences.max(), cosines.chunks.max()))
             without_bank = sigmoid(COSINE_STEEPNESS * (nearest - COSINE_MIDPOINT))
-            likest = float(cosines.open_questions.max(initial=-1.0))
-            if likest < nearest + OPEN_ELSEWHERE:
+            likest_open = float(cosines.open_questions.max(initial=-1.0))
+            if likest_open < nearest + OPEN_ELSEWHERE:
                 return without_bank
-            left_open = self.index.open_questions[int(cosines.open_questions.argmax())]
-            return min(without_bank, self._confidence(searched, left_open.document))
+            of_open = self.index.open_questions[int(cosines.open_questions.argmax())].document
+            if of_open in self.index.bank_models:
+                return min(without_bank, self._confidence(searched, of_open))
+            # A bank of open questions alone teaches nothing.
+            return min(without_bank, sigmoid(COSINE_STEEPNESS * (nearest - likest_open)))
         rows = self._rows(document)
         sentence_scores, answerable = taught_by[document]
         words = self.index.words.questions.hits(stems).scores
