@@ -171,16 +171,27 @@ def test_check_names_documents_that_citations_cannot_tell_apart(tmp_path: Path) 
     ]
 
 
-@pytest.mark.model
-def test_a_document_without_a_bank_is_heard_beside_one_with_a_large_bank(
-    article_index: Path, encoder: Encoder, tmp_path: Path
-) -> None:
-    corpus, index = tmp_path / "corpus", tmp_path / "index"
+def beside_the_article(folder: Path, article_index: Path, encoder: Encoder, *files: str) -> Assistant:
+    """Files of the tests beside the article and its bank."""
+    corpus, index = folder / "corpus", folder / "index"
     shutil.copytree(ROOT / "corpus", corpus)
-    shutil.copy(ROOT / "tests" / "second_corpus" / "bicycles.md", corpus)
+    for file in files:
+        shutil.copy(ROOT / "tests" / file, corpus)
     shutil.copytree(article_index, index)  # nothing of the article is embedded or learnt again
     build_index(read_corpus(corpus), encoder, index)
-    assistant = Assistant(Retriever(open_index(index), encoder))
+    return Assistant(Retriever(open_index(index), encoder))
+
+
+@pytest.fixture(scope="module")
+def with_bicycles(
+    article_index: Path, encoder: Encoder, tmp_path_factory: pytest.TempPathFactory
+) -> Assistant:
+    folder = tmp_path_factory.mktemp("with bicycles")
+    return beside_the_article(folder, article_index, encoder, "second_corpus/bicycles.md")
+
+
+@pytest.mark.model
+def test_a_document_without_a_bank_is_heard_beside_one_with_a_large_bank(with_bicycles: Assistant) -> None:
     questions = (
         "How often should the chain be oiled?",
         "what tyre pressure is right",
@@ -189,24 +200,16 @@ def test_a_document_without_a_bank_is_heard_beside_one_with_a_large_bank(
         "how do I store a bicycle in winter",
         "what light do I need at night",
     )
-    answers = [assistant.ask(question) for question in questions]
+    answers = [with_bicycles.ask(question) for question in questions]
     assert [answer.outcome for answer in answers] == [Outcome.ANSWERED] * len(questions)
     assert {answer.quotes[0].document for answer in answers} == {"bicycles"}
-    assert assistant.ask("how much b12 in clams").quotes[0].document == "vitamin-b12"
+    assert with_bicycles.ask("how much b12 in clams").quotes[0].document == "vitamin-b12"
 
 
 @pytest.mark.model
-def test_what_a_bank_leaves_open_is_not_answered_by_a_document_without_one(
-    article_index: Path, encoder: Encoder, tmp_path: Path
-) -> None:
-    corpus, index = tmp_path / "corpus", tmp_path / "index"
-    shutil.copytree(ROOT / "corpus", corpus)
-    shutil.copy(ROOT / "tests" / "second_corpus" / "bicycles.md", corpus)
-    shutil.copytree(article_index, index)
-    build_index(read_corpus(corpus), encoder, index)
-    assistant = Assistant(Retriever(open_index(index), encoder))
-    left_open = [question.text for question in assistant.retriever.index.open_questions[::10]]
-    answers = [assistant.ask(question) for question in left_open]
+def test_what_a_bank_leaves_open_is_not_answered_by_a_document_without_one(with_bicycles: Assistant) -> None:
+    left_open = [question.text for question in with_bicycles.retriever.index.open_questions[::10]]
+    answers = [with_bicycles.ask(question) for question in left_open]
     by_bicycles = [
         answer.question
         for answer in answers
@@ -235,18 +238,14 @@ def test_a_small_bank_is_as_sure_beside_a_large_one_as_alone(
     article_index: Path, encoder: Encoder, tmp_path: Path
 ) -> None:
     """Among ten thousand questions a rare word scores twice what it scores among those of the small bank."""
-    alone, beside, index = tmp_path / "alone", tmp_path / "beside", tmp_path / "index"
+    files = ("second_corpus/bicycles.md", "fixtures/bicycles.questions.yaml")
+    alone, beside = tmp_path / "alone", tmp_path / "beside"
     alone.mkdir()
-    shutil.copytree(ROOT / "corpus", beside)
-    shutil.copytree(article_index, index)  # nothing of the article is embedded or learnt again
-    for folder in (alone, beside):
-        shutil.copy(ROOT / "tests" / "second_corpus" / "bicycles.md", folder)
-        shutil.copy(ROOT / "tests" / "fixtures" / "bicycles.questions.yaml", folder)
-    build_index(read_corpus(alone), encoder, tmp_path / "index alone")
-    build_index(read_corpus(beside), encoder, index)
-    by_itself, among_others = (
-        Assistant(Retriever(open_index(folder), encoder)) for folder in (tmp_path / "index alone", index)
-    )
+    for file in files:
+        shutil.copy(ROOT / "tests" / file, alone)
+    build_index(read_corpus(alone), encoder, tmp_path / "index")
+    by_itself = Assistant(Retriever(open_index(tmp_path / "index"), encoder))
+    among_others = beside_the_article(beside, article_index, encoder, *files)
     small = by_itself.retriever.index
     questions = [*(q.text for q in small.questions), *(q.text for q in small.open_questions)]
     assert (len(small.questions), len(small.open_questions)) == (18, 7)

@@ -52,9 +52,7 @@ def chunk_documents(documents: Sequence[Document], count_tokens: TokenCounter, m
     for number, document in enumerate(documents):
         spans = {span for block in document.blocks for span in block.context}
         shortened = {span: _short_context(document, span) for span in spans}
-        for block in document.blocks:
-            if not block.is_quoted:
-                continue
+        for block in document.quoted_blocks:
             context = tuple(shortened[span] for span in block.context)
             whole = Chunk(number, block.start, block.end, block.kind, block.section, context)
             for units in _fitting_groups(document, whole, count_tokens, max_tokens):
@@ -68,9 +66,7 @@ def long_blocks(
     document: Document, count_tokens: TokenCounter, max_tokens: int
 ) -> Iterator[tuple[Block, int]]:
     """Blocks that the model cannot read whole, with their number of tokens."""
-    for block in document.blocks:
-        if not block.is_quoted:
-            continue
+    for block in document.quoted_blocks:
         tokens = count_tokens(plain_text_of(document, block))
         if tokens > max_tokens:
             yield block, tokens

@@ -227,7 +227,7 @@ def make_corpus(sources: Sources) -> Corpus:
             f"{sources.folder} holds nothing but drafts ({', '.join(drafts)}). "
             "Read one, take the line 'draft: true' out of it, then run: b12qa build"
         )
-    if not any(block.is_quoted for document in kept for block in document.blocks):
+    if not any(document.quoted_blocks for document in kept):
         names = ", ".join(document.name for document in kept)
         raise EmptyCorpusError(f"{sources.folder} holds no text below its headings ({names}). Write some.")
     return Corpus(kept, sources.beside, drafts, sources.folder)
@@ -483,7 +483,7 @@ def _structure_problems(file: str, document: Document) -> Iterator[Problem]:
     def line_of(offset: int) -> int:
         return markdown.line_number(document.text, offset)
 
-    blocks = [block for block in document.blocks if block.is_quoted]
+    blocks = document.quoted_blocks
     if not blocks:
         yield Problem(Severity.WARNING, file, 1, "no text to quote")
     for block in blocks:

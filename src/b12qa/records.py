@@ -159,6 +159,11 @@ class Document:
     markup: Markup
     about: About = About()
 
+    @property
+    def quoted_blocks(self) -> tuple[Block, ...]:
+        """Those whose words may answer."""
+        return tuple(block for block in self.blocks if block.is_quoted)
+
     def excerpt(self, span: Span) -> Excerpt:
         """The words at a span, with the marks in them."""
         return Excerpt(self.text[span.start : span.end], *span, self.markup.within(*span))

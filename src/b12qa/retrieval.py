@@ -378,24 +378,26 @@ class Retriever:
 
     def _confidence(self, searched: _Searched, document: int) -> float:
         """The probability that a document answers a query."""
+        if document in self.index.bank_models:
+            return self._confidence_by_bank(searched, document)
+        nearest = float(max(searched.cosines.sentences.max(), searched.cosines.chunks.max()))
+        by_cosine = sigmoid(COSINE_STEEPNESS * (nearest - COSINE_MIDPOINT))
+        likest = self._nearest_open(searched.cosines)[:1]
+        if not likest or likest[0][1] < nearest + OPEN_ELSEWHERE:
+            return by_cosine
+        left_open, cosine = likest[0]
+        if left_open.document in self.index.bank_models:
+            return min(by_cosine, self._confidence_by_bank(searched, left_open.document))
+        # A bank of open questions alone teaches nothing.
+        return min(by_cosine, sigmoid(COSINE_STEEPNESS * (nearest - cosine)))
+
+    def _confidence_by_bank(self, searched: _Searched, document: int) -> float:
         stems, cosines, taught_by, *_ = searched
-        model = self.index.bank_models.get(document)
-        if model is None:
-            nearest = float(max(cosines.sentences.max(), cosines.chunks.max()))
-            without_bank = sigmoid(COSINE_STEEPNESS * (nearest - COSINE_MIDPOINT))
-            likest_open = float(cosines.open_questions.max(initial=-1.0))
-            if likest_open < nearest + OPEN_ELSEWHERE:
-                return without_bank
-            of_open = self.index.open_questions[int(cosines.open_questions.argmax())].document
-            if of_open in self.index.bank_models:
-                return min(without_bank, self._confidence(searched, of_open))
-            # A bank of open questions alone teaches nothing.
-            return min(without_bank, sigmoid(COSINE_STEEPNESS * (nearest - likest_open)))
         rows = self._rows(document)
         sentence_scores, answerable = taught_by[document]
         words = self.index.words.questions.hits(stems).scores
         known = (cosines.sentences, cosines.questions, cosines.open_questions)
-        return model.calibration.confidence(
+        return self.index.bank_models[document].calibration.confidence(
             Signals(
                 answerable=answerable,
                 lexical_margin=lexical_margin(words[rows.of_bank], rows.n_answered),
@@ -405,6 +407,7 @@ class Retriever:
         )
 
     def _nearest_open(self, cosines: _Cosines) -> tuple[tuple[OpenQuestion, float], ...]:
+        """The open questions that are most like what was asked, with their cosines, the likest first."""
         farness = -cosines.open_questions
         count = min(NEAREST_OPEN, len(farness))
         if not count:
