@@ -11,11 +11,11 @@ from test_embedding import PACKAGED
 
 from b12qa import exporting
 from b12qa.building import build_index
-from b12qa.cli import _export_line
 from b12qa.corpus import read_corpus
 from b12qa.embedding import SentenceTransformerEncoder
 from b12qa.exported import FILES, export_folder, open_exported
 from b12qa.exporting import ExportReport, export_encoder
+from b12qa.terminal import export_line
 
 TEXTS = ["numb toes", "how much b12 is in clams?", "pins and needles " * 60, ""]
 
@@ -231,7 +231,7 @@ def test_exports_go_when_neither_generation_needs_them(tmp_path: Path, small_cor
     ],
 )
 def test_a_build_says_what_embeds_questions(report: ExportReport, line: str) -> None:
-    assert _export_line(report) == line
+    assert export_line(report) == line
 
 
 def test_a_manifest_is_json_with_its_keys_in_order(exported: Path, tiny: SentenceTransformerEncoder) -> None:

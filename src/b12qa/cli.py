@@ -8,7 +8,6 @@ import json
 import re
 import shlex
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
@@ -17,27 +16,12 @@ from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
-from rich.box import HEAVY
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.panel import Panel
 from rich.text import Text
 
 from b12qa import __version__, rendering, safety
 from b12qa.errors import B12qaError, MissingIndexError, ModelMismatchError, QueryError, StaleIndexError
-from b12qa.records import (
-    Answer,
-    CareCard,
-    CareLevel,
-    EditorNote,
-    Excerpt,
-    Notice,
-    NoticeKind,
-    Outcome,
-    Passage,
-    Quote,
-    Span,
-)
+from b12qa.terminal import build_lines, export_line, shown_answer, shown_card, shown_notice
 from b12qa.web.settings import (
     DEFAULT_BURST,
     DEFAULT_MAX_WAITING,
@@ -48,10 +32,8 @@ from b12qa.web.settings import (
 
 if TYPE_CHECKING:
     from b12qa.answering import Assistant
-    from b12qa.building import BuildReport
     from b12qa.corpus import Corpus, Sources
     from b12qa.embedding import Encoder
-    from b12qa.exporting import ExportReport
     from b12qa.reviewing import Review
 
 EXIT_CODES = """\
@@ -344,7 +326,7 @@ def ask(
         if as_json:
             sys.stdout.write(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) + "\n")
         else:
-            console.print(_answer(answer))
+            console.print(shown_answer(answer))
             console.print(Text(rendering.introduction(assistant.documents), style="dim"))
 
 
@@ -648,10 +630,10 @@ def _print_without_answer(question: str, history: Sequence[str], to: Console) ->
     card, about = None, None
     with suppress(Exception):  # the rules may be what failed; the first error is the one to report
         card, about = safety.care_card_and_about(question, history)
-    first: list[RenderableType] = [] if card is None else [_card(card)]
+    first: list[RenderableType] = [] if card is None else [shown_card(card)]
     if about is not None and (card is None or card.level not in safety.BEFORE_ANY_QUOTE):
-        first.append(_notice(about))
-    (to if first else errors).print(Group(*first, _notice(safety.disclaimer())))
+        first.append(shown_notice(about))
+    (to if first else errors).print(Group(*first, shown_notice(safety.disclaimer())))
 
 
 @contextmanager
@@ -745,10 +727,10 @@ def _build(
     ]
     for problem in (*of_documents, *report.problems):
         errors.print(str(problem), soft_wrap=True)
-    for line in _build_lines(report, encoder.name):
+    for line in build_lines(report, encoder.name):
         console.print(line, soft_wrap=True)
     if export.made or export.reason:
-        console.print(_export_line(export), soft_wrap=True)
+        console.print(export_line(export), soft_wrap=True)
 
 
 def _print_review(found: Review, show: int) -> None:
@@ -801,103 +783,8 @@ def _progress(words: str, *, visible: bool = True) -> Iterator[Callable[[int, in
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def _build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
-    """What a build did: the sections that it changed, then the whole."""
-    if report.compared_with:
-        titles = Counter(change.document for change in report.changes)
-        for change in report.changes:
-            if change.any:
-                where = " › ".join(change.section_path) or "before any heading"
-                name = f"{change.document}: " if len(titles) > 1 else ""
-                yield f"{name}{where}: {change}"
-    did = (
-        f"embedded {report.embedded} texts, reused {report.reused}"
-        if report.embedded or report.generation != report.compared_with
-        else "nothing to do, it was there already"
-    )
-    yield (
-        f"Generation {report.generation} is current: {report.documents} "
-        f"{'document' if report.documents == 1 else 'documents'}, {report.sections} sections, "
-        f"{report.chunks} passages, {report.sentences} sentences, {report.questions} answered and "
-        f"{report.open_questions} open questions; {did} ({report.seconds:.1f} s, model {model_name})."
-    )
-
-
-def _export_line(export: ExportReport) -> str:
-    """What embeds questions from now on."""
-    if not export.used:
-        return f"Questions are embedded by the model itself; it could not be exported: {export.reason}."
-    return (
-        f"The model is exported, and questions are embedded without torch ({export.seconds:.1f} s, "
-        f"cosine to the model at least {export.least_cosine:.7f})."
-    )
-
-
 def _load(index: Path, corpus: Path | None, model: str | None) -> Assistant:
     from b12qa.answering import load
 
     with _status("Loading the index and the model"):
         return load(index, corpus=corpus, model=model)
-
-
-# Answers in a terminal.
-
-_OUTCOME_STYLES = {
-    Outcome.ANSWERED: "bold green",
-    Outcome.RELATED: "bold yellow",
-    Outcome.NOT_COVERED: "bold",
-    Outcome.URGENT: "bold red",
-}
-
-
-_CARE_STYLES = {CareLevel.EMERGENCY: "bold red", CareLevel.URGENT: "red", CareLevel.SOON: "yellow"}
-
-
-def _answer(answer: Answer) -> RenderableType:
-    label = Text(rendering.outcome_words(answer), style=_OUTCOME_STYLES[answer.outcome])
-    card = [] if answer.care_card is None else [_card(answer.care_card)]
-    parts: list[RenderableType] = [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
-    parts += [_notice(n) for n in answer.notices if n.kind not in (NoticeKind.CARE, NoticeKind.DISCLAIMER)]
-    behind = rendering.found_behind_others(answer.quotes)
-    parts += [_quote(quote, found_behind=quote is behind) for quote in answer.quotes]
-    parts += [_notice(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
-    return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
-
-
-def _card(card: CareCard) -> Panel:
-    title, *body = safety.care_notice(card).text.split("\n")
-    words = Text("\n").join([Text(body[0], style="bold"), *map(Text, body[1:])])
-    return Panel(words, title=Text(title), title_align="left", box=HEAVY, style=_CARE_STYLES[card.level])
-
-
-def _quote(quote: Quote, *, found_behind: bool) -> RenderableType:
-    """A quote with the notes on it, each in a box of its own."""
-    above, below = rendering.notes_around(quote)
-    words = rendering.role_words(quote, found_behind=found_behind)
-    role = [Text(words, style="bold")] if words else []
-    return Group(*role, *map(_note, above), _passage(quote), *map(_note, below))
-
-
-def _note(named: tuple[str, EditorNote]) -> Panel:
-    words = Text(rendering.note_words(*named)).append(f"\n{rendering.note_source(named[1])}", style="dim")
-    return Panel(words, title=Text(rendering.NOTE_HEADING), title_align="left", style="magenta")
-
-
-def _passage(passage: Passage) -> RenderableType:
-    words = Text("\n").join(
-        [_excerpt(e, ()) for e in passage.context] + [_excerpt(passage, passage.highlights)]
-    )
-    where = Text(rendering.section_words(passage.section_path, passage.title), style="dim")
-    return Group(Padding(words, (0, 0, 0, 2)), Padding(where, (0, 0, 0, 2)))
-
-
-def _excerpt(excerpt: Excerpt, highlights: tuple[Span, ...]) -> Text:
-    text = Text()
-    for words, marked in rendering.marked_words(excerpt, highlights):
-        text.append(words, style="bold underline" if marked else "")
-    return text
-
-
-def _notice(notice: Notice) -> Text:
-    style = "italic" if notice.kind is NoticeKind.DISCLAIMER else ""
-    return Text(rendering.notice_text(notice), style=style)
