@@ -40,6 +40,7 @@ RED_FLAG_SETS = tuple(
         "eighth",
         "ninth",
         "tenth",
+        "eleventh",
     )
 )
 TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl", "treatment-third.jsonl")

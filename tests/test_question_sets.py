@@ -23,7 +23,15 @@ from b12qa.questions import QuestionBank, bank_file, read_banks
 from b12qa.records import BlockKind, OpenQuestion, Question, whole_question
 
 FILES = ("dev.jsonl", "test.jsonl")  # one set, split
-SETS = (*FILES, "visitors.jsonl", "short.jsonl", "told.jsonl", "conversations.jsonl", "mixed.jsonl")
+SETS = (
+    *FILES,
+    "visitors.jsonl",
+    "short.jsonl",
+    "told.jsonl",
+    "conversations.jsonl",
+    "mixed.jsonl",
+    "people.jsonl",
+)
 # A question of fewer words says too little to be a copy without the one that it hangs on.
 WORDS_OF_A_COPY = 6
 NEAR_COPY = 88  # rapidfuzz.fuzz.ratio, 0 to 100, of lower-case words joined by blanks
