@@ -183,9 +183,11 @@ def test_no_question_is_too_odd(assistant: Assistant, question: str) -> None:
 @pytest.mark.model
 @pytest.mark.parametrize("question", ["", "  ", "😀", "?!"])
 def test_a_question_without_words_is_asked_for_again(assistant: Assistant, question: str) -> None:
-    answer = assistant.ask(question)
-    assert (answer.outcome, answer.quotes, answer.confidence) == (Outcome.NOT_COVERED, (), 0.0)
-    assert "Please type a question in words." in [notice.text for notice in answer.notices]
+    for history in ((), ("how much b12 in clams",)):
+        answer = assistant.ask(question, history)
+        assert (answer.outcome, answer.quotes, answer.confidence) == (Outcome.NOT_COVERED, (), 0.0)
+        assert answer.query == ""  # nothing was searched
+        assert "Please type a question in words." in [notice.text for notice in answer.notices]
 
 
 @pytest.mark.model

@@ -54,6 +54,8 @@ DAY = 86_400.0
         ("vitamin B12", []),
         ("version 1.2.3", []),
         ("5 meals", [("5", "", 5, 5)]),
+        ("5 per cent", [("5 per cent", "share", 5, 5)]),
+        ("3,5 mg", []),  # a decimal comma is not read, and not read wrongly
     ],
 )
 def test_quantities(text: str, expected: list[tuple[str, str, float, float]]) -> None:

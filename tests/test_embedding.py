@@ -19,6 +19,7 @@ from b12qa.embedding import (
     DEFAULT_MODEL,
     Encoder,
     FloatMatrix,
+    RememberingEncoder,
     check_embeddings,
     find_model,
     load_encoder,
@@ -82,6 +83,7 @@ def test_vectors_are_float32_and_of_length_1(encoder: Encoder) -> None:
 def test_no_texts_give_no_vectors_of_the_right_width(encoder: Encoder) -> None:
     assert encoder.encode([]).shape == (0, 384)
     assert encoder.encode([]).dtype == np.float32
+    assert RememberingEncoder(encoder).encode([]).shape == (0, encoder.dimension)
 
 
 @pytest.mark.model

@@ -117,9 +117,11 @@ def test_spare_passages_are_no_more_than_candidates(generated: tuple[Retriever, 
     near, store, folder = generated
     far = Retriever(open_index(folder, store), near.encoder)
     assert near.most_passages == far.most_passages == CANDIDATES < PASSAGES
-    ranking = far.rank([Reading(Language().questions(1, PASSAGES // 50)[0])])
+    question = Language().questions(1, PASSAGES // 50)[0]
+    ranking = far.rank([Reading(question)])
     for retriever in (near, far):
-        assert 0 < len(list(Assistant(retriever)._spare(ranking, CANDIDATES, 1))) < CANDIDATES
+        assert 0 < len(list(Assistant(retriever)._spare(ranking, CANDIDATES))) <= CANDIDATES
+        Assistant(retriever).ask(question, max_quotes=CANDIDATES + 1)  # more than can be had may be wanted
 
 
 @pytest.mark.model

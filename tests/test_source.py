@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -146,3 +149,27 @@ def test_a_module_imports_only_from_those_above_it() -> None:
 )
 def test_an_import_is_found_wherever_it_stands(code: str, found: list[tuple[str, str]]) -> None:
     assert list(imported(ast.parse(code), {"index", "web.desk"})) == found
+
+
+def named(distribution: str) -> str:
+    return re.sub("[-_.]+", "-", distribution).lower()
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [
+        *project["dependencies"],
+        *(w for extra in project["optional-dependencies"].values() for w in extra),
+    ]
+    declared = {named(re.match(r"[\w.-]+", requirement)[0]) for requirement in wanted}  # type: ignore[index]
+    imported = set()
+    for node in (node for path in SOURCES for node in ast.walk(ast.parse(path.read_text("utf-8")))):
+        if isinstance(node, ast.Import):
+            imported |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").partition(".")[0])
+    others = imported - sys.stdlib_module_names - {"b12qa"}
+    brought_by = packages_distributions()
+    assert {"numpy", "torch", "grpc"} <= others
+    undeclared = {module for module in others if declared.isdisjoint(map(named, brought_by[module]))}
+    assert undeclared == set()

@@ -201,18 +201,15 @@ class Assistant:
         card, about = safety.care_card_and_about(question, history)
         care = [] if card is None else [safety.care_notice(card)]
         if card is not None and card.level in safety.BEFORE_ANY_QUOTE:
-            return Answer(question, "", Outcome.URGENT, 0.0, (), (*care, safety.disclaimer()), card), ()
+            return _unsearched(question, card, care, outcome=Outcome.URGENT), ()
         ours = [about] if about else []
         if not ours and not literal:
             ours = self._our_reply(question)
+        if not ours and not any(character.isalnum() for character in question):
+            ours = [Notice(NoticeKind.OUTCOME, "Please type a question in words.")]
         if ours:
-            notices = [*care, *ours, safety.disclaimer()]
-            return Answer(question, "", Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()
+            return _unsearched(question, card, [*care, *ours]), ()
         query, asked = self._understood(question, history, literal=literal)
-        if not any(character.isalnum() for character in question):
-            asked_for = Notice(NoticeKind.OUTCOME, "Please type a question in words.")
-            notices = [*care, asked_for, safety.disclaimer()]
-            return Answer(question, query.text, Outcome.NOT_COVERED, 0.0, (), tuple(notices), card), ()
         ranking, parts = self._rank(query, as_typed=literal)
         found = _Found(
             question=question,
@@ -236,7 +233,7 @@ class Assistant:
         """What is shown of what was found."""
         index, rules = self.retriever.index, load_rules()
         query, ranking, asked = found.query, found.ranking, found.asked
-        wanted = min(max(MAX_QUOTES, max_quotes), len(index.chunks))
+        wanted = min(max(MAX_QUOTES, max_quotes), self.retriever.most_passages)
         ranked = self.retriever.results(ranking, wanted)
         outcome = _outcome(ranking.confidence)
         answers = self._answers(outcome, ranked, max_quotes)
@@ -297,9 +294,8 @@ class Assistant:
         ahead = Assistant(replace(self.retriever, encoder=encoder))
         queries = [ahead._understood(question, history)[0] for question, history in questions]
         readings = [r for query in queries for part in (query, *query.parts) for r in part.readings]
-        if readings:
-            searched = (ahead.retriever.vocabulary.bring_to(reading.text) for reading in readings)
-            encoder.encode([as_embedded(text, ahead.retriever.index) for text in searched])
+        searched = (ahead.retriever.vocabulary.bring_to(reading.text) for reading in readings)
+        encoder.encode([as_embedded(text, ahead.retriever.index) for text in searched])
         return ahead
 
     def _understood(
@@ -350,7 +346,7 @@ class Assistant:
         index = self.retriever.index
 
         def composed(with_these: Sequence[Quote]) -> Composition:
-            return compose(index, answers, with_these, self._spare(ranking, wanted, len(answers)))
+            return compose(index, answers, with_these, self._spare(ranking, wanted))
 
         without = composed(warnings)
         if not wants_warnings(index, without.quotes or answers):
@@ -361,10 +357,10 @@ class Assistant:
         nearest = max(rows, key=lambda row: ranking.scores[row])
         return composed([quote_around(index, nearest, QuoteRole.WARNING)])
 
-    def _spare(self, ranking: Ranking, wanted: int, used: int) -> Iterator[Quote]:
-        """Passages behind those that are quoted; few questions need one, so they are cut when asked for."""
+    def _spare(self, ranking: Ranking, wanted: int) -> Iterator[Quote]:
+        """What else may be quoted, best first; few questions need one, so they are cut when asked for."""
         most = min(wanted + SPARE_PASSAGES, self.retriever.most_passages)
-        for result in self.retriever.results(ranking, most)[used:]:
+        for result in self.retriever.results(ranking, most):
             yield quote_passage(self.retriever.index, result)
 
     def _our_reply(self, question: str) -> list[Notice]:
@@ -412,13 +408,23 @@ class Assistant:
     def _nearest_sections(self, outcome: Outcome, ranking: Ranking) -> list[Notice]:
         if outcome is Outcome.ANSWERED:
             return []
-        results = self.retriever.results(ranking, min(NEAREST_AMONG, len(self.retriever.index.chunks)))
+        results = self.retriever.results(ranking, min(NEAREST_AMONG, self.retriever.most_passages))
         sections = dict.fromkeys(self.retriever.section_of(result) for result in results)
         nearest: tuple[SectionReference, ...] = tuple(sections)[:MAX_NEAREST_SECTIONS]
         return [Notice(NoticeKind.NEAREST_SECTIONS, "The nearest sections are:", nearest)]
 
 
 load = Assistant.load
+
+
+def _unsearched(
+    question: str,
+    card: CareCard | None,
+    notices: Sequence[Notice],
+    outcome: Outcome = Outcome.NOT_COVERED,
+) -> Answer:
+    """An answer for which nothing is searched."""
+    return Answer(question, "", outcome, 0.0, (), (*notices, safety.disclaimer()), card)
 
 
 def _typed(question: str, history: Iterable[str]) -> tuple[str, tuple[str, ...]]:
@@ -437,7 +443,7 @@ def _typed(question: str, history: Iterable[str]) -> tuple[str, tuple[str, ...]]
     for text in earlier:
         if not isinstance(text, str):
             raise QueryError(f"Expected texts in the history, got {type(text).__name__}.")
-    return writable(question), earlier
+    return writable(question), tuple(map(writable, earlier))
 
 
 class _Found(NamedTuple):

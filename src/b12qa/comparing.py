@@ -246,13 +246,13 @@ _DIMENSIONS: dict[str, dict[str, float]] = {
         **dict.fromkeys(("km", "kilometre", "kilometres", "kilometer", "kilometers"), 1e6),
     },
     "temperature": dict.fromkeys(("°", "°c", "degree", "degrees"), 1),
-    "share": dict.fromkeys(("%", "percent"), 1),
+    "share": dict.fromkeys(("%", "percent", "per cent"), 1),
 }
 _UNITS = {unit: (name, size) for name, units in _DIMENSIONS.items() for unit, size in units.items()}
 _NUMBER = rf"(?:\d+(?:,\d{{3}})*(?:\.\d+)?|\b(?:{'|'.join(_NUMBERS)})\b)"
 _QUANTITY = re.compile(
     rf"(?<![\w.,])({_NUMBER})(?:\s?(?:-|–|to|or)\s?({_NUMBER}))?"
-    rf"(?:[\s-]?({'|'.join(sorted(map(re.escape, _UNITS), key=len, reverse=True))})(?!\w))?(?!\w|\.\d)",
+    rf"(?:[\s-]?({'|'.join(sorted(map(re.escape, _UNITS), key=len, reverse=True))})(?!\w))?(?!\w|[.,]\d)",
     re.IGNORECASE,
 )
 

@@ -67,7 +67,7 @@ class Result:
     shown_ranks: tuple[int, ...]  # the same among the quotes that were found and shown
     section_first: bool | None  # the first passage stands in a right section; None if the row names none
     highlight_first: bool  # the first highlighted sentence is evidence
-    highlight_precision: float  # share of highlighted sentences in the quotes that are evidence
+    highlight_precision: float  # share of the quotes whose first highlighted sentence is evidence
     highlight_recall: float  # share of the pieces of evidence that are highlighted
     first_quote_length: int  # characters; 0 without a quote
     shown: str  # what was highlighted first
@@ -521,15 +521,13 @@ class PlainDocument:
 
 
 def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, PlainDocument]) -> Result:
-    top_k = min(RANKING_DEPTH, len(assistant.retriever.index.chunks))
+    top_k = min(RANKING_DEPTH, assistant.retriever.most_passages)
     ranked = assistant.search(row.question, row.history, top_k)
     answer = assistant.ask(row.question, row.history)
     gold = [[gold_words(sentence, texts.values()) for sentence in alternatives] for alternatives in row.gold]
     # The first highlight is the sentence that was found; the others are what it leans on.
-    highlighted = [
-        [texts[quote.document].of(span) for span in quote.highlights[:1]] for quote in answer.found
-    ]
-    hits = [_same(sentence, gold) for sentences in highlighted for sentence in sentences]
+    highlighted = [texts[q.document].of(span) for q in answer.found for span in q.highlights[:1]]
+    hits = [_same(sentence, gold) for sentence in highlighted]
     first = [texts[ranked[0].document].of(span) for span in ranked[0].highlights]
     return Result(
         id=row.id,

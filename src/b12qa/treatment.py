@@ -1,7 +1,7 @@
 """The words of a message → what it asks about taking something: rules that a clinician can read, no model.
 
 The rules are ``data/treatment.yaml``: lists of words, and rules that say which lists must stand near each
-other. A message is read whole, in linear time. What an answer does about it is decided in `answering.py`:
+other. A message is read whole, in linear time. What an answer does about it is decided in `caution.py`:
 
 - a question on treatment brings the warnings of the document along;
 - a personal one, on what this very person should take or change, is never answered with a dose;
