@@ -20,7 +20,7 @@ from strategies import PROPERTY, markdown_texts
 from b12qa import rendering
 from b12qa.answering import HELD_BACK, Assistant
 from b12qa.building import build_index
-from b12qa.companions import compose, wants_warnings
+from b12qa.companions import Company
 from b12qa.corpus import Corpus, read_corpus
 from b12qa.embedding import Encoder, FloatMatrix
 from b12qa.fairness import quote_around, quote_passage, rows_in
@@ -62,13 +62,13 @@ PLAIN = bare_index(TEXT)
 def test_without_notes_quotes_are_shown_as_they_were_found() -> None:
     index = tea()
     answers = found(index, HEALS, CUPS)
-    composed = compose(index, answers)
+    composed = Company(index).compose(answers)
     assert (list(composed.quotes), composed.held_back) == (answers, False)
 
 
 def test_every_noted_sentence_of_a_passage_brings_its_note_also_where_another_is_highlighted() -> None:
     index = tea(noted(PLAIN, HEALS), noted(PLAIN, OLD), noted(PLAIN, CUPS))
-    (quote,) = compose(index, found(index, OLD)).quotes
+    (quote,) = Company(index).compose(found(index, OLD)).quotes
     assert [one.text for one in quote.notes] == ["note on 0", "note on 1"]
     assert [(one.start, one.end) for one in quote.notes] == [
         (index.sentences[row].start, index.sentences[row].end) for row in (HEALS, OLD)
@@ -77,7 +77,7 @@ def test_every_noted_sentence_of_a_passage_brings_its_note_also_where_another_is
 
 def test_a_partner_stands_right_after_the_quote_that_needs_it() -> None:
     index = tea(noted(PLAIN, HEALS, [KNOWS]))
-    composed = compose(index, found(index, HEALS, CUPS))
+    composed = Company(index).compose(found(index, HEALS, CUPS))
     assert shown(composed.quotes) == [
         (ANSWER, "Tea heals. Tea is old."),
         (PARTNER, "Nobody knows."),
@@ -87,7 +87,7 @@ def test_a_partner_stands_right_after_the_quote_that_needs_it() -> None:
 
 def test_partners_that_are_neighbours_are_one_quote_and_others_come_in_their_own_order() -> None:
     index = tea(noted(PLAIN, HEALS, [MILK, TESTED, KNOWS]))
-    assert shown(compose(index, found(index, HEALS)).quotes)[1:] == [
+    assert shown(Company(index).compose(found(index, HEALS)).quotes)[1:] == [
         (PARTNER, "Milk is white."),
         (PARTNER, "Tea was never tested. Nobody knows."),
     ]
@@ -95,13 +95,13 @@ def test_partners_that_are_neighbours_are_one_quote_and_others_come_in_their_own
 
 def test_a_partner_that_another_quote_shows_is_not_repeated() -> None:
     index = tea(noted(PLAIN, HEALS, [KNOWS]))
-    composed = compose(index, found(index, HEALS, TESTED))
+    composed = Company(index).compose(found(index, HEALS, TESTED))
     assert [role for role, _ in shown(composed.quotes)] == [ANSWER, ANSWER]
 
 
 def test_a_partner_brings_its_own_note_and_its_own_partner_once() -> None:
     index = tea(noted(PLAIN, HEALS, [TESTED]), noted(PLAIN, TESTED, [MILK]), noted(PLAIN, MILK, [HEALS]))
-    composed = compose(index, found(index, HEALS))
+    composed = Company(index).compose(found(index, HEALS))
     assert shown(composed.quotes)[1:] == [(PARTNER, "Tea was never tested."), (PARTNER, "Milk is white.")]
     assert [one.text for quote in composed.quotes for one in quote.notes] == [
         "note on 0",
@@ -112,7 +112,7 @@ def test_a_partner_brings_its_own_note_and_its_own_partner_once() -> None:
 
 def test_the_partner_of_a_barred_sentence_stands_before_it() -> None:
     index = tea(noted(PLAIN, HEALS, [KNOWS], barred=True))
-    composed = compose(index, found(index, HEALS, CUPS))
+    composed = Company(index).compose(found(index, HEALS, CUPS))
     assert [role for role, _ in shown(composed.quotes)] == [PARTNER, ANSWER, ANSWER]
     assert composed.quotes[0].text == "Nobody knows."
     assert not composed.held_back
@@ -120,7 +120,7 @@ def test_the_partner_of_a_barred_sentence_stands_before_it() -> None:
 
 def test_a_barred_sentence_without_a_partner_lets_another_answer_go_first() -> None:
     index = tea(noted(PLAIN, HEALS, barred=True), noted(PLAIN, TESTED, barred=True))
-    composed = compose(index, found(index, HEALS, TESTED, CUPS))
+    composed = Company(index).compose(found(index, HEALS, TESTED, CUPS))
     assert [text for _, text in shown(composed.quotes)] == [
         "Cups are round. Milk is white.",
         "Tea heals. Tea is old.",
@@ -131,12 +131,12 @@ def test_a_barred_sentence_without_a_partner_lets_another_answer_go_first() -> N
 
 def test_a_barred_sentence_that_is_not_highlighted_may_stand_in_the_first_quote() -> None:
     index = tea(noted(PLAIN, HEALS, barred=True))
-    assert compose(index, found(index, OLD)).quotes[0].text == "Tea heals. Tea is old."
+    assert Company(index).compose(found(index, OLD)).quotes[0].text == "Tea heals. Tea is old."
 
 
 def test_a_barred_partner_does_not_stand_first() -> None:
     index = tea(noted(PLAIN, HEALS, [KNOWS], barred=True), noted(PLAIN, KNOWS, barred=True))
-    composed = compose(index, found(index, HEALS, CUPS))
+    composed = Company(index).compose(found(index, HEALS, CUPS))
     assert [text for _, text in shown(composed.quotes)] == [
         "Cups are round. Milk is white.",
         "Tea heals. Tea is old.",
@@ -146,26 +146,26 @@ def test_a_barred_partner_does_not_stand_first() -> None:
 
 def test_a_barred_sentence_that_nothing_can_precede_is_held_back() -> None:
     index = tea(noted(PLAIN, HEALS, barred=True))
-    composed = compose(index, found(index, HEALS), spare=found(index, HEALS, CUPS, TESTED))
+    composed = Company(index).compose(found(index, HEALS), spare=found(index, HEALS, CUPS, TESTED))
     assert shown(composed.quotes) == [
         (PARTNER, "Cups are round. Milk is white."),
         (ANSWER, "Tea heals. Tea is old."),
     ]
     assert composed.held_back
-    nothing = compose(index, found(index, HEALS), spare=found(index, HEALS))
+    nothing = Company(index).compose(found(index, HEALS), spare=found(index, HEALS))
     assert (nothing.quotes, nothing.held_back) == ((), True)
 
 
 def test_warnings_follow_the_first_answer_and_precede_it_where_it_is_barred() -> None:
     index = tea(noted(PLAIN, OLD, warnings=True))
-    assert wants_warnings(index, found(index, HEALS))
-    assert not wants_warnings(index, found(index, CUPS))
-    assert not wants_warnings(index, found(index, HEALS, HOT))
+    assert Company(index).wants_warnings(found(index, HEALS))
+    assert not Company(index).wants_warnings(found(index, CUPS))
+    assert not Company(index).wants_warnings(found(index, HEALS, HOT))
     hot = quote_around(index, HOT, WARNING)
-    roles = [quote.role for quote in compose(index, found(index, HEALS, CUPS), [hot]).quotes]
+    roles = [quote.role for quote in Company(index).compose(found(index, HEALS, CUPS), [hot]).quotes]
     assert roles == [ANSWER, WARNING, ANSWER]
     barred = tea(noted(PLAIN, HEALS, barred=True))
-    roles = [quote.role for quote in compose(barred, found(barred, HEALS, CUPS), [hot]).quotes]
+    roles = [quote.role for quote in Company(barred).compose(found(barred, HEALS, CUPS), [hot]).quotes]
     assert roles == [WARNING, ANSWER, ANSWER]
 
 
@@ -195,7 +195,7 @@ def test_in_any_document_no_noted_sentence_is_shown_without_note_and_partner(
         return
     passages = {sentence.chunk: row for row, sentence in enumerate(index.sentences)}
     quotes = found(index, *data.draw(st.permutations(sorted(passages.values())))[:5])
-    composed = compose(index, quotes[:2], spare=quotes[2:])
+    composed = Company(index).compose(quotes[:2], spare=quotes[2:])
     assert_kept(index, composed.quotes)
     if not composed.held_back:
         assert sorted(q.start for q in composed.quotes if q.role is ANSWER) == sorted(

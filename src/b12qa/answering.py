@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from b12qa import caution, safety
-from b12qa.companions import Composition, compose, rows_of_warnings, wants_warnings, with_notes
+from b12qa.companions import Company, Composition, rows_of_warnings
 from b12qa.conversation import Query, asks, naming_the_subject, to_query
 from b12qa.corpus import read_corpus, unread_corpus
 from b12qa.courtesy import load_courtesies
@@ -71,7 +72,7 @@ ASK_IN_ENGLISH = "Please ask in English: the article is in English."
 HELD_BACK = "The words that fit best must not be read alone. An editor's note says why."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Assistant:
     """Answers questions with quotes, or says that the article does not."""
 
@@ -143,6 +144,10 @@ class Assistant:
 
         return f"{rendering.introduction(self.documents)}\n\n{safety.DISCLAIMER}"
 
+    @cached_property
+    def _company(self) -> Company:
+        return Company(self.retriever.index)
+
     @property
     def documents(self) -> tuple[Document, ...]:
         """The texts that may be quoted."""
@@ -155,7 +160,7 @@ class Assistant:
         """
         question, history = _typed(question, history)
         ranking, _ = self._rank(self._understood(question, history)[0])
-        return with_notes(self.retriever.index, self.retriever.results(ranking, top_k))
+        return self._company.with_notes(self.retriever.results(ranking, top_k))
 
     def ask(
         self,
@@ -231,25 +236,14 @@ class Assistant:
 
     def _answered(self, found: _Found, max_quotes: int) -> Answer:
         """What is shown of what was found."""
-        index, rules = self.retriever.index, load_rules()
-        query, ranking, asked = found.query, found.ranking, found.asked
+        index, rules, ranking = self.retriever.index, load_rules(), found.ranking
         wanted = min(max(MAX_QUOTES, max_quotes), self.retriever.most_passages)
         ranked = self.retriever.results(ranking, wanted)
         outcome = _outcome(ranking.confidence)
-        answers = self._answers(outcome, ranked, max_quotes)
-        is_cut = asked.of_somebody and caution.names_dose_to_take(answers, rules)
-        if is_cut:
-            may_answer = asked.only_told and outcome is Outcome.ANSWERED
-            answers = caution.without_doses(index, answers, rules) if may_answer else []
-            if not answers:
-                return self._answered(found.of_a_person(), max_quotes)
-        if asked.cannot and outcome is Outcome.ANSWERED:
-            outcome, answers = Outcome.RELATED, answers[:1]
-        if asked.personal and outcome is Outcome.ANSWERED:
-            fit = caution.answers_for_a_person(asked, answers, index, rules)
-            outcome, answers = (outcome, fit) if fit else (Outcome.RELATED, answers[:1])
-        if not asked.treatment and caution.stands_among_treatments(index, answers, rules):
-            asked = replace(asked, treatment=True)
+        decision = caution.decide(
+            found.asked, outcome, self._answers(outcome, ranked, max_quotes), index, rules
+        )
+        query, asked, outcome, answers = found.query, decision.asked, decision.outcome, decision.answers
         warnings: list[Quote] = []
         if asked.treatment and (answers or (self._names_a_subject(query) or asked.of_nothing_else)):
             document = (answers or ranked)[0].document
@@ -257,10 +251,9 @@ class Assistant:
             if asked.personal or not answers:
                 answers, warnings = [*warnings, *answers], []
         shown = self._composed(answers, warnings, ranking, wanted)
-        if is_cut:
-            partners = [quote for quote in shown.quotes if quote.role is QuoteRole.PARTNER]
-            if caution.names_dose_to_take(partners, rules):
-                return self._answered(found.of_a_person(), max_quotes)
+        partners = [quote for quote in shown.quotes if quote.role is QuoteRole.PARTNER]
+        if decision.without_doses and caution.names_dose_to_take(partners, rules):
+            return self._answered(found._replace(asked=found.asked.of_a_person()), max_quotes)
         notices = self._outcome_notices(outcome, query, ranking, asked)
         if shown.held_back:
             outcome = Outcome.RELATED if shown.quotes else Outcome.NOT_COVERED
@@ -346,10 +339,10 @@ class Assistant:
         index = self.retriever.index
 
         def composed(with_these: Sequence[Quote]) -> Composition:
-            return compose(index, answers, with_these, self._spare(ranking, wanted))
+            return self._company.compose(answers, with_these, self._spare(ranking, wanted))
 
         without = composed(warnings)
-        if not wants_warnings(index, without.quotes or answers):
+        if not self._company.wants_warnings(without.quotes or answers):
             return without
         rows = rows_of_warnings(index, index.position_of(answers[0].document))
         if not rows:
@@ -458,10 +451,6 @@ class _Found(NamedTuple):
     asked: Asked
     ranking: Ranking
     parts: Sequence[Ranking]  # of the questions in a message, if there are several
-
-    def of_a_person(self) -> _Found:
-        """The same, read as a question on somebody's dose."""
-        return self._replace(asked=replace(self.asked, personal=True, amount=True, of_somebody=False))
 
 
 def corpus_folder(index_dir: str | Path, corpus: str | Path | None = None) -> Path:

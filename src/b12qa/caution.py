@@ -6,7 +6,7 @@ What is asked is read from the words (`treatment.py`), where warnings stand from
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from b12qa.companions import rows_of_warnings
 from b12qa.fairness import quote_around, quote_sentences, rows_in
@@ -30,6 +30,40 @@ KEEP_MEDICINES = "Do not stop or change a medicine on your own. Ask the person w
 TEST_FIRST = "Ask for a blood test before you start."
 # By what no article can tell, the first of several first.
 _CANNOT = {"see": SEE_SOMEONE, "result": NO_RESULT, "diagnosis": NO_DIAGNOSIS}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What of the quotes that answer may be shown to who asks."""
+
+    asked: Asked  # as it is read now
+    outcome: Outcome
+    answers: list[Quote]  # best first
+    without_doses: bool = False  # something is told of somebody, and what named a dose was cut or left out
+
+
+def decide(asked: Asked, outcome: Outcome, answers: Sequence[Quote], index: Index, rules: Rules) -> Decision:
+    """What becomes of the quotes that answer, by what the question asks and of whom.
+
+    Args:
+        outcome: by what was found alone.
+        answers: best first.
+    """
+    is_cut = asked.of_somebody and names_dose_to_take(answers, rules)
+    if is_cut:
+        may_answer = asked.only_told and outcome is Outcome.ANSWERED
+        left = without_doses(index, answers, rules) if may_answer else []
+        if not left:
+            return decide(asked.of_a_person(), outcome, answers, index, rules)
+        answers = left
+    if asked.cannot and outcome is Outcome.ANSWERED:
+        outcome, answers = Outcome.RELATED, answers[:1]
+    if asked.personal and outcome is Outcome.ANSWERED:
+        fit = answers_for_a_person(asked, answers, index, rules)
+        outcome, answers = (outcome, fit) if fit else (Outcome.RELATED, answers[:1])
+    if not asked.treatment and stands_among_treatments(index, answers, rules):
+        asked = replace(asked, treatment=True)
+    return Decision(asked, outcome, list(answers), is_cut)
 
 
 def answers_for_a_person(asked: Asked, answers: Sequence[Quote], index: Index, rules: Rules) -> list[Quote]:

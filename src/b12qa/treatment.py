@@ -16,7 +16,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +129,10 @@ class Asked:
     cannot: frozenset[str] = frozenset()  # what no article can tell: some of CANNOT
     of_nothing_else: bool = False  # what it asks may be asked of what the document is about
     names_another: bool = False  # it names a medicine, or another vitamin or mineral
+
+    def of_a_person(self) -> Asked:
+        """The same, read as a question on somebody's dose."""
+        return replace(self, personal=True, amount=True, of_somebody=False)
 
 
 @dataclass(frozen=True, slots=True)
