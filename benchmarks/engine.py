@@ -27,8 +27,10 @@ from generated import PASSAGES_A_DOCUMENT, Language, WordsEncoder, write_corpus
 
 from b12qa.building import build_index, no_progress
 from b12qa.corpus import read_corpus
-from b12qa.engines import EngineSettings, Milvus, verify
+from b12qa.engine_settings import EngineSettings
+from b12qa.engines import Milvus
 from b12qa.index import open_index
+from b12qa.publishing import verify
 from b12qa.retrieval import Retriever
 
 SIZES = (1_000, 10_000)

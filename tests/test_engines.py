@@ -27,7 +27,8 @@ from b12qa.checking import check_index
 from b12qa.cli import app
 from b12qa.corpus import read_corpus
 from b12qa.embedding import Encoder
-from b12qa.engines import EngineSettings, Milvus, facts_of, publish, publisher, read_engine_settings, verify
+from b12qa.engine_settings import EngineSettings, read_engine_settings
+from b12qa.engines import Milvus, facts_of
 from b12qa.errors import (
     DamagedIndexError,
     EngineAccessError,
@@ -40,6 +41,7 @@ from b12qa.errors import (
 from b12qa.evaluation import read_questions
 from b12qa.index import STORED_FILES, Index, current_generation, named_in, open_index, open_previous
 from b12qa.nearest import CANDIDATES
+from b12qa.publishing import publish, publisher, verify
 from b12qa.retrieval import Reading, Retriever
 from b12qa.shortcuts import Near
 from b12qa.web.api import SECONDS_BETWEEN_PROBES, Health

@@ -18,7 +18,7 @@ from b12qa.corpus import read_corpus, unread_corpus
 from b12qa.courtesy import load_courtesies
 from b12qa.elsewhere import load_elsewhere
 from b12qa.embedding import RememberingEncoder, find_model, load_encoder
-from b12qa.engines import configured_store, publisher
+from b12qa.engines import configured_store
 from b12qa.errors import IndexUnusableError, QueryError
 from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
@@ -121,6 +121,7 @@ class Assistant:
                 raise
             from b12qa.building import build_index, no_progress
             from b12qa.exporting import export_encoder
+            from b12qa.publishing import publisher
             from b12qa.storage import locked
 
             with locked(index_dir):  # before the model is loaded, which takes seconds

@@ -23,13 +23,14 @@ from b12qa.corpus import (
     make_corpus,
 )
 from b12qa.embedding import find_model, token_counter
-from b12qa.engines import configured_store, verify
+from b12qa.engines import configured_store
 from b12qa.errors import EmptyCorpusError
 from b12qa.exported import exported_encoder
 from b12qa.index import VECTOR_FILES, Index, all_cosines, check_fresh, open_index
 from b12qa.lexical import terms, words
 from b12qa.markdown import line_number, plain_text_of
 from b12qa.notes import read_notes
+from b12qa.publishing import verify
 from b12qa.questions import QuestionBank, bank_file, read_banks, read_synonyms
 from b12qa.records import Sentence, whole_question
 from b12qa.strict_yaml import short

@@ -223,7 +223,8 @@ def rollback(index: Path) -> None:
     """
     with _reported_errors():
         from b12qa.building import roll_back
-        from b12qa.engines import configured_store, publisher
+        from b12qa.engines import configured_store
+        from b12qa.publishing import publisher
 
         store = configured_store()
         with _progress("Sending to the engine", visible=store is not None) as on_progress:
@@ -707,9 +708,10 @@ def _build(
     """Build, show how far it is, and print what it did."""
     from b12qa.building import build_index
     from b12qa.checking import check_document
-    from b12qa.engines import configured_store, publisher
+    from b12qa.engines import configured_store
     from b12qa.exported import encoder_choice
     from b12qa.exporting import export_encoder
+    from b12qa.publishing import publisher
 
     # What is wrong with these is said before anything is embedded.
     store = configured_store()

@@ -10,177 +10,49 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
 from b12qa.embedding import FloatMatrix
+from b12qa.engine_settings import (
+    ADDRESS_VARIABLE,
+    EngineSettings,
+    read_engine_settings,
+)
 from b12qa.errors import (
     DamagedIndexError,
     EngineAccessError,
     EngineError,
     EngineUnreachableError,
     MissingIndexError,
-    SettingsError,
     StaleIndexError,
 )
 from b12qa.index import Index, is_generation
 from b12qa.lexical import K1, B, IntVector, query_terms, terms
-from b12qa.nearest import CANDIDATES, LEAST_RECALL, NEAREST
-from b12qa.records import Chunk, Sentence, whole_question
-from b12qa.retrieval import Reading, Retriever, as_embedded
+from b12qa.nearest import CANDIDATES
+from b12qa.records import Chunk, Sentence
 from b12qa.shortcuts import CHUNKS, SENTENCES, Near, StoredFacts, StoreState
 from b12qa.vectors import MappedVectors, Vectors, blocks
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
-    from b12qa.building import Progress, Publish
+    from b12qa.building import Progress
 
-ADDRESS_VARIABLE = "B12QA_ENGINE"
-DEFAULT_NAME = "b12qa"
-DEFAULT_TIMEOUT_SECONDS = 10.0
 ROWS_AT_ONCE = 2_000
 MAX_TERMS_CHARACTERS = 60_000  # Milvus takes 65,535 bytes; stems are cut, not what is quoted
-CANARIES = 20
-PROBED_ROWS = 200
 # How fresh what is read must be: for people who ask, seconds old will do; what was just sent must be seen.
 ASKING, CHECKING = "Bounded", "Strong"
 DIGEST_PROPERTY = "b12qa.vectors"
-_LOCAL = ".db"
 _NOT_FOUND = (100, 1600)  # Milvus: no such collection, no such alias
 _NOT_ALLOWED = (1400, 1401)
 _CONNECT_FAILED = 2
 _NEVER = 2**31 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """Where the engine is, and how it is entered."""
-
-    address: str  # https://milvus.example:19530, http://…, or a file that ends with .db: Milvus Lite
-    token: str = field(default="", repr=False)  # "user:password", or an API key
-    ca_file: str = ""  # certificates (PEM) that the engine's must lead to; empty: those of the system
-    certificate_file: str = ""  # our own, where the engine asks for one
-    key_file: str = ""
-    server_name: str = ""  # in the engine's certificate, if it is not that of the address
-    database: str = ""
-    name: str = DEFAULT_NAME  # the alias, and the beginning of the names of collections
-    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
-
-    @property
-    def travels_openly(self) -> bool:
-        """Whether others on the way can read what is sent: the words of questions, and the token."""
-        return urlsplit(self.address).scheme == "http" and not _is_this_machine(self.address)
-
-
-def read_engine_settings(environment: Mapping[str, str] | None = None) -> EngineSettings | None:
-    """What the variables B12QA_ENGINE and B12QA_ENGINE_… say; None if they name no engine.
-
-    Raises:
-        SettingsError: a value is not of its form; the message names the variable.
-    """
-    given = os.environ if environment is None else environment
-    address = given.get(ADDRESS_VARIABLE, "").strip()
-    if not address:
-        return None
-
-    def value(name: str, default: str = "") -> str:
-        return given.get(f"{ADDRESS_VARIABLE}_{name}", "").strip() or default
-
-    settings = EngineSettings(
-        address=_checked_address(address),
-        token=_token(value("TOKEN"), value("TOKEN_FILE")),
-        ca_file=value("CA_FILE"),
-        certificate_file=value("CERT_FILE"),
-        key_file=value("KEY_FILE"),
-        server_name=value("SERVER_NAME"),
-        database=value("DATABASE"),
-        name=_checked_name(value("NAME", DEFAULT_NAME)),
-        timeout_seconds=_seconds(value("TIMEOUT", str(DEFAULT_TIMEOUT_SECONDS))),
-    )
-    _check_certificates(settings)
-    return settings
-
-
-def configured_store() -> Milvus | None:
-    """The engine that the environment names, if any.
-
-    Raises:
-        SettingsError: see `read_engine_settings`.
-        EngineError: see `Milvus`.
-    """
-    settings = read_engine_settings()
-    return Milvus(settings) if settings else None
-
-
-def publisher(store: Milvus | None, on_progress: Progress) -> Publish:
-    """What a build or a rollback does with a generation before it makes it current."""
-    from b12qa.building import keep_in_folder
-
-    return keep_in_folder if store is None else lambda index: publish(index, store, on_progress)
-
-
-def publish(index: Index, store: Milvus, on_progress: Progress) -> None:
-    """Let an engine hold a generation and serve it to all, unless something in it is found to be wrong.
-
-    What was served before stays, for those that still ask for it and for a rollback; older ones go.
-
-    Args:
-        index: opened from its folder, vectors included.
-        on_progress: called with the number of rows sent so far, and of all.
-
-    Raises:
-        DamagedIndexError, EngineError: the alias still names what it named before.
-    """
-    store.fill(index, on_progress)
-    verify(index, store)
-    store.serve(index.generation)
-
-
-def verify(index: Index, store: Milvus) -> None:
-    """Compare what an engine holds of a generation with the generation itself: counts, bits, answers.
-
-    Raises:
-        DamagedIndexError: it does not hold the same rows.
-        EngineError: it finds other passages.
-    """
-    stored = store.open(facts_of(index), consistency=CHECKING)
-    for kind, own, far in (
-        (CHUNKS, index.chunk_vectors, stored.chunks),
-        (SENTENCES, index.sentence_vectors, stored.sentences),
-    ):
-        rows = np.unique(np.linspace(0, own.ntotal - 1, min(PROBED_ROWS, own.ntotal)).astype(np.int64))
-        if not np.array_equal(own.reconstruct_batch(rows), far.reconstruct_batch(rows)):
-            raise DamagedIndexError(
-                f"{store.described} does not hold the vectors of the {kind} bit for bit. Run: b12qa build"
-            )
-    if index.spreads is None:
-        return  # every row is compared, here as there
-    encoder = _StoredEncoder(index)
-    far_index = replace(
-        index, chunk_vectors=stored.chunks, sentence_vectors=stored.sentences, shortcuts=None, stored=stored
-    )
-    shares = []
-    for text in encoder.texts:
-        near, far_off = (
-            {(passage.document, passage.start) for passage in _found(Retriever(one, encoder), text)}
-            for one in (index, far_index)
-        )
-        shares.append(len(near & far_off) / len(near))
-    if np.mean(shares) < LEAST_RECALL:
-        raise EngineError(
-            f"{store.described} finds {np.mean(shares):.3f} of the best {NEAREST} passages for "
-            f"{len(shares)} questions, expected at least {LEAST_RECALL}. What was served is served on. "
-            "Look at the index of the field 'vector', then run: b12qa build"
-        )
 
 
 def facts_of(index: Index) -> StoredFacts:
@@ -194,6 +66,17 @@ def facts_of(index: Index) -> StoredFacts:
         len(index.sentences),
         Near(none, none),
     )
+
+
+def configured_store() -> Milvus | None:
+    """The engine that the environment names, if any.
+
+    Raises:
+        SettingsError: see `read_engine_settings`.
+        EngineError: see `Milvus`.
+    """
+    settings = read_engine_settings()
+    return Milvus(settings) if settings else None
 
 
 class Milvus:
@@ -399,7 +282,7 @@ class Milvus:
         if not settings.certificate_file:
             files = {"server_pem_path": settings.ca_file}
         options: dict[str, Any] = {**files, "server_name": settings.server_name}
-        if settings.address.endswith(_LOCAL):
+        if settings.is_file:
             options["grpc_options"] = {"grpc.keepalive_time_ms": _NEVER}  # Lite takes offence at pings
         with self._errors_as_ours():
             client = pymilvus.MilvusClient(
@@ -560,44 +443,6 @@ class _FarMatrix:
         return found[0] if np.ndim(wanted) == 0 and not isinstance(wanted, slice) else found
 
 
-class _StoredEncoder:
-    """Knows the embeddings of some questions of the banks and some sentences, and needs no model."""
-
-    def __init__(self, index: Index) -> None:
-        self.name = index.model_name
-        self.fingerprint = index.model_fingerprint
-        self.dimension = index.sentence_vectors.d
-        self.max_tokens = 0
-        known = {
-            index.plain_text(index.sentences[row]): index.sentence_vectors.reconstruct(row)
-            for row in _spread_over(len(index.sentences))
-        } | {
-            whole_question(index.questions[row]): index.question_vectors.reconstruct(row)
-            for row in _spread_over(len(index.questions))
-        }
-        self._known = {as_embedded(text, index): embedding for text, embedding in known.items()}
-
-    @property
-    def texts(self) -> list[str]:
-        """Those that can be asked."""
-        return list(self._known)
-
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
-
-    def encode(self, texts: Sequence[str]) -> FloatMatrix:
-        return np.stack([self._known[text] for text in texts])
-
-
-def _found(retriever: Retriever, text: str) -> Sequence[Any]:
-    [ranking] = retriever.rank_all([[Reading(text)]], as_typed=True)
-    return retriever.results(ranking, min(NEAREST, len(retriever.index.chunks)))
-
-
-def _spread_over(count: int) -> list[int]:
-    return sorted({int(row) for row in np.linspace(0, count - 1, min(CANARIES, count))})
-
-
 def _chunk_rows(index: Index) -> Iterator[dict[str, Any]]:
     return _rows(index, index.chunks, index.chunk_vectors, 0)
 
@@ -614,81 +459,3 @@ def _rows(
     for row, (record, embedding) in enumerate(zip(records, embeddings, strict=True), start=first):
         stems = " ".join(terms(index.plain_text(record)))[:MAX_TERMS_CHARACTERS]
         yield {"row": row, "vector": embedding, "terms": stems}
-
-
-# What an operator wrote.
-
-
-def _checked_address(address: str) -> str:
-    parts = urlsplit(address)
-    if address.endswith(_LOCAL) and not parts.scheme:
-        return address
-    if parts.username or parts.password:
-        raise SettingsError(
-            f"Expected an address without a password in {ADDRESS_VARIABLE}: it would show in lists of "
-            f"processes. Put user:password into a file, and its name into {ADDRESS_VARIABLE}_TOKEN_FILE."
-        )
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
-        raise SettingsError(
-            f"Expected https://HOST:PORT, http://HOST:PORT or a file that ends with .db in "
-            f"{ADDRESS_VARIABLE}, got {address!r}."
-        )
-    return address
-
-
-def _is_this_machine(address: str) -> bool:
-    return urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
-
-
-def _token(token: str, file: str) -> str:
-    if not file:
-        return token
-    try:
-        return Path(file).read_text("utf-8").partition("\n")[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"Cannot read {file}, which {ADDRESS_VARIABLE}_TOKEN_FILE names: {type(error).__name__}."
-        ) from error
-
-
-def _checked_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name):
-        raise SettingsError(
-            f"Expected a letter, then letters, digits and _ in {ADDRESS_VARIABLE}_NAME, got {name!r}."
-        )
-    return name
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise SettingsError(
-            f"Expected a number of seconds above 0 in {ADDRESS_VARIABLE}_TIMEOUT, got {text!r}."
-        )
-    return seconds
-
-
-def _check_certificates(settings: EngineSettings) -> None:
-    files = {
-        "CA_FILE": settings.ca_file,
-        "CERT_FILE": settings.certificate_file,
-        "KEY_FILE": settings.key_file,
-    }
-    named = {name: file for name, file in files.items() if file}
-    if (named or settings.server_name) and not settings.address.startswith("https://"):
-        raise SettingsError(
-            f"Expected https:// in {ADDRESS_VARIABLE} where certificates are named, got {settings.address!r}."
-        )
-    if bool(settings.certificate_file) != bool(settings.key_file) or (
-        settings.certificate_file and not settings.ca_file
-    ):
-        raise SettingsError(
-            f"Expected {ADDRESS_VARIABLE}_CERT_FILE, _KEY_FILE and _CA_FILE together, got "
-            f"{', '.join(sorted(named))}."
-        )
-    for name, file in named.items():
-        if not Path(file).is_file():
-            raise SettingsError(f"{ADDRESS_VARIABLE}_{name} names {file}, which is no file.")

@@ -117,7 +117,7 @@ def warnings(host: str, settings: Settings) -> list[str]:
 
 def engine_warnings() -> list[str]:
     """What an operator should know whose engine is somewhere else."""
-    from b12qa.engines import read_engine_settings
+    from b12qa.engine_settings import read_engine_settings
 
     engine = read_engine_settings()
     if engine is None or not engine.travels_openly:
