@@ -12,7 +12,7 @@ from test_embedding import PACKAGED
 from b12qa import exporting
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
-from b12qa.embedding import SentenceTransformerEncoder
+from b12qa.embedding import ModelFiles, SentenceTransformerEncoder
 from b12qa.exported import FILES, export_folder, open_exported
 from b12qa.exporting import ExportReport, export_encoder
 from b12qa.terminal import export_line
@@ -44,7 +44,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> SentenceTransformerEncoder
     reader = modules.Transformer(str(folder / "bert"), max_seq_length=32)
     stages = [reader, modules.Pooling(24, pooling_mode="cls"), modules.Dense(24, 8)]
     SentenceTransformer(modules=stages, device="cpu").save(str(folder / "model"))
-    return SentenceTransformerEncoder(folder / "model", "tiny")
+    return SentenceTransformerEncoder(ModelFiles("tiny", folder / "model"))
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,13 @@ from b12qa.conversation import Query, asks, naming_the_subject, to_query
 from b12qa.corpus import read_corpus, unread_corpus
 from b12qa.courtesy import load_courtesies
 from b12qa.elsewhere import load_elsewhere
-from b12qa.embedding import RememberingEncoder, find_model, load_encoder
+from b12qa.embedding import (
+    ModelFiles,
+    RememberingEncoder,
+    SentenceTransformerEncoder,
+    find_model,
+    load_encoder,
+)
 from b12qa.engines import configured_store
 from b12qa.errors import IndexUnusableError, QueryError
 from b12qa.exported import exported_encoder
@@ -109,11 +115,11 @@ class Assistant:
         unread = unread_corpus(folder)
         try:
             opened = open_index(index_dir, store)
-            exported = exported_encoder(index_dir, opened.model_fingerprint, model)
+            found = exported_encoder(index_dir, opened.model_fingerprint, model) or find_model(model)
             # Files that are those of the index byte for byte need not be parsed to know that they are sound,
             # and an index that was rolled back to is served whatever they are.
             trusted = opened.rolled_back or unread.hashes() == opened.inputs["corpus"]
-            check_servable(opened, unread if trusted else read_corpus(folder), exported or find_model(model))
+            check_servable(opened, unread if trusted else read_corpus(folder), found)
         except IndexUnusableError:
             sources = read_corpus(folder)  # what is wrong with the corpus comes first
             if not build:
@@ -133,7 +139,8 @@ class Assistant:
             return cls(
                 Retriever(opened, exported_encoder(index_dir, opened.model_fingerprint, model) or encoder)
             )
-        return cls(Retriever(opened, exported or load_encoder(model)))
+        encoder = SentenceTransformerEncoder(found) if isinstance(found, ModelFiles) else found
+        return cls(Retriever(opened, encoder))
 
     def _repr_html_(self) -> str:
         from b12qa import rendering

@@ -106,22 +106,22 @@ class SentenceTransformerEncoder:
     Loading reads only safetensors weights, runs no code from the folder and asks no other host.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, files: ModelFiles) -> None:
         """Load the model.
 
         Raises:
             ModelError: the folder is not a sentence-transformers model with safetensors weights.
         """
-        self.name = name
-        self.fingerprint = model_fingerprint(folder)
-        self.model = _load(folder)
+        self.name = files.name
+        self.fingerprint = files.fingerprint
+        self.model = _load(files.folder)
         # A tokenizer keeps as its own state how it pads and cuts, so two threads must not use it at once.
         self._tokenizing = threading.Lock()
         reader: Any = self.model[0]
         reader.preprocess = _one_at_a_time(reader.preprocess, self._tokenizing)
         dimension = self.model.get_embedding_dimension()
         if dimension is None:
-            raise ModelError(f"{folder} does not say how wide its vectors are. Choose another model.")
+            raise ModelError(f"{files.folder} does not say how wide its vectors are. Choose another model.")
         self.dimension = int(dimension)
         self.max_tokens = int(self.model.max_seq_length or 512)
 
@@ -243,8 +243,7 @@ def encode_batches(encoder: Encoder, batches: Iterable[Sequence[str]]) -> Iterat
 
 def load_encoder(model: str | None = None, *, allow_download: bool = False) -> Encoder:
     """Load the embedding model. Arguments and errors as in `find_model`."""
-    files = find_model(model, allow_download=allow_download)
-    return SentenceTransformerEncoder(files.folder, files.name)
+    return SentenceTransformerEncoder(find_model(model, allow_download=allow_download))
 
 
 def token_counter(files: ModelFiles) -> tuple[Callable[[str], int], int]:
@@ -263,7 +262,7 @@ def token_counter(files: ModelFiles) -> tuple[Callable[[str], int], int]:
             tokenizer.no_truncation()
             tokenizer.no_padding()
             return (lambda text: len(tokenizer.encode(text).ids)), int(max_tokens)
-    encoder = SentenceTransformerEncoder(files.folder, files.name)
+    encoder = SentenceTransformerEncoder(files)
     return encoder.count_tokens, encoder.max_tokens
 
 
