@@ -14,7 +14,7 @@ from ratios import estimate, mean, percentile, ratio
 from reports import summary, tables
 from talking import RunnerError, Talker
 
-from b12qa.evaluation import QuestionRow
+from b12qa.evaluation import Kind, QuestionRow
 
 TEA = "# Tea\n\nGreen tea is mild.\n\nBlack tea is strong.\n\n## Pots\n\nA pot of clay keeps warm.\n"
 
@@ -165,7 +165,9 @@ def test_samples_without_partners_are_refused() -> None:
 
 
 def test_gold_counts_only_whole_in_one_text_and_every_piece_is_needed() -> None:
-    row = QuestionRow("1", "answerable", "?", gold=(("It has **40 mg**.", "Or this."), ("Pots are\nwarm.",)))
+    row = QuestionRow(
+        "1", Kind.ANSWERABLE, "?", gold=(("It has **40 mg**.", "Or this."), ("Pots are\nwarm.",))
+    )
     assert holds_gold(row, ["Tea. It has 40 mg.", "> Pots are warm. Yes."])
     assert not holds_gold(row, ["It has 40 mg."])
     assert not holds_gold(row, ["Or this. Pots are", "warm."])

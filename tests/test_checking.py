@@ -12,7 +12,7 @@ from b12qa.building import build_index
 from b12qa.checking import check_corpus, stray_questions
 from b12qa.corpus import read_corpus, read_sources
 from b12qa.errors import CorpusError
-from b12qa.evaluation import QuestionRow, with_typos
+from b12qa.evaluation import Kind, QuestionRow, with_typos
 from b12qa.index import open_index
 
 BANK = """
@@ -109,7 +109,7 @@ def test_without_a_bank_nothing_leads_elsewhere(small_corpus: Path, tmp_path: Pa
 
 
 def test_a_typo_is_one_edit_and_the_same_for_the_same_seed() -> None:
-    rows = [QuestionRow(str(i), "unanswerable_far", "which foods contain caffeine?") for i in range(200)]
+    rows = [QuestionRow(str(i), Kind.UNANSWERABLE_FAR, "which foods contain caffeine?") for i in range(200)]
     changed = with_typos(rows, 1)
     distances = [OSA.distance(row.question, rows[0].question) for row in changed]
     assert set(distances) <= {0, 1}  # a letter may be replaced by itself
@@ -118,5 +118,5 @@ def test_a_typo_is_one_edit_and_the_same_for_the_same_seed() -> None:
 
 
 def test_a_question_without_long_words_gets_no_typo() -> None:
-    row = QuestionRow("1", "unanswerable_far", "why? 12345 B12")
+    row = QuestionRow("1", Kind.UNANSWERABLE_FAR, "why? 12345 B12")
     assert with_typos([row], 1) == [row]

@@ -21,6 +21,7 @@ from b12qa.embedding import FloatMatrix
 from b12qa.errors import QueryError
 from b12qa.evaluation import (
     Evaluation,
+    Kind,
     QuestionRow,
     Result,
     auroc,
@@ -39,6 +40,7 @@ from b12qa.evaluation import (
     worst_results,
 )
 from b12qa.index import open_index
+from b12qa.records import Outcome
 from b12qa.retrieval import Retriever
 
 TEXT = SMALL_TEXT + "\nThe **leaf** of the\n*bush* is dried. Porcelain keeps the taste pure.\n"
@@ -153,14 +155,15 @@ def test_calibration_error(confidences: list[float], right: list[int], expected:
 
 def result(id_: str, kind: str = "answerable", **changes: Any) -> Result:
     right = kind == "answerable"
+    outcome = changes.pop("outcome", "answered" if right else "not_covered")
     plain = Result(
         id=id_,
-        kind=kind,
+        kind=Kind(kind),
         style="lay",
         question=f"question {id_}",
         query=f"query {id_}",
         follow_up=False,
-        outcome="answered" if right else "not_covered",
+        outcome=Outcome(outcome),
         confidence=0.9 if right else 0.1,
         evidence_ranks=(1,) if right else (),
         shown_ranks=(1,) if right else (),
@@ -410,9 +413,11 @@ def test_question_set_is_read_with_and_without_optional_keys(tmp_path: Path) -> 
         )
     )
     assert rows == [
-        QuestionRow("r1", "answerable", "how long?", ("tea?", ""), (("a", "b"), ("c",)), ("Brewing",), "lay"),
-        QuestionRow("r2", "unanswerable_far", "héllo 🙂\u2028?"),
-        QuestionRow("7", "urgent", ""),
+        QuestionRow(
+            "r1", Kind.ANSWERABLE, "how long?", ("tea?", ""), (("a", "b"), ("c",)), ("Brewing",), "lay"
+        ),
+        QuestionRow("r2", Kind.UNANSWERABLE_FAR, "héllo 🙂\u2028?"),
+        QuestionRow("7", Kind.URGENT, ""),
     ]
 
 
@@ -479,7 +484,7 @@ def tea(folders: tuple[Path, Path]) -> Assistant:
 
 
 def ask(tea: Assistant, question: str, *gold: Sequence[str], **more: Any) -> Result:
-    row = QuestionRow("q", "answerable", question, gold=tuple(tuple(g) for g in gold), **more)
+    row = QuestionRow("q", Kind.ANSWERABLE, question, gold=tuple(tuple(g) for g in gold), **more)
     return evaluate(tea, [row]).results[0]
 
 
@@ -501,8 +506,8 @@ def test_gold_sentence_matches_with_and_without_marks_and_line_breaks(tea: Assis
 def test_gold_sentence_that_no_document_holds_is_refused_before_anything_is_asked(tea: Assistant) -> None:
     asked: list[int] = []
     rows = [
-        QuestionRow("good", "answerable", "how long?", gold=(("Wait 3 minutes.",),)),
-        QuestionRow("bad", "answerable", "how long?", gold=(("Wait 3 minutes.", "Wait 4 minutes."),)),
+        QuestionRow("good", Kind.ANSWERABLE, "how long?", gold=(("Wait 3 minutes.",),)),
+        QuestionRow("bad", Kind.ANSWERABLE, "how long?", gold=(("Wait 3 minutes.", "Wait 4 minutes."),)),
     ]
     with pytest.raises(QueryError, match=r"gold sentence of bad is in no document: 'Wait 4 minutes\.'"):
         evaluate(tea, rows, lambda done, total: asked.append(done))
@@ -572,7 +577,7 @@ def test_questions_are_embedded_together_each_once_and_answered_as_one_by_one(
 
     asked = (("how long to wait?", ()), ("why?", ("which leaf is dried?",)), ("how long to wait?", ()))
     rows = [
-        QuestionRow(str(n), "unanswerable_near", question, history=history)
+        QuestionRow(str(n), Kind.UNANSWERABLE_NEAR, question, history=history)
         for n, (question, history) in enumerate(asked)
     ]
     found = evaluate(Assistant(Retriever(open_index(folders[1]), Noted())), rows).results
@@ -583,7 +588,7 @@ def test_questions_are_embedded_together_each_once_and_answered_as_one_by_one(
 
 def test_progress_counts_every_question(tea: Assistant) -> None:
     seen: list[tuple[int, int]] = []
-    rows = [QuestionRow(str(n), "urgent", "help!") for n in range(3)]
+    rows = [QuestionRow(str(n), Kind.URGENT, "help!") for n in range(3)]
     evaluate(tea, rows, lambda done, total: seen.append((done, total)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
@@ -660,9 +665,9 @@ def test_the_worst_results_are_those_that_are_confidently_wrong() -> None:
 def test_passages_with_gold_hold_a_gold_sentence_of_any_question(tea: Assistant) -> None:
     index = tea.retriever.index
     rows = [
-        QuestionRow("a", "answerable", "?", gold=(("Wait 3 minutes.", "green tea"),)),
-        QuestionRow("b", "answerable", "?", gold=((LEAF_AS_WRITTEN,),)),
-        QuestionRow("c", "unanswerable_far", "?"),
+        QuestionRow("a", Kind.ANSWERABLE, "?", gold=(("Wait 3 minutes.", "green tea"),)),
+        QuestionRow("b", Kind.ANSWERABLE, "?", gold=((LEAF_AS_WRITTEN,),)),
+        QuestionRow("c", Kind.UNANSWERABLE_FAR, "?"),
     ]
     chunks = [index.chunks[position] for position in sorted(passages_with_gold(index, rows))]
     assert [index.documents[c.document].text[c.start : c.end][:9] for c in chunks] == [
@@ -754,3 +759,11 @@ def test_the_development_questions_are_answered_as_well_as_the_tables_say(assist
     }
     assert {name: measures[name].value for name, bound in least.items() if measures[name].value < bound} == {}
     assert {name: measures[name].value for name, bound in most.items() if measures[name].value > bound} == {}
+
+
+def test_a_question_that_was_not_searched_is_listed_as_it_was_typed() -> None:
+    taken_for_an_emergency = result("a", query="", question="is my leg hot?", outcome="urgent")
+    assert "0.90): is my leg hot?\n" in report(summarize([taken_for_an_emergency]))
+    assert differences([result("a", question="is my leg hot?")], [taken_for_an_emergency])[-1].endswith(
+        "answered → urgent: is my leg hot?"
+    )

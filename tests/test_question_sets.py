@@ -17,7 +17,7 @@ from rapidfuzz import fuzz, process
 from b12qa.chunking import Chunks, chunk_documents
 from b12qa.corpus import Corpus, read_corpus
 from b12qa.embedding import find_model, token_counter
-from b12qa.evaluation import KINDS, QuestionRow, read_questions
+from b12qa.evaluation import Kind, QuestionRow, read_questions
 from b12qa.markdown import plain_text
 from b12qa.questions import QuestionBank, bank_file, read_banks
 from b12qa.records import BlockKind, OpenQuestion, Question, whole_question
@@ -91,7 +91,6 @@ def test_every_row_has_the_same_form() -> None:
         where = f"{file} {row.id}"
         assert required <= record.keys() <= required | optional, where
         assert isinstance(record["id"], str), where
-        assert row.kind in KINDS, where
         assert row.style, where
         assert normalized(row.question) or row.kind == "unanswerable_far", where
         assert all(text.strip() for text in row.history), where
@@ -175,7 +174,7 @@ def test_half_of_the_written_near_misses_swap_one_thing() -> None:
 
 
 def test_both_files_hold_every_kind() -> None:
-    for kind in KINDS:
+    for kind in Kind:
         assert {file for file, row, _ in asked() if row.kind == kind} == set(FILES)
 
 

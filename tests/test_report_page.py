@@ -16,7 +16,7 @@ from conftest import SMALL_TEXT, HashingEncoder
 from playwright.sync_api import Browser, Page, expect
 from test_reporting import BANK, COFFEE, EVALUATION, assistant_for
 
-from b12qa.evaluation import QuestionRow
+from b12qa.evaluation import Kind, QuestionRow
 from b12qa.feedback import Feedback
 from b12qa.reporting import MAP_SIZE, Report, make_report, report_html
 
@@ -83,7 +83,7 @@ def test_hostile_texts_are_shown_as_text(browser: Browser, tmp_path: Path) -> No
     assistant = assistant_for(
         tmp_path, {"tea.md": text, "tea.questions.yaml": bank}, HashingEncoder(max_tokens=256)
     )
-    rows = [QuestionRow(HOSTILE, "unanswerable_far", HOSTILE, (HOSTILE,))]
+    rows = [QuestionRow(HOSTILE, Kind.UNANSWERABLE_FAR, HOSTILE, (HOSTILE,))]
     left = [Feedback(HOSTILE, "not_covered", None, HOSTILE)]
     page = report_html(make_report(assistant, rows, left))
     with opened(browser, page, tmp_path) as visit:

@@ -18,7 +18,7 @@ from b12qa import answering, cli
 from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
-from b12qa.evaluation import QuestionRow
+from b12qa.evaluation import Kind, QuestionRow
 from b12qa.feedback import Feedback, append_feedback
 from b12qa.index import open_index
 from b12qa.reporting import (
@@ -49,9 +49,9 @@ open:
 """
 COFFEE = "# Coffee\n\nCoffee is roasted.\n\n## Empty\n"
 EVALUATION = [
-    QuestionRow("e1", "answerable", "how much caffeine?", gold=(("It has 40 mg of caffeine.",),)),
-    QuestionRow("e2", "answerable", "and how long to wait?", ("brewing?",), (("Wait 3 minutes.",),)),
-    QuestionRow("e3", "unanswerable_near", "is there caffeine in red tea?"),
+    QuestionRow("e1", Kind.ANSWERABLE, "how much caffeine?", gold=(("It has 40 mg of caffeine.",),)),
+    QuestionRow("e2", Kind.ANSWERABLE, "and how long to wait?", ("brewing?",), (("Wait 3 minutes.",),)),
+    QuestionRow("e3", Kind.UNANSWERABLE_NEAR, "is there caffeine in red tea?"),
 ]
 
 
@@ -103,9 +103,9 @@ def test_a_section_is_reached_by_a_gold_sentence_or_a_first_passage(assistant: A
         return [section.path for section in make_report(assistant, rows).sections if section.reached]
 
     assert reached(*EVALUATION) == ["Tea", "Brewing"]
-    assert reached(QuestionRow("x", "unanswerable_far", "is coffee roasted?")) == ["Coffee"]
+    assert reached(QuestionRow("x", Kind.UNANSWERABLE_FAR, "is coffee roasted?")) == ["Coffee"]
     # The gold sentence stands in one section, and another comes first.
-    gold = QuestionRow("y", "answerable", "is coffee roasted?", gold=(("black tea",),))
+    gold = QuestionRow("y", Kind.ANSWERABLE, "is coffee roasted?", gold=(("black tea",),))
     assert reached(gold) == ["Coffee", "Kinds"]
     assert {section.reached for section in make_report(assistant).sections} == {None}
 

@@ -17,7 +17,7 @@ from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.embedding import FloatMatrix
-from b12qa.evaluation import QuestionRow
+from b12qa.evaluation import Kind, QuestionRow
 from b12qa.index import open_index
 from b12qa.questions import read_banks
 from b12qa.records import Outcome
@@ -42,10 +42,10 @@ open:
     reason: does not mention sugar
 """
 ROWS = (
-    QuestionRow("e1", "answerable", "How long should I wait?", gold=(("Wait 3 minutes.",),)),
-    QuestionRow("e2", "answerable", "Which kinds are there?", gold=(("green tea",), ("**black** tea",))),
-    QuestionRow("e3", "unanswerable_far", "Who won the match?"),
-    QuestionRow("e4", "urgent", "I have chest pain"),
+    QuestionRow("e1", Kind.ANSWERABLE, "How long should I wait?", gold=(("Wait 3 minutes.",),)),
+    QuestionRow("e2", Kind.ANSWERABLE, "Which kinds are there?", gold=(("green tea",), ("**black** tea",))),
+    QuestionRow("e3", Kind.UNANSWERABLE_FAR, "Who won the match?"),
+    QuestionRow("e4", Kind.URGENT, "I have chest pain"),
 )
 
 
@@ -179,7 +179,7 @@ def test_open_question_that_is_answered_now_is_lost(tmp_path: Path) -> None:
 def test_an_edit_that_answers_what_a_row_calls_unanswerable_is_not_said_to_leave_it_unanswered(
     tmp_path: Path,
 ) -> None:
-    bank, row = BANK.partition("open:")[0], QuestionRow("e5", "unanswerable_near", "sugar spoons sweet")
+    bank, row = BANK.partition("open:")[0], QuestionRow("e5", Kind.UNANSWERABLE_NEAR, "sugar spoons sweet")
     edited = f"{SMALL_TEXT}\nSugar spoons sweet it.\n"
     found = reviewed(tmp_path, edited, bank, bank_before=bank, rows=[row])
     touched = by_question(found)["sugar spoons sweet"]
@@ -322,7 +322,7 @@ def test_other_passage_without_its_warnings_is_bare(tmp_path: Path) -> None:
         before=text,
         bank_before=bank,
         notes=(with_warnings, with_warnings),
-        rows=[QuestionRow("both", "answerable", question, gold=gold)],
+        rows=[QuestionRow("both", Kind.ANSWERABLE, question, gold=gold)],
     )
     touched = next(r for r in found.touched if r.origin == "both")
     assert touched.before.passage == "Wait 3 minutes."

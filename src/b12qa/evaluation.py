@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,12 +24,11 @@ from b12qa.answering import Assistant
 from b12qa.errors import QueryError
 from b12qa.index import Index
 from b12qa.markdown import one_line, plain_text_of
-from b12qa.records import Document, Passage, Span
+from b12qa.records import Document, Outcome, Passage, Span
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-KINDS = ("answerable", "unanswerable_near", "unanswerable_far", "urgent")
 RANKING_DEPTH = 5
 BOOTSTRAP_SAMPLES = 1000
 CALIBRATION_BINS = 10
@@ -38,12 +38,21 @@ COVERAGE = 0.9
 Array = npt.NDArray[np.float64]
 
 
+class Kind(StrEnum):
+    """What should become of a question."""
+
+    ANSWERABLE = "answerable"
+    UNANSWERABLE_NEAR = "unanswerable_near"
+    UNANSWERABLE_FAR = "unanswerable_far"
+    URGENT = "urgent"
+
+
 @dataclass(frozen=True, slots=True)
 class QuestionRow:
     """One question of an evaluation set."""
 
     id: str
-    kind: str
+    kind: Kind
     question: str
     history: tuple[str, ...] = ()
     gold: tuple[tuple[str, ...], ...] = ()
@@ -56,12 +65,12 @@ class Result:
     """What the assistant did with one question."""
 
     id: str
-    kind: str
+    kind: Kind
     style: str
     question: str
-    query: str
+    query: str  # as it was searched; empty if nothing was
     follow_up: bool
-    outcome: str
+    outcome: Outcome
     confidence: float
     evidence_ranks: tuple[int, ...]  # per piece of evidence, rank of the first passage with it; 0 if none
     shown_ranks: tuple[int, ...]  # the same among the quotes that were found and shown
@@ -72,6 +81,11 @@ class Result:
     first_quote_length: int  # characters; 0 without a quote
     shown: str  # what was highlighted first
     first_passage: tuple[str, int] | None = None  # document and start of the first passage
+
+    @property
+    def asked(self) -> str:
+        """For people to read: as it was searched, or else as it was typed."""
+        return self.query or self.question
 
     def found(self, k: int) -> bool:
         """Every piece of evidence lies in the first k passages."""
@@ -125,25 +139,32 @@ def read_questions(path: Path) -> list[QuestionRow]:
             record = json.loads(line.decode("utf-8"))
             row = QuestionRow(
                 id=str(record["id"]),
-                kind=_text(record["kind"]),
+                kind=_kind(record["kind"]),
                 question=_text(record["question"]),
                 history=_texts(record.get("history") or []),
                 gold=tuple(_texts(alternatives) for alternatives in record.get("gold") or []),
                 sections=_texts(record.get("sections") or []),
                 style=_text(record.get("style") or ""),
             )
+        except QueryError as error:
+            raise QueryError(f"{path}:{number}: {error}") from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise QueryError(f"{path}:{number}: not a question row ({error!r}). Mend the line.") from error
-        if row.kind not in KINDS:
-            raise QueryError(f"{path}:{number}: expected a kind of {', '.join(KINDS)}; got {row.kind!r}.")
         if any(not words.strip() for alternatives in row.gold for words in alternatives):
             raise QueryError(f"{path}:{number}: expected sentences of a document as gold, got an empty text.")
-        if (row.kind == "answerable") != bool(row.gold):
+        if (row.kind == Kind.ANSWERABLE) != bool(row.gold):
             raise QueryError(f"{path}:{number}: answerable questions, and only they, have gold.")
         rows.append(row)
     if not rows:
         raise QueryError(f"{path} holds no question: expected JSON objects, one a line. Name another file.")
     return rows
+
+
+def _kind(value: object) -> Kind:
+    kinds = {kind.value: kind for kind in Kind}
+    if _text(value) not in kinds:
+        raise QueryError(f"expected a kind of {', '.join(kinds)}; got {value!r}.")
+    return kinds[_text(value)]
 
 
 def _text(value: object) -> str:
@@ -211,16 +232,16 @@ def ask_all(
 
 def summarize(results: Sequence[Result]) -> Evaluation:
     """Measures of results, each with a bootstrap 95 % interval."""
-    answerable = [r for r in results if r.kind == "answerable"]
+    answerable = [r for r in results if r.kind == Kind.ANSWERABLE]
     alone = [r for r in answerable if not r.follow_up and len(r.evidence_ranks) == 1]
     follow_ups = [r for r in answerable if r.follow_up]
     two_places = [r for r in answerable if len(r.evidence_ranks) > 1]
-    near = [r for r in results if r.kind == "unanswerable_near"]
-    far = [r for r in results if r.kind == "unanswerable_far"]
-    urgent = [r for r in results if r.kind == "urgent"]
+    near = [r for r in results if r.kind == Kind.UNANSWERABLE_NEAR]
+    far = [r for r in results if r.kind == Kind.UNANSWERABLE_FAR]
+    urgent = [r for r in results if r.kind == Kind.URGENT]
     judged = [*answerable, *near, *far]
     # A question that was taken for an emergency was not searched, so nothing was confident of anything.
-    searched = [r for r in judged if r.outcome != "urgent"]
+    searched = [r for r in judged if r.outcome is not Outcome.URGENT]
 
     measures: dict[str, Measure] = {}
 
@@ -229,7 +250,7 @@ def summarize(results: Sequence[Result]) -> Evaluation:
             measures[name] = mean(np.array([float(value(r)) for r in group]))
 
     def two(name: str, a: Sequence[Result], b: Sequence[Result], of: Callable[[Array, Array], float]) -> None:
-        some, others = ([r for r in group if r.outcome != "urgent"] for group in (a, b))
+        some, others = ([r for r in group if r.outcome is not Outcome.URGENT] for group in (a, b))
         if some and others:
             measures[name] = _compare(_confidences(some), _confidences(others), of)
 
@@ -251,15 +272,15 @@ def summarize(results: Sequence[Result]) -> Evaluation:
     two("AUROC of confidence, far-off", answerable, far, auroc)
     two("false answers at 90 % coverage, near misses", answerable, near, false_answer_rate)
     two("false answers at 90 % coverage, far-off", answerable, far, false_answer_rate)
-    share("answerable shown as answered", answerable, lambda r: r.outcome == "answered")
-    share("near misses shown as answered", near, lambda r: r.outcome == "answered")
-    share("far-off shown as answered", far, lambda r: r.outcome == "answered")
-    share("urgent recognized", urgent, lambda r: r.outcome == "urgent")
-    share("false alarms", judged, lambda r: r.outcome == "urgent")
+    share("answerable shown as answered", answerable, lambda r: r.outcome is Outcome.ANSWERED)
+    share("near misses shown as answered", near, lambda r: r.outcome is Outcome.ANSWERED)
+    share("far-off shown as answered", far, lambda r: r.outcome is Outcome.ANSWERED)
+    share("urgent recognized", urgent, lambda r: r.outcome is Outcome.URGENT)
+    share("false alarms", judged, lambda r: r.outcome is Outcome.URGENT)
     curve: list[tuple[float, float]] = []
     if searched:
         confidences = _confidences(searched)
-        right = np.array([r.kind == "answerable" and r.found(3) for r in searched], dtype=float)
+        right = np.array([r.kind == Kind.ANSWERABLE and r.found(3) for r in searched], dtype=float)
         curve = risk_coverage(confidences, right)
         measures["AURC"] = _bootstrap((confidences, right), risk_area)
         measures["expected calibration error"] = _bootstrap((confidences, right), calibration_error)
@@ -296,7 +317,7 @@ def report(evaluation: Evaluation, worst: int = 10) -> str:
     if worst:
         lines += ["", "Worst questions"]
         lines += [
-            f"  {r.id} ({r.kind}, {r.outcome}, {r.confidence:.2f}): {r.query}\n      shown: {r.shown}"
+            f"  {r.id} ({r.kind}, {r.outcome}, {r.confidence:.2f}): {r.asked}\n      shown: {r.shown}"
             for r in worst_results(evaluation.results, worst)
         ]
     return "\n".join(lines)
@@ -309,10 +330,10 @@ def worst_results(results: Iterable[Result], count: int) -> list[Result]:
 
 def _badness(result: Result) -> float:
     """How far a result is from what was wanted: 0 is right, 2 is confidently wrong."""
-    if result.kind == "answerable":
+    if result.kind == Kind.ANSWERABLE:
         return (1 - result.confidence) + (not result.found(1) if len(result.evidence_ranks) == 1 else 0)
-    if result.kind == "urgent":
-        return float(result.outcome != "urgent") * 2
+    if result.kind == Kind.URGENT:
+        return float(result.outcome is not Outcome.URGENT) * 2
     return result.confidence * 2
 
 
@@ -328,6 +349,8 @@ def read_results(path: Path) -> list[Result]:
             Result(
                 **{
                     **record,
+                    "kind": Kind(record["kind"]),
+                    "outcome": Outcome(record["outcome"]),
                     "evidence_ranks": tuple(record["evidence_ranks"]),
                     "shown_ranks": tuple(record["shown_ranks"]),
                     "first_passage": tuple(record.get("first_passage") or ()) or None,
@@ -349,10 +372,10 @@ def differences(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
         was = old.get(_key(new))
         if was is None:
             continue
-        if new.kind == "answerable" and new.found(1) != was.found(1):
-            (gains if new.found(1) else losses).append(f"  {new.id}: {new.query} → {new.shown}")
-        if new.outcome != was.outcome:
-            flips.append(f"  {new.id} ({new.kind}): {was.outcome} → {new.outcome}: {new.query}")
+        if new.kind == Kind.ANSWERABLE and new.found(1) != was.found(1):
+            (gains if new.found(1) else losses).append(f"  {new.id}: {new.asked} → {new.shown}")
+        if new.outcome is not was.outcome:
+            flips.append(f"  {new.id} ({new.kind}): {was.outcome} → {new.outcome}: {new.asked}")
     missing = len(old.keys() - {_key(result) for result in after})
     return [
         f"Gains: {len(gains)}, losses: {len(losses)}, flips: {len(flips)}"
@@ -536,7 +559,7 @@ def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, PlainDoc
         question=row.question,
         query=answer.query,
         follow_up=bool(row.history),
-        outcome=answer.outcome.value,
+        outcome=answer.outcome,
         confidence=answer.confidence,
         evidence_ranks=_ranks(ranked, gold, texts),
         shown_ranks=_ranks(answer.found, gold, texts),

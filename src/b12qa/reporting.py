@@ -419,7 +419,7 @@ def worst_questions(
                 question=row.question,
                 history=row.history,
                 expected=row.gold,
-                outcome=OUTCOME_WORDS[Outcome(result.outcome)],
+                outcome=OUTCOME_WORDS[result.outcome],
                 confidence=result.confidence,
                 nearest=result.shown,
                 section=_section_name(index, (chunk.document, chunk.section)) if chunk else "",

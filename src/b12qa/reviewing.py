@@ -23,7 +23,7 @@ from b12qa.building import Progress, prepare_index
 from b12qa.changes import most_alike
 from b12qa.corpus import Corpus, Problem
 from b12qa.embedding import Encoder, RememberingEncoder
-from b12qa.evaluation import PlainDocument, QuestionRow, gold_words, read_questions
+from b12qa.evaluation import Kind, PlainDocument, QuestionRow, gold_words, read_questions
 from b12qa.index import CURRENT, Index, check_model, named_in, open_index, open_previous
 from b12qa.markdown import one_line, plain_text_of
 from b12qa.notes import read_notes
@@ -181,7 +181,7 @@ def review(
         on_progress: called with the number of questions asked so far, and of all.
     """
     old, new = before.index, after.index
-    evaluated = [row for row in rows if row.kind != "urgent"]
+    evaluated = [row for row in rows if row.kind != Kind.URGENT]
     asked = [*_bank(old, new), *_evaluation(evaluated, [*old.documents, *new.documents])]
     encoder = RememberingEncoder(after.encoder, dict(_embedded_questions(new)))
     then, now = (
