@@ -312,7 +312,7 @@ def damaged(index: Path) -> None:
         raise AssertionError("parsed")
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("read_rows", "read_vectors", "read_floats", "read_postings"):
+        for name in ("read_rows", "read_bank_models", "read_vectors", "read_words"):
             patch.setattr(index_module, name, parsed)
         with pytest.raises(DamagedIndexError, match="Run: b12qa build"):
             open_index(index)

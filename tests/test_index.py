@@ -47,8 +47,8 @@ from b12qa.errors import (
     QueryError,
     StaleIndexError,
 )
+from b12qa.formats import FORMAT_VERSION
 from b12qa.index import (
-    FORMAT_VERSION,
     all_cosines,
     check_fresh,
     current_generation,

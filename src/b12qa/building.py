@@ -13,7 +13,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,26 +24,23 @@ from b12qa.bank import BankModel, fit
 from b12qa.changes import SectionChanges, section_changes
 from b12qa.chunking import Chunks, chunk_documents, embedded_text
 from b12qa.corpus import Corpus, Problem, check_unchanged
-from b12qa.embedding import Encoder, FloatMatrix, check_embeddings, encode_batches
+from b12qa.embedding import Encoder, check_embeddings, encode_batches
 from b12qa.errors import DamagedIndexError, MissingIndexError, StaleIndexError
 from b12qa.finished import KnownVectors
 from b12qa.formats import (
-    NOTES_FILE,
-    TEXTS_FILE,
-    array_header,
-    coefficients_file,
-    flat_header,
-    has_notes,
+    DIGEST_BYTES,
+    DIGESTS_FILE,
+    VECTOR_FILES,
+    bank_files,
     map_vectors,
-    postings_bytes,
+    row_files,
+    vectors_file,
+    word_files,
 )
 from b12qa.index import (
     CURRENT,
-    DIGEST_BYTES,
-    LEXICAL_FILES,
     PREVIOUS,
     ROLLED_BACK,
-    VECTOR_FILES,
     Index,
     generation_inputs,
     generation_name,
@@ -54,7 +51,7 @@ from b12qa.index import (
 from b12qa.lexical import LexicalIndex, LexicalIndexes, Vocabulary
 from b12qa.markdown import plain_text, plain_text_of
 from b12qa.nearest import AUTO, type_for
-from b12qa.notes import Notes, check_notes, read_notes, sentence_digest
+from b12qa.notes import check_notes, read_notes
 from b12qa.questions import QuestionBank, read_banks, read_synonyms
 from b12qa.records import Chunk, Document, OpenQuestion, Question, Sentence, whole_question
 from b12qa.sealed import json_bytes, seal
@@ -414,29 +411,16 @@ def _new_generation(
     }
     _embed(new, texts, encoder, known, on_progress)
     models = dict(_fit_banks(rows, bank, digests, earlier))
-    words = texts.words(synonyms)
-    lexical = (words.chunks, words.sentences, words.taught, words.questions)
     counts = {file: len(kind) for file, kind in zip(VECTOR_FILES, digests, strict=True)}
     files: dict[str, bytes | Iterable[bytes]] = {
-        "rows.json": json_bytes(_rows_to_json(documents, rows, bank, synonyms)),
-        "words.json": json_bytes(_words_to_json(words)),
-        **{file: postings_bytes(index.postings) for file, index in zip(LEXICAL_FILES, lexical, strict=True)},
-        "texts.sha256": b"".join(digest for kind in digests for digest in kind),
+        **row_files(documents, rows, bank, synonyms, notes, corpus.beside),
+        **word_files(texts.words(synonyms)),
+        DIGESTS_FILE: b"".join(digest for kind in digests for digest in kind),
         **{
-            file: _vector_file(kind, known, encoder.dimension)
+            file: vectors_file(len(kind), encoder.dimension, map(known.matrix, _batches(kind, ROWS_AT_ONCE)))
             for file, kind in zip(VECTOR_FILES, digests, strict=True)
         },
-        **{
-            coefficients_file(number): array_header(model.coefficients.shape) + _bytes(model.coefficients)
-            for number, model in models.items()
-        },
-        **(
-            {NOTES_FILE: json_bytes(_notes_to_json(documents, rows, notes))}
-            if has_notes(corpus.beside, documents)
-            else {}
-        ),
-        # One file for all: thousands take longer to write, to check and to remove than all else in a build.
-        TEXTS_FILE: (document.text.encode("utf-8") for document in documents),
+        **bank_files(models),
     }
     manifest = {
         "generation": generation_name(inputs),
@@ -557,12 +541,6 @@ def _batches(items: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
         yield items[start : start + size]
 
 
-def _vector_file(digests: Sequence[bytes], known: KnownVectors, dimension: int) -> Iterator[bytes]:
-    yield flat_header(len(digests), dimension)
-    for some in _batches(digests, ROWS_AT_ONCE):
-        yield _bytes(known.matrix(some))
-
-
 def _fit_banks(
     rows: Chunks,
     bank: QuestionBank,
@@ -586,62 +564,6 @@ def _fit_banks(
                 open_questions=some.open_texts,
             ),
         )
-
-
-def _words_to_json(words: LexicalIndexes) -> dict[str, Any]:
-    lexical = (words.chunks, words.sentences, words.taught, words.questions)
-    return {
-        "terms": {file: index.postings.terms for file, index in zip(LEXICAL_FILES, lexical, strict=True)},
-        "words": list(words.vocabulary.counts),
-        "counts": list(words.vocabulary.counts.values()),
-        "document_words": sorted(words.vocabulary.document_words),
-        "answered_words": sorted(words.vocabulary.answered_words),
-    }
-
-
-def _bytes(matrix: FloatMatrix) -> bytes:
-    return np.ascontiguousarray(matrix, dtype="<f4").tobytes()
-
-
-def _rows_to_json(
-    documents: Sequence[Document], rows: Chunks, bank: QuestionBank, synonyms: Sequence[Sequence[str]]
-) -> dict[str, Any]:
-    # `dataclasses.asdict` says the same, and takes most of the time of a build.
-    described = [{**_fields(document), "markup": _fields(document.markup)} for document in documents]
-    for record, document in zip(described, documents, strict=True):
-        record["bytes"] = len(record.pop("text").encode("utf-8"))  # they lie in a file of their own
-        record["sections"] = [_fields(section) for section in document.sections]
-        record["blocks"] = [_fields(block) for block in document.blocks]
-        record["about"] = _fields(document.about)
-    return {
-        "documents": described,
-        "chunks": [_fields(chunk) for chunk in rows.chunks],
-        "sentences": [_fields(sentence) for sentence in rows.sentences],
-        "questions": [question._asdict() for question in bank.answered],
-        "open_questions": [question._asdict() for question in bank.open],
-        "synonyms": synonyms,
-    }
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__slots__}
-
-
-def _notes_to_json(documents: Sequence[Document], rows: Chunks, notes: Notes) -> dict[str, Any]:
-    records = []
-    for noted in notes.noted:
-        record = asdict(noted) | asdict(noted.note)
-        for name in ("note", "start", "end"):  # the sentence says where it is
-            del record[name]
-        sentence = rows.sentences[noted.sentence]
-        text = documents[sentence.document].text
-        record["sha256"] = sentence_digest(text, sentence.start, sentence.end)
-        records.append(record)
-    return {
-        "notes": records,
-        "warning_sections": notes.warning_sections,
-        "treatment_sections": notes.treatment_sections,
-    }
 
 
 # What is on the disk.

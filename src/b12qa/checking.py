@@ -26,7 +26,8 @@ from b12qa.embedding import find_model, token_counter
 from b12qa.engines import configured_store
 from b12qa.errors import EmptyCorpusError
 from b12qa.exported import exported_encoder
-from b12qa.index import VECTOR_FILES, Index, all_cosines, check_fresh, open_index
+from b12qa.formats import VECTOR_FILES
+from b12qa.index import Index, all_cosines, check_fresh, open_index
 from b12qa.lexical import terms, words
 from b12qa.markdown import line_number, plain_text_of
 from b12qa.notes import read_notes

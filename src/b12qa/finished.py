@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from b12qa.embedding import FloatMatrix
-from b12qa.index import DIGEST_BYTES
+from b12qa.formats import DIGEST_BYTES
 from b12qa.sealed import json_bytes
 from b12qa.storage import remove_folder, replace
 from b12qa.vectors import MappedVectors, Vectors

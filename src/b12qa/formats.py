@@ -1,7 +1,7 @@
 """The files of a generation ↔ what they hold: rows as JSON, numbers behind a header.
 
-The format is described in `index/README.md`. What is not of it is damage; `index.py` has compared every byte
-with the manifest before.
+The format is described in `index/README.md`; who changes it changes this module, where each writer stands
+beside its reader. What is not of it is damage; `index.py` has compared every byte with the manifest before.
 """
 
 from __future__ import annotations
@@ -11,16 +11,21 @@ import json
 import math
 import mmap
 import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from b12qa.bank import BankModel, calibration_from_dict
+from b12qa.chunking import Chunks
 from b12qa.embedding import FloatMatrix
 from b12qa.errors import DamagedIndexError
-from b12qa.lexical import Postings
-from b12qa.notes import notes_file, sentence_digest
+from b12qa.lexical import LexicalIndex, LexicalIndexes, Postings, Vocabulary
+from b12qa.notes import Notes, notes_file, sentence_digest
+from b12qa.questions import QuestionBank
 from b12qa.records import (
     About,
     Block,
@@ -37,12 +42,20 @@ from b12qa.records import (
     Sentence,
     Span,
 )
+from b12qa.sealed import json_bytes
 from b12qa.vectors import FlatVectors, MappedVectors, Vectors, blocks
 
 FileContent = bytes | mmap.mmap
 
-TEXTS_FILE = "documents.txt"
-NOTES_FILE = "notes.json"
+FORMAT_VERSION = 7
+VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
+DIGESTS_FILE = "texts.sha256"  # of what the model read for each row, in the order of VECTOR_FILES
+DIGEST_BYTES = 32
+_ROWS_FILE = "rows.json"
+_TEXTS_FILE = "documents.txt"
+_NOTES_FILE = "notes.json"
+_WORDS_FILE = "words.json"
+_LEXICAL_FILES = ("chunks.bm25", "sentences.bm25", "taught.bm25", "questions.bm25")
 _NO_NOTES: Mapping[str, Any] = {"notes": (), "warning_sections": (), "treatment_sections": ()}
 
 
@@ -63,12 +76,31 @@ class Rows(NamedTuple):
     treatment_sections: tuple[tuple[int, int], ...]
 
 
+def row_files(
+    documents: Sequence[Document],
+    rows: Chunks,
+    bank: QuestionBank,
+    synonyms: Sequence[Sequence[str]],
+    notes: Notes,
+    corpus_files: Iterable[str],
+) -> dict[str, bytes | Iterable[bytes]]:
+    """What is written of rows, by name of the file."""
+    files: dict[str, bytes | Iterable[bytes]] = {
+        _ROWS_FILE: json_bytes(_rows_to_json(documents, rows, bank, synonyms)),
+        # One file for all: thousands take longer to write, to check and to remove than all else in a build.
+        _TEXTS_FILE: (document.text.encode("utf-8") for document in documents),
+    }
+    if _has_notes(corpus_files, documents):
+        files[_NOTES_FILE] = json_bytes(_notes_to_json(documents, rows.sentences, notes))
+    return files
+
+
 def read_rows(data: Mapping[str, Any], corpus_files: Iterable[str]) -> Rows:
     """The rows of a generation, each of which stands for something."""
-    rows = json.loads(data["rows.json"])
-    documents = tuple(_documents(rows["documents"], data[TEXTS_FILE]))
+    rows = json.loads(data[_ROWS_FILE])
+    documents = tuple(_documents(rows["documents"], data[_TEXTS_FILE]))
     sentences = tuple(Sentence(**record) for record in rows["sentences"])
-    noted = json.loads(data[NOTES_FILE]) if has_notes(corpus_files, documents) else _NO_NOTES
+    noted = json.loads(data[_NOTES_FILE]) if _has_notes(corpus_files, documents) else _NO_NOTES
     found = Rows(
         documents=documents,
         chunks=tuple(_chunk_from_json(record) for record in rows["chunks"]),
@@ -82,6 +114,30 @@ def read_rows(data: Mapping[str, Any], corpus_files: Iterable[str]) -> Rows:
     )
     _check_positions(found)
     return found
+
+
+def _rows_to_json(
+    documents: Sequence[Document], rows: Chunks, bank: QuestionBank, synonyms: Sequence[Sequence[str]]
+) -> dict[str, Any]:
+    # `dataclasses.asdict` says the same, and takes most of the time of a build.
+    described = [{**_fields(document), "markup": _fields(document.markup)} for document in documents]
+    for record, document in zip(described, documents, strict=True):
+        record["bytes"] = len(record.pop("text").encode("utf-8"))  # they lie in a file of their own
+        record["sections"] = [_fields(section) for section in document.sections]
+        record["blocks"] = [_fields(block) for block in document.blocks]
+        record["about"] = _fields(document.about)
+    return {
+        "documents": described,
+        "chunks": [_fields(chunk) for chunk in rows.chunks],
+        "sentences": [_fields(sentence) for sentence in rows.sentences],
+        "questions": [question._asdict() for question in bank.answered],
+        "open_questions": [question._asdict() for question in bank.open],
+        "synonyms": synonyms,
+    }
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__slots__}
 
 
 def _with_turns(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,9 +186,28 @@ def _spans(pairs: Sequence[Sequence[int]]) -> tuple[Span, ...]:
     return tuple(Span(start, end) for start, end in pairs)
 
 
-def has_notes(corpus_files: Iterable[str], documents: Iterable[Document]) -> bool:
+def _has_notes(corpus_files: Iterable[str], documents: Iterable[Document]) -> bool:
     """Whether editors keep notes on any of the documents."""
     return not {notes_file(document.name) for document in documents}.isdisjoint(corpus_files)
+
+
+def _notes_to_json(
+    documents: Sequence[Document], sentences: Sequence[Sentence], notes: Notes
+) -> dict[str, Any]:
+    records = []
+    for noted in notes.noted:
+        record = asdict(noted) | asdict(noted.note)
+        for name in ("note", "start", "end"):  # the sentence says where it is
+            del record[name]
+        sentence = sentences[noted.sentence]
+        text = documents[sentence.document].text
+        record["sha256"] = sentence_digest(text, sentence.start, sentence.end)
+        records.append(record)
+    return {
+        "notes": records,
+        "warning_sections": notes.warning_sections,
+        "treatment_sections": notes.treatment_sections,
+    }
 
 
 def _noted_from_json(
@@ -201,53 +276,50 @@ def _check_all_below(positions: Iterable[int], count: int) -> None:
             raise ValueError(f"no item {position} in a list of {count}")
 
 
-# Numbers.
+# Words.
 
 
-def coefficients_file(number: int) -> str:
-    """Name of the file with what a document's bank taught."""
-    return f"bank-{number}.npy"
+def word_files(words: LexicalIndexes) -> dict[str, bytes]:
+    """What is written of what the lexical half knows, by name of the file."""
+    indexes = (words.chunks, words.sentences, words.taught, words.questions)
+    postings = {file: index.postings for file, index in zip(_LEXICAL_FILES, indexes, strict=True)}
+    known = {
+        "terms": {file: some.terms for file, some in postings.items()},
+        "words": list(words.vocabulary.counts),
+        "counts": list(words.vocabulary.counts.values()),
+        "document_words": sorted(words.vocabulary.document_words),
+        "answered_words": sorted(words.vocabulary.answered_words),
+    }
+    return {_WORDS_FILE: json_bytes(known)} | {file: _postings_bytes(some) for file, some in postings.items()}
 
 
-def flat_header(rows: int, dimension: int) -> bytes:
-    """The first bytes of an `IndexFlatIP` file: kind, width, rows, two unused, trained, metric, size."""
-    unused = 1 << 20
-    return struct.pack("<4siqqqBiQ", b"IxFI", dimension, rows, unused, unused, 1, 0, rows * dimension)
+def read_words(data: Mapping[str, Any], rows: Rows, folder: Path) -> LexicalIndexes:
+    """What the lexical half knows."""
+    known = json.loads(data[_WORDS_FILE])
+    n_sentences, n_questions = len(rows.sentences), len(rows.questions) + len(rows.open_questions)
+    of_kinds = (len(rows.chunks), n_sentences, n_sentences, n_questions)
+    chunks, sentences, taught, questions = (
+        LexicalIndex(_read_postings(data[file], count, list(map(str, known["terms"][file])), folder / file))
+        for file, count in zip(_LEXICAL_FILES, of_kinds, strict=True)
+    )
+    vocabulary = Vocabulary(
+        dict(zip(map(str, known["words"]), map(int, known["counts"]), strict=True)),
+        frozenset(map(str, known["document_words"])),
+        frozenset(map(str, known["answered_words"])),
+        rows.synonyms,
+    )
+    return LexicalIndexes(chunks, sentences, taught, questions, vocabulary)
 
 
-def array_header(shape: Sequence[int]) -> bytes:
-    """The first bytes of a NumPy file of little-endian float32 in C order."""
-    buffer = io.BytesIO()
-    header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
-    np.lib.format.write_array_header_1_0(buffer, header)
-    return buffer.getvalue()
-
-
-def read_floats(data: FileContent, header: bytes, shape: tuple[int, ...], file: Path) -> FloatMatrix:
-    """The numbers behind a header, after it has been found to be just the expected one.
-
-    Raises:
-        DamagedIndexError: it is not, or a number is not finite.
-    """
-    if len(data) != len(header) + 4 * math.prod(shape) or data[: len(header)] != header:
-        raise DamagedIndexError(
-            f"Expected float32 of shape {shape} in {file}, got something else. Run: b12qa build"
-        )
-    found = np.frombuffer(data, dtype="<f4", offset=len(header)).reshape(shape)
-    if not all(np.isfinite(some).all() for some in blocks(MappedVectors(found))):
-        raise DamagedIndexError(f"{file} holds a value that is not finite. Run: b12qa build")
-    return found.astype(np.float32, copy=False)
-
-
-def postings_bytes(postings: Postings) -> bytes:
+def _postings_bytes(postings: Postings) -> bytes:
     """Postings as they are written, without their terms."""
     parts = ((postings.starts, "<i8"), (postings.rows, "<i4"), (postings.scores, "<f4"))
     counts = struct.pack("<qq", len(postings.terms), len(postings.rows))
     return counts + b"".join(np.ascontiguousarray(part, dtype=kind).tobytes() for part, kind in parts)
 
 
-def read_postings(data: FileContent, count: int, terms: Sequence[str], file: Path) -> Postings:
-    """The reverse of `postings_bytes`, for an index of `count` texts."""
+def _read_postings(data: FileContent, count: int, terms: Sequence[str], file: Path) -> Postings:
+    """The reverse of `_postings_bytes`, for an index of `count` texts."""
     before = struct.calcsize("<qq")
     n_terms, n_rows = struct.unpack_from("<qq", data) if len(data) >= before else (-1, -1)
     after_starts = before + 8 * (n_terms + 1)
@@ -263,20 +335,112 @@ def read_postings(data: FileContent, count: int, terms: Sequence[str], file: Pat
     return Postings(tuple(terms), starts, rows, scores, count)
 
 
+# What the banks taught.
+
+
+def bank_files(models: Mapping[int, BankModel]) -> dict[str, bytes]:
+    """What is written of models by position of their document, by name of the file.
+
+    The manifest holds their calibrations.
+    """
+    return {
+        _coefficients_file(number): _array_header(model.coefficients.shape) + _bytes(model.coefficients)
+        for number, model in models.items()
+    }
+
+
+def read_bank_models(
+    data: Mapping[str, Any], rows: Rows, calibrations: Mapping[str, Any], folder: Path
+) -> dict[int, BankModel]:
+    """What the banks taught, by position of the document."""
+    read = {int(number): calibration_from_dict(one) for number, one in calibrations.items()}
+    shapes = _bank_shapes(rows.sentences, rows.questions, rows.open_questions)
+    if read.keys() != shapes.keys():
+        raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
+    files = {number: _coefficients_file(number) for number in shapes}
+    return {
+        number: BankModel(
+            _read_floats(data[files[number]], _array_header(shape), shape, folder / files[number]),
+            read[number],
+        )
+        for number, shape in shapes.items()
+    }
+
+
+def _bank_shapes(
+    sentences: Sequence[Sentence], questions: Sequence[Question], open_questions: Sequence[OpenQuestion]
+) -> dict[int, tuple[int, int]]:
+    """The shape of what each bank taught, by position of its document."""
+    own = Counter(sentence.document for sentence in sentences)
+    answered = Counter(sentences[question.sentence].document for question in questions)
+    left_open = Counter(question.document for question in open_questions)
+    return {
+        number: (own[number] + 1, own[number] + answered[number] + left_open[number])
+        for number in sorted(answered)
+    }
+
+
+def _coefficients_file(number: int) -> str:
+    return f"bank-{number}.npy"
+
+
+# Numbers.
+
+
+def _flat_header(rows: int, dimension: int) -> bytes:
+    """The first bytes of an `IndexFlatIP` file: kind, width, rows, two unused, trained, metric, size."""
+    unused = 1 << 20
+    return struct.pack("<4siqqqBiQ", b"IxFI", dimension, rows, unused, unused, 1, 0, rows * dimension)
+
+
+def _array_header(shape: Sequence[int]) -> bytes:
+    """The first bytes of a NumPy file of little-endian float32 in C order."""
+    buffer = io.BytesIO()
+    header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue()
+
+
+def _read_floats(data: FileContent, header: bytes, shape: tuple[int, ...], file: Path) -> FloatMatrix:
+    """The numbers behind a header, after it has been found to be just the expected one.
+
+    Raises:
+        DamagedIndexError: it is not, or a number is not finite.
+    """
+    if len(data) != len(header) + 4 * math.prod(shape) or data[: len(header)] != header:
+        raise DamagedIndexError(
+            f"Expected float32 of shape {shape} in {file}, got something else. Run: b12qa build"
+        )
+    found = np.frombuffer(data, dtype="<f4", offset=len(header)).reshape(shape)
+    if not all(np.isfinite(some).all() for some in blocks(MappedVectors(found))):
+        raise DamagedIndexError(f"{file} holds a value that is not finite. Run: b12qa build")
+    return found.astype(np.float32, copy=False)
+
+
+def vectors_file(rows: int, dimension: int, parts: Iterable[FloatMatrix]) -> Iterator[bytes]:
+    """So many unit vectors, piece by piece as they are written."""
+    yield _flat_header(rows, dimension)
+    yield from map(_bytes, parts)
+
+
 def read_vectors(data: FileContent, rows: int, dimension: int, file: Path) -> Vectors:
     """So many unit vectors; left on the disk if the file is."""
     try:
-        header = flat_header(rows, dimension)
+        header = _flat_header(rows, dimension)
     except struct.error as error:
         raise DamagedIndexError(
             f"Expected {rows} vectors of width {dimension} in {file}, which no file can hold. "
             "Run: b12qa build"
         ) from error
-    vectors = read_floats(data, header, (rows, dimension), file)
+    vectors = _read_floats(data, header, (rows, dimension), file)
     return FlatVectors(vectors) if isinstance(data, bytes) else MappedVectors(vectors)
 
 
 def map_vectors(path: Path, rows: int, dimension: int) -> Vectors:
     """The vectors of a `.faiss` file, left on the disk."""
-    offset = len(flat_header(rows, dimension))
+    offset = len(_flat_header(rows, dimension))
     return MappedVectors(np.memmap(path, "<f4", "r", offset, (rows, dimension)))
+
+
+def _bytes(matrix: FloatMatrix) -> bytes:
+    return np.ascontiguousarray(matrix, dtype="<f4").tobytes()

@@ -2,17 +2,15 @@
 
 A generation is a folder named by a hash of everything that determines it; the file CURRENT names the
 one that is served. Opening compares every byte with the manifest before anything is parsed. The
-format is described in `index/README.md`; `formats.py` reads its files, and `building.py` writes them.
+format is described in `index/README.md`; `formats.py` says what its files hold.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import mmap
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from b12qa.bank import FAR_OFF_PERCENTILE, KERNEL_WIDTH, LEARNING, RIDGE, BankModel, calibration_from_dict
+from b12qa.bank import FAR_OFF_PERCENTILE, KERNEL_WIDTH, LEARNING, RIDGE, BankModel
 from b12qa.chunking import MAX_CONTEXT_CHARACTERS
 from b12qa.embedding import Encoder, FloatMatrix
 from b12qa.errors import (
@@ -33,16 +31,18 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.formats import (
+    DIGEST_BYTES,
+    DIGESTS_FILE,
+    FORMAT_VERSION,
+    VECTOR_FILES,
     FileContent,
     Rows,
-    array_header,
-    coefficients_file,
-    read_floats,
-    read_postings,
+    read_bank_models,
     read_rows,
     read_vectors,
+    read_words,
 )
-from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndex, LexicalIndexes, Vocabulary
+from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndexes
 from b12qa.markdown import READING, plain_text_of
 from b12qa.nearest import AUTO
 from b12qa.records import Chunk, Document, NotedSentence, OpenQuestion, Question, Sentence
@@ -64,19 +64,15 @@ from b12qa.vectors import FlatVectors, Vectors, blocks, flat_cosines
 if TYPE_CHECKING:
     from b12qa.corpus import Corpus
 
-FORMAT_VERSION = 7
 CURRENT = "CURRENT"
 PREVIOUS = "PREVIOUS"
 ROLLED_BACK = "ROLLED-BACK"
-VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
 # What a store keeps need not be in the folder.
 STORED_FILES = frozenset(
     f"{rows}.{part}"
     for rows in (CHUNKS, SENTENCES)
     for part in ("faiss", "codes", "codebook.npy", "lists", "middles.npy", "ranges.npy", "sizes.npy")
 )
-LEXICAL_FILES = ("chunks.bm25", "sentences.bm25", "taught.bm25", "questions.bm25")
-DIGEST_BYTES = 32
 # A larger file of numbers stays on the disk, and what is asked for is read when it is asked for.
 MAPPED_FROM_BYTES = 128_000_000
 _MAPPED_SUFFIXES = {".bm25", ".codes", ".faiss", ".lists", ".npy"}
@@ -396,8 +392,8 @@ def read_generation(
     try:
         inputs, model_name, made_with = manifest["inputs"], manifest["model_name"], manifest["made_with"]
         rows = read_rows(data, inputs["corpus"])
-        _check_one_build(folder, manifest, rows, data["texts.sha256"])
-        bank_models = _bank_models(folder, data, rows, manifest["calibrations"])
+        _check_one_build(folder, manifest, rows, data[DIGESTS_FILE])
+        bank_models = read_bank_models(data, rows, manifest["calibrations"], folder)
         facts = _stored_facts(name, manifest, rows, bank_models)
         spreads = open_spreads(folder, manifest["nearest"])
         shortcuts = None
@@ -409,7 +405,7 @@ def read_generation(
             for file in VECTOR_FILES
             if store is None or file not in STORED_FILES
         }
-        words = _words(folder, data, rows)
+        words = read_words(data, rows, folder)
     # FAISS raises RuntimeError; JSON that is nested too deep RecursionError, which is one.
     except (AttributeError, IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise DamagedIndexError(
@@ -435,7 +431,7 @@ def read_generation(
         question_vectors=of_questions,
         open_question_vectors=of_open_questions,
         bank_models=bank_models,
-        text_digests=data["texts.sha256"],
+        text_digests=data[DIGESTS_FILE],
         words=words,
         made_with=dict(made_with),
         notes=rows.notes,
@@ -464,23 +460,6 @@ def _check_one_build(folder: Path, manifest: Mapping[str, Any], rows: Rows, dige
         raise DamagedIndexError(f"{folder} mixes the files of two builds. Run: b12qa build")
 
 
-def _bank_models(
-    folder: Path, data: Mapping[str, Any], rows: Rows, calibrations: Mapping[str, Any]
-) -> dict[int, BankModel]:
-    """What the banks taught, by position of the document."""
-    read = {int(number): calibration_from_dict(one) for number, one in calibrations.items()}
-    shapes = _bank_shapes(rows.sentences, rows.questions, rows.open_questions)
-    if read.keys() != shapes.keys():
-        raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
-    files = {number: coefficients_file(number) for number in shapes}
-    return {
-        number: BankModel(
-            read_floats(data[files[number]], array_header(shape), shape, folder / files[number]), read[number]
-        )
-        for number, shape in shapes.items()
-    }
-
-
 def _stored_facts(
     name: str, manifest: Mapping[str, Any], rows: Rows, with_banks: Iterable[int]
 ) -> StoredFacts:
@@ -496,24 +475,6 @@ def _stored_facts(
         len(rows.sentences),
         _always_near(rows.chunks, rows.sentences, compared),
     )
-
-
-def _words(folder: Path, data: Mapping[str, Any], rows: Rows) -> LexicalIndexes:
-    """What the lexical half knows."""
-    known = json.loads(data["words.json"])
-    n_sentences, n_questions = len(rows.sentences), len(rows.questions) + len(rows.open_questions)
-    of_kinds = (len(rows.chunks), n_sentences, n_sentences, n_questions)
-    chunks, sentences, taught, questions = (
-        LexicalIndex(read_postings(data[file], count, list(map(str, known["terms"][file])), folder / file))
-        for file, count in zip(LEXICAL_FILES, of_kinds, strict=True)
-    )
-    vocabulary = Vocabulary(
-        dict(zip(map(str, known["words"]), map(int, known["counts"]), strict=True)),
-        frozenset(map(str, known["document_words"])),
-        frozenset(map(str, known["answered_words"])),
-        rows.synonyms,
-    )
-    return LexicalIndexes(chunks, sentences, taught, questions, vocabulary)
 
 
 def always_compared(
@@ -540,19 +501,6 @@ def _vectors_digest(files: Mapping[str, Mapping[str, Any]]) -> str:
     """What a store tells by that it holds these vectors and no others."""
     hashes = [str(files[file]["sha256"]) for file in VECTOR_FILES if file in STORED_FILES]
     return hashlib.sha256(json_bytes(hashes)).hexdigest()[:16]
-
-
-def _bank_shapes(
-    sentences: Sequence[Sentence], questions: Sequence[Question], open_questions: Sequence[OpenQuestion]
-) -> dict[int, tuple[int, int]]:
-    """The shape of what each bank taught, by position of its document."""
-    own = Counter(sentence.document for sentence in sentences)
-    answered = Counter(sentences[question.sentence].document for question in questions)
-    left_open = Counter(question.document for question in open_questions)
-    return {
-        number: (own[number] + 1, own[number] + answered[number] + left_open[number])
-        for number in sorted(answered)
-    }
 
 
 def _verified_bytes(path: Path, size: int, sha256: str) -> FileContent:
