@@ -34,7 +34,8 @@ from b12qa.errors import (
     ModelMismatchError,
     StaleIndexError,
 )
-from b12qa.index import check_fresh, check_servable, current_generation, open_index
+from b12qa.generations import current_generation
+from b12qa.index import check_fresh, check_servable, open_index
 from b12qa.lexical import terms
 from b12qa.storage import locked
 

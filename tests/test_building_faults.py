@@ -27,7 +27,8 @@ from b12qa import index as index_module
 from b12qa.building import roll_back
 from b12qa.corpus import read_corpus
 from b12qa.errors import B12qaError, DamagedIndexError
-from b12qa.index import all_cosines, check_fresh, current_generation, generation_name, open_index
+from b12qa.generations import current_generation
+from b12qa.index import all_cosines, check_fresh, generation_name, open_index
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.embedding import Encoder
 from b12qa.errors import DamagedIndexError, QueryError
-from b12qa.index import current_generation, open_index
+from b12qa.generations import current_generation
+from b12qa.index import open_index
 from b12qa.nearest import CANDIDATES
 from b12qa.retrieval import Reading, Retriever
 from b12qa.vectors import FlatVectors

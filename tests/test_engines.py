@@ -39,7 +39,8 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.evaluation import read_questions
-from b12qa.index import STORED_FILES, Index, current_generation, named_in, open_index, open_previous
+from b12qa.generations import current_generation, named_in
+from b12qa.index import STORED_FILES, Index, open_index, open_previous
 from b12qa.nearest import CANDIDATES
 from b12qa.publishing import publish, publisher, verify
 from b12qa.retrieval import Reading, Retriever

@@ -48,10 +48,10 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.formats import FORMAT_VERSION
+from b12qa.generations import current_generation
 from b12qa.index import (
     all_cosines,
     check_fresh,
-    current_generation,
     generation_name,
     open_index,
 )

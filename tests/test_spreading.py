@@ -15,7 +15,7 @@ from b12qa import spreading
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.errors import B12qaError, ModelMismatchError
-from b12qa.index import current_generation
+from b12qa.generations import current_generation
 from b12qa.spreading import SpreadEncoder
 
 sys.path.insert(0, str(ROOT / "benchmarks"))

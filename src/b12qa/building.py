@@ -12,7 +12,7 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +25,7 @@ from b12qa.changes import SectionChanges, section_changes
 from b12qa.chunking import Chunks, chunk_documents, embedded_text
 from b12qa.corpus import Corpus, Problem, check_unchanged
 from b12qa.embedding import Encoder, check_embeddings, encode_batches
-from b12qa.errors import DamagedIndexError, MissingIndexError, StaleIndexError
+from b12qa.errors import DamagedIndexError, StaleIndexError
 from b12qa.finished import KnownVectors
 from b12qa.formats import (
     DIGEST_BYTES,
@@ -37,17 +37,16 @@ from b12qa.formats import (
     vectors_file,
     word_files,
 )
-from b12qa.index import (
+from b12qa.generations import (
     CURRENT,
     PREVIOUS,
-    ROLLED_BACK,
-    Index,
-    generation_inputs,
-    generation_name,
-    is_generation,
+    make_current,
+    make_current_again,
     named_in,
-    read_generation,
+    previous_generation,
+    remove_others,
 )
+from b12qa.index import Index, generation_inputs, generation_name, read_generation
 from b12qa.lexical import LexicalIndex, LexicalIndexes, Vocabulary
 from b12qa.markdown import plain_text, plain_text_of
 from b12qa.nearest import AUTO, type_for
@@ -56,7 +55,7 @@ from b12qa.questions import QuestionBank, read_banks, read_synonyms
 from b12qa.records import Chunk, Document, OpenQuestion, Question, Sentence, whole_question
 from b12qa.sealed import json_bytes, seal
 from b12qa.shortcuts import make_shortcuts
-from b12qa.storage import HashedFolder, locked, remove_folder, replace, sync_folder, unfinished_folder
+from b12qa.storage import HashedFolder, locked, remove_folder, sync_folder, unfinished_folder
 from b12qa.vectors import Vectors
 
 Progress = Callable[[int, int], None]
@@ -139,8 +138,8 @@ def build_index(
         check_notes(read_notes(corpus, built.sentences))  # `prepare_index` may have built it before
         name = built.generation
         publish(built)
-        _make_current(index_dir, name, before)
-        _remove_others(index_dir, name)
+        make_current(index_dir, name, before.generation if before else None)
+        remove_others(index_dir, name)
     return BuildReport(
         generation=name,
         documents=len(built.documents),
@@ -220,16 +219,10 @@ def roll_back(index_dir: Path, publish: Publish = keep_in_folder) -> Index:
         OSError: the folder cannot be written. In every case the current generation stays current.
     """
     with locked(index_dir):
-        name = named_in(index_dir / PREVIOUS)
-        if name is None or name == named_in(index_dir / CURRENT):
-            raise MissingIndexError(
-                f"{index_dir} holds no generation before the current one. "
-                "Mend the corpus, then run: b12qa build"
-            )
+        name = previous_generation(index_dir)
         earlier = read_generation(index_dir / name, name, rolled_back=True)
         publish(earlier)
-        # ROLLED-BACK says nothing unless CURRENT names the same, so one rename decides.
-        _let_name(index_dir, {ROLLED_BACK: name, CURRENT: name})
+        make_current_again(index_dir, name)
     return earlier
 
 
@@ -601,55 +594,3 @@ def _sound_generation(index_dir: Path, name: str | None) -> Index | None:
         return read_generation(index_dir / name, name)
     except (DamagedIndexError, StaleIndexError):
         return None
-
-
-def _make_current(index_dir: Path, name: str, before: Index | None) -> None:
-    """Let CURRENT name a generation, and PREVIOUS the sound one that it named before.
-
-    Between the two renames both name the same: a rollback then has nowhere to go, until the next build.
-    """
-    if named_in(index_dir / ROLLED_BACK) == name:  # it is built from the corpus now, and must stay so
-        (index_dir / ROLLED_BACK).unlink()
-        sync_folder(index_dir)
-    if before and before.generation != name:
-        _let_name(index_dir, {PREVIOUS: before.generation, CURRENT: name})
-    elif named_in(index_dir / CURRENT) != name:
-        _let_name(index_dir, {CURRENT: name})
-    with suppress(OSError):  # it says nothing any more
-        (index_dir / ROLLED_BACK).unlink(missing_ok=True)
-
-
-def _let_name(index_dir: Path, names: Mapping[str, str]) -> None:
-    """Let files name generations, one after the other; if that cannot be made to last, all as before."""
-    before = {file: _content(index_dir / file) for file in names}
-    try:
-        for file, name in names.items():
-            replace(index_dir / file, f"{name}\n".encode())
-        sync_folder(index_dir)
-    except BaseException:
-        for file in reversed(before):
-            _restore(index_dir / file, before[file])
-        raise
-
-
-def _restore(path: Path, data: bytes | None) -> None:
-    if data is None:
-        path.unlink(missing_ok=True)
-    elif _content(path) != data:
-        replace(path, data)
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None
-
-
-def _remove_others(index_dir: Path, name: str) -> None:
-    """Remove the generations that are neither current nor the one before.
-
-    Whoever is just opening one of them finds it gone and opens the current one.
-    """
-    kept = {name, named_in(index_dir / PREVIOUS)}
-    for path in index_dir.iterdir():
-        if is_generation(path.name) and path.name not in kept:
-            with suppress(OSError):  # the next build tries again
-                remove_folder(path)

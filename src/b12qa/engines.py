@@ -32,7 +32,8 @@ from b12qa.errors import (
     MissingIndexError,
     StaleIndexError,
 )
-from b12qa.index import Index, is_generation
+from b12qa.generations import is_generation
+from b12qa.index import Index
 from b12qa.lexical import K1, B, IntVector, query_terms, terms
 from b12qa.nearest import CANDIDATES
 from b12qa.records import Chunk, Sentence

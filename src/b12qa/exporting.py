@@ -31,7 +31,7 @@ from b12qa.exported import (
     export_folder,
     verified_manifest,
 )
-from b12qa.index import CURRENT, PREVIOUS, named_in
+from b12qa.generations import CURRENT, PREVIOUS, named_in
 from b12qa.sealed import MANIFEST, seal, sha256_of
 from b12qa.storage import locked, remove_folder, sync_folder, unfinished_folder, write
 

@@ -1,8 +1,8 @@
 """One generation of an index on disk: open it, verify it, search it. Nothing here writes.
 
-A generation is a folder named by a hash of everything that determines it; the file CURRENT names the
-one that is served. Opening compares every byte with the manifest before anything is parsed. The
-format is described in `index/README.md`; `formats.py` says what its files hold.
+A generation is a folder named by a hash of everything that determines it; `generations.py` knows which one
+is served. Opening compares every byte with the manifest before anything is parsed. The format is described
+in `index/README.md`; `formats.py` reads and writes its files.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import mmap
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,7 +24,6 @@ from b12qa.chunking import MAX_CONTEXT_CHARACTERS
 from b12qa.embedding import Encoder, FloatMatrix
 from b12qa.errors import (
     DamagedIndexError,
-    MissingIndexError,
     ModelMismatchError,
     QueryError,
     StaleIndexError,
@@ -42,6 +40,7 @@ from b12qa.formats import (
     read_vectors,
     read_words,
 )
+from b12qa.generations import current_generation, is_rolled_back, previous_generation
 from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndexes
 from b12qa.markdown import READING, plain_text_of
 from b12qa.nearest import AUTO
@@ -64,9 +63,6 @@ from b12qa.vectors import FlatVectors, Vectors, blocks, flat_cosines
 if TYPE_CHECKING:
     from b12qa.corpus import Corpus
 
-CURRENT = "CURRENT"
-PREVIOUS = "PREVIOUS"
-ROLLED_BACK = "ROLLED-BACK"
 # What a store keeps need not be in the folder.
 STORED_FILES = frozenset(
     f"{rows}.{part}"
@@ -76,9 +72,7 @@ STORED_FILES = frozenset(
 # A larger file of numbers stays on the disk, and what is asked for is read when it is asked for.
 MAPPED_FROM_BYTES = 128_000_000
 _MAPPED_SUFFIXES = {".bm25", ".codes", ".faiss", ".lists", ".npy"}
-_GENERATION = re.compile(r"[0-9a-f]{16}")
 _LIBRARIES_THAT_CUT = ("markdown-it-py", "PyStemmer", "sentencex")
-_SHOWN_CHARACTERS = 40
 _log = logging.getLogger(__name__)
 
 
@@ -169,7 +163,7 @@ def open_index(index_dir: Path, store: Store | None = None) -> Index:
     name = current_generation(index_dir)
     while True:
         try:
-            rolled_back = named_in(index_dir / ROLLED_BACK) == name
+            rolled_back = is_rolled_back(index_dir, name)
             return read_generation(index_dir / name, name, rolled_back=rolled_back, store=store)
         except DamagedIndexError:
             # Builds may have replaced and removed it since CURRENT was read.
@@ -181,60 +175,8 @@ def open_index(index_dir: Path, store: Store | None = None) -> Index:
 
 def open_previous(index_dir: Path) -> Index:
     """Open the generation before the current one. Errors as in `open_index`."""
-    name = named_in(index_dir / PREVIOUS)
-    if name is None or name == named_in(index_dir / CURRENT):
-        raise MissingIndexError(
-            f"{index_dir} holds no generation before the current one: it has been built once. "
-            "Edit the corpus, then run: b12qa build"
-        )
+    name = previous_generation(index_dir)
     return read_generation(index_dir / name, name)
-
-
-def current_generation(index_dir: Path) -> str:
-    """The name in the file CURRENT.
-
-    Raises:
-        MissingIndexError: there is none.
-        DamagedIndexError: it names no generation that is there.
-    """
-    name = _named_by_current(index_dir)
-    while not (index_dir / name).is_dir():
-        now = _named_by_current(index_dir)
-        if now == name:
-            raise DamagedIndexError(
-                f"{index_dir / CURRENT} names the generation {name}, which is not there. Run: b12qa build"
-            )
-        name = now
-    return name
-
-
-def named_in(path: Path) -> str | None:
-    """The generation that a file like CURRENT names, if it can be read and names one."""
-    try:
-        name = path.read_bytes().decode("utf-8", "replace")
-    except OSError:
-        return None
-    return name[:-1] if is_generation(name[:-1]) and name.endswith("\n") else None
-
-
-def is_generation(name: str) -> bool:
-    """Whether a folder of that name is, or was meant to be, a generation."""
-    return _GENERATION.fullmatch(name) is not None
-
-
-def _named_by_current(index_dir: Path) -> str:
-    current = index_dir / CURRENT
-    try:
-        data = current.read_bytes()
-    except FileNotFoundError:
-        raise MissingIndexError(f"{index_dir} holds no index yet. Run: b12qa build") from None
-    except OSError as error:
-        raise DamagedIndexError(f"{current} cannot be read ({error}). Run: b12qa build") from error
-    name = data.decode("utf-8", "replace")
-    if not name.endswith("\n") or not is_generation(name[:-1]):
-        shown = name[:_SHOWN_CHARACTERS]
-        raise DamagedIndexError(f"{current} names no generation: {shown!r}. Run: b12qa build")
-    return name[:-1]
 
 
 class ModelIdentity(Protocol):

@@ -24,7 +24,8 @@ from b12qa.changes import most_alike
 from b12qa.corpus import Corpus, Problem
 from b12qa.embedding import Encoder, RememberingEncoder
 from b12qa.evaluation import Kind, PlainDocument, QuestionRow, gold_words, read_questions
-from b12qa.index import CURRENT, Index, check_model, named_in, open_index, open_previous
+from b12qa.generations import CURRENT, named_in
+from b12qa.index import Index, check_model, open_index, open_previous
 from b12qa.markdown import one_line, plain_text_of
 from b12qa.notes import read_notes
 from b12qa.questions import read_banks

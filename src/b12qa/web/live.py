@@ -9,7 +9,8 @@ from pathlib import Path
 
 from b12qa.answering import Assistant
 from b12qa.errors import B12qaError
-from b12qa.index import check_model, current_generation, open_index
+from b12qa.generations import current_generation
+from b12qa.index import check_model, open_index
 from b12qa.retrieval import Retriever
 from b12qa.web.page import Served, served_by
 from b12qa.web.problems import log_fault
