@@ -15,8 +15,10 @@ from b12qa.bank import (
     RIDGE,
     UNTAUGHT,
     BankModel,
+    BankRows,
     Calibration,
     Signals,
+    bank_rows,
     calibration_from_dict,
     fit,
     kernel,
@@ -26,6 +28,7 @@ from b12qa.bank import (
 from b12qa.embedding import FloatMatrix
 from b12qa.errors import CorpusError
 from b12qa.lexical import LexicalIndex
+from b12qa.records import OpenQuestion, Question, Sentence
 
 Array = npt.NDArray[np.float64]
 
@@ -260,3 +263,13 @@ def test_sums_that_cancel_out_are_closer_than_rounding_and_have_the_same_bits_in
     np.testing.assert_allclose(found[:, -1], exact[:, -1], atol=1e-3)
     for row, one in enumerate(cosines):
         np.testing.assert_array_equal(np.column_stack(model.apply(one[np.newaxis]))[0], found[row])
+
+
+def test_a_bank_has_the_rows_of_its_document() -> None:
+    sentences = [Sentence(document, 0, 1, 0) for document in (0, 1, 1, 2, 2)]
+    questions = [Question("a", 4), Question("b", 0), Question("c", 3)]
+    left_open = [OpenQuestion("d", document, 0, "") for document in (2, 1, 2, 0)]
+    first, last = bank_rows(sentences, questions, left_open)
+    assert first == BankRows(0, [0], [1], [3])
+    assert last == BankRows(2, [3, 4], [0, 2], [0, 2])
+    assert (first.shape, last.shape) == ((2, 3), (3, 6))

@@ -9,7 +9,8 @@ the same bank always teaches the same. The price is a system of equations as lar
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple, TypeVar
 
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from b12qa.embedding import FloatMatrix
 from b12qa.errors import CorpusError
 from b12qa.lexical import LexicalIndex, Scores
+from b12qa.records import OpenQuestion, Question, Sentence
 
 # Chosen on the development questions, see evals/README.md; flat around these values.
 KERNEL_WIDTH = 1.0
@@ -115,6 +117,37 @@ def kernel(cosines: npt.NDArray[Real], out: npt.NDArray[Real] | None = None) -> 
     np.multiply(distances, -KERNEL_WIDTH, out=distances)
     values: npt.NDArray[Real] = np.exp(distances, out=distances)
     return values
+
+
+class BankRows(NamedTuple):
+    """The rows of one document that its bank's regression is fitted to: its anchors, kind by kind."""
+
+    document: int
+    sentences: Sequence[int]
+    questions: Sequence[int]
+    open_questions: Sequence[int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the coefficients."""
+        n_sentences = len(self.sentences)
+        return n_sentences + 1, n_sentences + len(self.questions) + len(self.open_questions)
+
+
+def bank_rows(
+    sentences: Sequence[Sentence], questions: Sequence[Question], open_questions: Sequence[OpenQuestion]
+) -> Iterator[BankRows]:
+    """The rows of every document that has a bank with answered questions, document by document."""
+    own, answered, left_open = (defaultdict[int, list[int]](list) for _ in range(3))
+    for row, question in enumerate(questions):
+        answered[sentences[question.sentence].document].append(row)
+    for row, sentence in enumerate(sentences):
+        if sentence.document in answered:
+            own[sentence.document].append(row)
+    for row, open_question in enumerate(open_questions):
+        left_open[open_question.document].append(row)
+    for document, rows in sorted(answered.items()):
+        yield BankRows(document, own[document], rows, left_open[document])
 
 
 def fit(

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from b12qa.bank import BankModel, fit
+from b12qa.bank import BankModel, BankRows, bank_rows, fit
 from b12qa.changes import SectionChanges, section_changes
 from b12qa.chunking import Chunks, chunk_documents, embedded_text
 from b12qa.corpus import Corpus, Problem, check_unchanged
@@ -264,8 +264,8 @@ class _Earlier:
                 known.take(kind, vectors)
             if any(index.inputs[part] != inputs[part] for part in ("settings", "libraries")):
                 continue
-            for rows in _bank_rows(index.sentences, index.questions, index.open_questions):
-                self.bank_models[rows.fingerprint(digests)] = index.bank_models[rows.document]
+            for lesson in _lessons(index.sentences, index.questions, index.open_questions):
+                self.bank_models[lesson.fingerprint(digests)] = index.bank_models[lesson.rows.document]
             self.cuts |= {
                 (document.name, document.sha256): cut
                 for document, cut in zip(index.documents, _cuts_of(index, digests), strict=True)
@@ -297,48 +297,32 @@ def _moved_sentence(row: Sentence, document: int, chunks: int) -> Sentence:
     return Sentence(document, row.start, row.end, row.chunk + chunks)
 
 
-@dataclass(frozen=True, slots=True)
-class _BankRows:
-    """The rows of one document that its bank's regression is fitted to."""
+class _Lesson(NamedTuple):
+    """What one document's bank is learnt from, beside embeddings."""
 
-    document: int
-    sentences: Sequence[int]
-    questions: Sequence[int]
+    rows: BankRows
     question_sentences: Sequence[int]  # for each question, its sentence among those of the document
-    open_questions: Sequence[int]
     question_texts: Sequence[str]  # without those that they hang on: their words are learnt from
     open_texts: Sequence[str]
 
     def fingerprint(self, digests: Digests) -> bytes:
-        """Equal for two banks that teach the same."""
+        """Equal for two that teach the same."""
         _, *kinds = digests
-        rows = zip((self.sentences, self.questions, self.open_questions), kinds, strict=True)
+        rows = zip((self.rows.sentences, self.rows.questions, self.rows.open_questions), kinds, strict=True)
         read = [[kind[row].hex() for row in some] for some, kind in rows]
         texts = (self.question_texts, self.open_texts)
         return hashlib.sha256(json_bytes([read, self.question_sentences, *texts])).digest()
 
 
-def _bank_rows(
+def _lessons(
     sentences: Sequence[Sentence], questions: Sequence[Question], open_questions: Sequence[OpenQuestion]
-) -> Iterator[_BankRows]:
-    """The rows of every document that has a bank with answered questions."""
-    own, answered, left_open = (defaultdict[int, list[int]](list) for _ in range(3))
-    for row, sentence in enumerate(sentences):
-        own[sentence.document].append(row)
-    for row, question in enumerate(questions):
-        answered[sentences[question.sentence].document].append(row)
-    for row, open_question in enumerate(open_questions):
-        left_open[open_question.document].append(row)
-    for number, rows in sorted(answered.items()):
-        within = [questions[row].sentence - own[number][0] for row in rows]
-        yield _BankRows(
-            document=number,
-            sentences=own[number],
-            questions=rows,
-            question_sentences=within,
-            open_questions=left_open[number],
-            question_texts=[questions[row].text for row in rows],
-            open_texts=[open_questions[row].text for row in left_open[number]],
+) -> Iterator[_Lesson]:
+    for rows in bank_rows(sentences, questions, open_questions):
+        yield _Lesson(
+            rows,
+            [questions[row].sentence - rows.sentences[0] for row in rows.questions],
+            [questions[row].text for row in rows.questions],
+            [open_questions[row].text for row in rows.open_questions],
         )
 
 
@@ -543,18 +527,19 @@ def _fit_banks(
     """What each document's bank teaches, by position of the document."""
     _, of_sentences, of_questions, of_open_questions = digests
     vectors = earlier.known.matrix
-    for some in _bank_rows(rows.sentences, bank.answered, bank.open):
-        known = earlier.bank_models.get(some.fingerprint(digests))
+    for lesson in _lessons(rows.sentences, bank.answered, bank.open):
+        own = lesson.rows
+        known = earlier.bank_models.get(lesson.fingerprint(digests))
         yield (
-            some.document,
+            own.document,
             known
             or fit(
-                sentence_embeddings=vectors([of_sentences[row] for row in some.sentences]),
-                question_embeddings=vectors([of_questions[row] for row in some.questions]),
-                question_sentences=some.question_sentences,
-                open_embeddings=vectors([of_open_questions[row] for row in some.open_questions]),
-                questions=some.question_texts,
-                open_questions=some.open_texts,
+                sentence_embeddings=vectors([of_sentences[row] for row in own.sentences]),
+                question_embeddings=vectors([of_questions[row] for row in own.questions]),
+                question_sentences=lesson.question_sentences,
+                open_embeddings=vectors([of_open_questions[row] for row in own.open_questions]),
+                questions=lesson.question_texts,
+                open_questions=lesson.open_texts,
             ),
         )
 

@@ -11,7 +11,6 @@ import json
 import math
 import mmap
 import struct
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from b12qa.bank import BankModel, calibration_from_dict
+from b12qa.bank import BankModel, bank_rows, calibration_from_dict
 from b12qa.chunking import Chunks
 from b12qa.embedding import FloatMatrix
 from b12qa.errors import DamagedIndexError
@@ -354,7 +353,8 @@ def read_bank_models(
 ) -> dict[int, BankModel]:
     """What the banks taught, by position of the document."""
     read = {int(number): calibration_from_dict(one) for number, one in calibrations.items()}
-    shapes = _bank_shapes(rows.sentences, rows.questions, rows.open_questions)
+    banks = bank_rows(rows.sentences, rows.questions, rows.open_questions)
+    shapes = {bank.document: bank.shape for bank in banks}
     if read.keys() != shapes.keys():
         raise DamagedIndexError(f"{folder} lacks what a question bank taught. Run: b12qa build")
     files = {number: _coefficients_file(number) for number in shapes}
@@ -364,19 +364,6 @@ def read_bank_models(
             read[number],
         )
         for number, shape in shapes.items()
-    }
-
-
-def _bank_shapes(
-    sentences: Sequence[Sentence], questions: Sequence[Question], open_questions: Sequence[OpenQuestion]
-) -> dict[int, tuple[int, int]]:
-    """The shape of what each bank taught, by position of its document."""
-    own = Counter(sentence.document for sentence in sentences)
-    answered = Counter(sentences[question.sentence].document for question in questions)
-    left_open = Counter(question.document for question in open_questions)
-    return {
-        number: (own[number] + 1, own[number] + answered[number] + left_open[number])
-        for number in sorted(answered)
     }
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from b12qa.bank import Signals, lexical_margin, sigmoid
+from b12qa.bank import Signals, bank_rows, lexical_margin, sigmoid
 from b12qa.candidates import (
     PartMoments,
     Scope,
@@ -306,7 +306,7 @@ class Retriever:
         )
         taught = np.zeros_like(scores)
         for document, (sentence_scores, _) in taught_by.items():
-            taught[scope.positions(self._rows(document).sentences)] = sentence_scores
+            taught[scope.positions(self._bank_rows[document].sentences)] = sentence_scores
         with_bank: Scores = (
             parts.own_with_bank * scores
             + parts.taught * _standardized(taught, self._taught_moments(taught, scope))
@@ -367,7 +367,7 @@ class Retriever:
         return part_moments(self.index.spreads, hits, embedding, self._chunk_weights)
 
     def _taught(self, document: int, cosines: _Cosines, scope: Scope) -> tuple[Scores, float]:
-        rows = self._rows(document)
+        rows = self._bank_rows[document]
         anchors = (
             cosines.sentences[scope.positions(rows.sentences)],
             cosines.questions[rows.questions],
@@ -393,7 +393,7 @@ class Retriever:
 
     def _confidence_by_bank(self, searched: _Searched, document: int) -> float:
         stems, cosines, taught_by, *_ = searched
-        rows = self._rows(document)
+        rows = self._bank_rows[document]
         sentence_scores, answerable = taught_by[document]
         words = self.index.words.questions.hits(stems).scores
         known = (cosines.sentences, cosines.questions, cosines.open_questions)
@@ -434,28 +434,18 @@ class Retriever:
         return always_compared(self.index.chunks, self.index.bank_models, self.index.warning_sections)
 
     @cached_property
-    def _rows_by_document(self) -> dict[int, _Rows]:
-        sentences, questions, open_questions = (
-            self.index.sentences,
-            self.index.questions,
-            self.index.open_questions,
-        )
-        of_sentences = np.array([sentence.document for sentence in sentences], dtype=int)
-        of_questions = np.array([sentences[q.sentence].document for q in questions], dtype=int)
-        of_open = np.array([question.document for question in open_questions], dtype=int)
-        of_document = {}
-        for document in self.index.bank_models:
-            own, answered, left_open = (
-                np.flatnonzero(of == document) for of in (of_sentences, of_questions, of_open)
+    def _bank_rows(self) -> dict[int, _Rows]:
+        index = self.index
+        return {
+            rows.document: _Rows(
+                _picked(rows.sentences),
+                _picked(rows.questions),
+                _picked(rows.open_questions),
+                _picked([*rows.questions, *(len(index.questions) + row for row in rows.open_questions)]),
+                len(rows.questions),
             )
-            of_bank = np.concatenate([answered, len(questions) + left_open])
-            of_document[document] = _Rows(
-                _picked(own), _picked(answered), _picked(left_open), _picked(of_bank), len(answered)
-            )
-        return of_document
-
-    def _rows(self, document: int) -> _Rows:
-        return self._rows_by_document[document]
+            for rows in bank_rows(index.sentences, index.questions, index.open_questions)
+        }
 
     # From rows to what is shown.
 
@@ -500,7 +490,7 @@ class _Searched(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """Which rows belong to one document."""
+    """Which rows belong to the bank of one document."""
 
     sentences: Picked
     questions: Picked
@@ -519,10 +509,10 @@ def _named_in(title: str, subjects: AbstractSet[str]) -> str:
     return ""
 
 
-def _picked(rows: np.ndarray) -> Picked:
+def _picked(rows: Sequence[int]) -> Picked:
     """Rows to take from an array; those that follow one another as a slice, which copies nothing."""
     follow = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
-    return slice(int(rows[0]), int(rows[-1]) + 1) if follow else rows
+    return slice(rows[0], rows[-1] + 1) if follow else np.array(rows, dtype=np.int64)
 
 
 def _standardized(scores: Scores, moments: Moments | None = None) -> Scores:
