@@ -67,6 +67,15 @@ def test_the_article_is_read_as_it_is() -> None:
     assert article.sha256 == ARTICLE_SHA256
 
 
+def test_a_place_stands_in_the_section_that_holds_it() -> None:
+    (article,) = read_corpus(ROOT / "corpus").documents
+    assert [article.section_at(block.start) for block in article.blocks] == [
+        b.section for b in article.blocks
+    ]
+    for number, section in enumerate(article.sections):
+        assert article.section_at(section.start) == article.section_at(section.end - 1) == number
+
+
 def test_the_sections_of_the_article() -> None:
     (article,) = read_corpus(ROOT / "corpus").documents
     title = "Vitamin B12 and its role in circulation-related nerve symptoms"

@@ -12,6 +12,7 @@ import logging
 import mmap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -76,7 +77,7 @@ _LIBRARIES_THAT_CUT = ("markdown-it-py", "PyStemmer", "sentencex")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Index:
     """One generation, verified: texts, rows and vectors."""
 
@@ -115,7 +116,15 @@ class Index:
 
     def position_of(self, document: str) -> int:
         """The position of the document of a name among `documents`."""
-        return next(i for i, found in enumerate(self.documents) if found.name == document)
+        return self._positions[document]
+
+    def document_of(self, name: str) -> Document:
+        """The document of a name."""
+        return self.documents[self._positions[name]]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {document.name: position for position, document in enumerate(self.documents)}
 
     @property
     def model_fingerprint(self) -> str:

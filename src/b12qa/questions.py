@@ -11,7 +11,6 @@ Both are optional.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -123,8 +122,7 @@ class _BankReader:
             marked = document.text[sentence.start : sentence.end]
             self.rows_with_marks.setdefault(one_line(marked), row)
         self.sections = NamedSections(document)
-        starts = [section.start for section in document.sections]
-        self.section_of = {row: bisect_right(starts, sentence.start) - 1 for row, sentence in sentences}
+        self.section_of = {row: document.section_at(sentence.start) for row, sentence in sentences}
         self.paths = [section.path for section in document.sections]
         self.seen: dict[str, int] = {}
         self.lines_of_answered: dict[str, int] = {}  # by words alone

@@ -6,9 +6,11 @@ so that ``document.text[start:end]`` is always the text that a record speaks of.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, NamedTuple, SupportsIndex, overload
 
 
@@ -163,6 +165,10 @@ class Document:
     def quoted_blocks(self) -> tuple[Block, ...]:
         """Those whose words may answer."""
         return tuple(block for block in self.blocks if block.is_quoted)
+
+    def section_at(self, offset: int) -> int:
+        """The position of the section that a place stands in."""
+        return bisect_right(self.sections, offset, key=attrgetter("start")) - 1
 
     def excerpt(self, span: Span) -> Excerpt:
         """The words at a span, with the marks in them."""

@@ -261,8 +261,8 @@ class Retriever:
 
     def section_of(self, passage: ScoredChunk) -> SectionReference:
         """Where to read on around a passage."""
-        document = next(d for d in self.index.documents if d.name == passage.document)
-        found = next(s for s in reversed(document.sections) if s.start <= passage.start)
+        document = self.index.document_of(passage.document)
+        found = document.sections[document.section_at(passage.start)]
         return SectionReference(document.name, found.path or (document.title,), found.start, found.end)
 
     @cached_property

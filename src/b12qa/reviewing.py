@@ -309,18 +309,18 @@ class _Shown:
 
 
 def _shown(assistant: Assistant, answer: Answer) -> _Shown:
-    documents = {document.name: document for document in assistant.documents}
+    document_of = assistant.retriever.index.document_of
 
     def words(passage: Passage) -> str:
-        return one_line(plain_text_of(documents[passage.document], passage))
+        return one_line(plain_text_of(document_of(passage.document), passage))
 
     def with_lead_in(passage: Passage) -> str:
-        document = documents[passage.document]
+        document = document_of(passage.document)
         above = [plain_text_of(document, Span(part.start, part.end)) for part in passage.context]
         return one_line(" ".join([*above, plain_text_of(document, passage)]))
 
     first = answer.found[0] if answer.found else None
-    marked = [] if first is None else [plain_text_of(documents[first.document], s) for s in first.highlights]
+    marked = [plain_text_of(document_of(first.document), s) for s in first.highlights] if first else []
     seen = Seen(
         outcome=answer.outcome,
         section_path=() if first is None else first.section_path,
@@ -347,7 +347,7 @@ def _shown(assistant: Assistant, answer: Answer) -> _Shown:
         company=frozenset(words(quote) for quote in answer.quotes if quote not in answer.found),
         warnings=frozenset(words(quote) for quote in answer.quotes if quote.role is QuoteRole.WARNING),
         noted=Counter(
-            one_line(plain_text_of(documents[quote.document], Span(note.start, note.end)))
+            one_line(plain_text_of(document_of(quote.document), Span(note.start, note.end)))
             for quote in answer.quotes
             for note in quote.notes
         ),
