@@ -56,7 +56,6 @@ from b12qa.records import Chunk, Document, OpenQuestion, Question, Sentence, who
 from b12qa.sealed import json_bytes, seal
 from b12qa.shortcuts import make_shortcuts
 from b12qa.storage import HashedFolder, locked, remove_folder, sync_folder, unfinished_folder
-from b12qa.vectors import Vectors
 
 Progress = Callable[[int, int], None]
 Publish = Callable[[Index], None]
@@ -260,7 +259,7 @@ class _Earlier:
             if index.inputs["model"] != inputs["model"] or index.made_with != versions_that_compute():
                 continue
             digests = _digests_of(index)
-            for kind, vectors in zip(digests, _vectors_of(index), strict=True):
+            for kind, vectors in zip(digests, index.vectors, strict=True):
                 known.take(kind, vectors)
             if any(index.inputs[part] != inputs[part] for part in ("settings", "libraries")):
                 continue
@@ -329,20 +328,11 @@ def _lessons(
 def _digests_of(index: Index) -> Digests:
     """The digests of the texts of every kind of row, in the order of VECTOR_FILES."""
     data, kinds, start = index.text_digests, [], 0
-    for vectors in _vectors_of(index):
+    for vectors in index.vectors:
         end = start + DIGEST_BYTES * vectors.ntotal
         kinds.append([data[i : i + DIGEST_BYTES] for i in range(start, end, DIGEST_BYTES)])
         start = end
     return kinds
-
-
-def _vectors_of(index: Index) -> list[Vectors]:
-    return [
-        index.chunk_vectors,
-        index.sentence_vectors,
-        index.question_vectors,
-        index.open_question_vectors,
-    ]
 
 
 def versions_that_compute() -> dict[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import mmap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -125,6 +125,11 @@ class Index:
     @cached_property
     def _positions(self) -> dict[str, int]:
         return {document.name: position for position, document in enumerate(self.documents)}
+
+    @property
+    def vectors(self) -> tuple[Vectors, Vectors, Vectors, Vectors]:
+        """Of every kind of row, in the order of VECTOR_FILES."""
+        return self.chunk_vectors, self.sentence_vectors, self.question_vectors, self.open_question_vectors
 
     @property
     def model_fingerprint(self) -> str:
@@ -345,18 +350,9 @@ def read_generation(
         rows = read_rows(data, inputs["corpus"])
         _check_one_build(folder, manifest, rows, data[DIGESTS_FILE])
         bank_models = read_bank_models(data, rows, manifest["calibrations"], folder)
-        facts = _stored_facts(name, manifest, rows, bank_models)
-        spreads = open_spreads(folder, manifest["nearest"])
-        shortcuts = None
-        if spreads is not None and store is None:
-            counts = {CHUNKS: facts.chunks, SENTENCES: facts.sentences}
-            shortcuts = open_shortcuts(folder, manifest["nearest"], counts)
-        vectors = {
-            file: read_vectors(data[file], manifest["counts"][file], facts.dimension, folder / file)
-            for file in VECTOR_FILES
-            if store is None or file not in STORED_FILES
-        }
         words = read_words(data, rows, folder)
+        facts = _stored_facts(name, manifest, rows, bank_models)
+        vectors, spreads, shortcuts = _vectors_in(folder, manifest, data, facts, left_out)
     # FAISS raises RuntimeError; JSON that is nested too deep RecursionError, which is one.
     except (AttributeError, IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise DamagedIndexError(
@@ -371,12 +367,7 @@ def read_generation(
         generation=name,
         inputs=inputs,
         model_name=str(model_name),
-        documents=rows.documents,
-        chunks=rows.chunks,
-        sentences=rows.sentences,
-        questions=rows.questions,
-        open_questions=rows.open_questions,
-        synonyms=rows.synonyms,
+        **rows._asdict(),
         chunk_vectors=of_chunks,
         sentence_vectors=of_sentences,
         question_vectors=of_questions,
@@ -385,9 +376,6 @@ def read_generation(
         text_digests=data[DIGESTS_FILE],
         words=words,
         made_with=dict(made_with),
-        notes=rows.notes,
-        warning_sections=rows.warning_sections,
-        treatment_sections=rows.treatment_sections,
         rolled_back=rolled_back,
         spreads=spreads,
         shortcuts=shortcuts,
@@ -409,6 +397,22 @@ def _check_one_build(folder: Path, manifest: Mapping[str, Any], rows: Rows, dige
     of_corpus = found.items() <= manifest["inputs"]["corpus"].items()
     if not of_corpus or counts != of_rows or len(digests) != DIGEST_BYTES * sum(counts):
         raise DamagedIndexError(f"{folder} mixes the files of two builds. Run: b12qa build")
+
+
+def _vectors_in(
+    folder: Path, manifest: Mapping[str, Any], data: Mapping[str, Any], facts: StoredFacts, left_out: Set[str]
+) -> tuple[dict[str, Vectors], Spreads | None, Shortcuts | None]:
+    """The vectors that a folder holds, by file, and what leads to near ones."""
+    vectors = {
+        file: read_vectors(data[file], manifest["counts"][file], facts.dimension, folder / file)
+        for file in VECTOR_FILES
+        if file not in left_out
+    }
+    spreads = open_spreads(folder, manifest["nearest"])
+    if spreads is None or left_out:
+        return vectors, spreads, None
+    counts = {CHUNKS: facts.chunks, SENTENCES: facts.sentences}
+    return vectors, spreads, open_shortcuts(folder, manifest["nearest"], counts)
 
 
 def _stored_facts(

@@ -395,7 +395,7 @@ def _principal_components(embeddings: FloatMatrix) -> FloatMatrix:
 
 
 def _embeddings(index: Index) -> FloatMatrix:
-    parts = (index.sentence_vectors, index.question_vectors, index.open_question_vectors)
+    _, *parts = index.vectors
     return np.concatenate([vectors.reconstruct_n(0, vectors.ntotal) for vectors in parts])
 
 
