@@ -79,7 +79,7 @@ def test_the_best_and_the_moments_are_those_of_all_scores(wanted: str) -> None:
         np.testing.assert_array_equal(np.sort(scores[best]), np.sort(scores)[4000 - len(best) :])
     mean, spread = hits.moments()
     assert (mean, spread) == pytest.approx((scores.mean(), scores.std()), abs=1e-5)
-    weights = (np.arange(4000) % 5 + 1).astype(np.float64)
+    weights = np.arange(4000) % 5 + 1
     mean, spread = hits.moments(weights)
     assert mean == pytest.approx(np.average(scores, weights=weights), abs=1e-5)
     assert spread**2 == pytest.approx(np.average((scores - mean) ** 2, weights=weights), abs=1e-4)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,25 @@ def test_a_query_that_no_terminal_could_write_is_searched_and_one_that_is_no_tex
     query: Any = 3
     with pytest.raises(QueryError, match="Expected a text as query, got int"):
         tea.search(query)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_taught_of_all_sentences_alike_is_no_root_of_less_than_nothing(tmp_path: Path) -> None:
+    text = "# Tea\n\n" + " ".join(f"Cup {number} is hot." for number in range(25))
+    bank = b"sentences:\n  - sentence: Cup 3 is hot.\n    questions: [which cup is hot?]\n"
+    corpus = Corpus(
+        tuple(parse_document(name, text) for name in "ab"), {f"{name}.questions.yaml": bank for name in "ab"}
+    )
+    encoder = HashingEncoder(max_tokens=512)
+    build_index(corpus, encoder, tmp_path)
+    index = open_index(tmp_path)
+    for taught in np.linspace(0.1, 4, 40, dtype=np.float32):
+        models = {
+            document: replace(model, coefficients=np.full_like(model.coefficients, taught))
+            for document, model in index.bank_models.items()
+        }
+        ranking = Retriever(replace(index, bank_models=models), encoder).rank([Reading("is the cup hot?")])
+        assert np.isfinite(ranking.scores).all()
 
 
 def test_a_passage_names_the_section_to_read_on_in(tea: Retriever) -> None:

@@ -17,16 +17,19 @@ from b12qa.nearest import CANDIDATES
 from b12qa.shortcuts import Near, Shortcuts, Spreads
 from b12qa.vectors import cosine_moments
 
+# Rows to take from an array; what a slice takes is not copied.
+Picked = slice | IntVector
+
 
 class Scope(NamedTuple):
     """The sentences that are scored, in reading order, and their passages."""
 
-    sentences: slice | IntVector  # rows of the sentences
-    chunks: slice | IntVector  # rows of the passages that hold them
+    sentences: Picked  # rows of the sentences
+    chunks: Picked  # rows of the passages that hold them
     chunk_of: IntVector  # for each sentence, the position of its passage among these passages
     everything: bool = True
 
-    def positions(self, rows: slice | IntVector) -> slice | IntVector:
+    def positions(self, rows: Picked) -> Picked:
         """Where rows of sentences stand among those that are scored."""
         if isinstance(self.sentences, slice):
             return rows
@@ -92,7 +95,7 @@ def part_moments(
     return PartMoments(
         cosine_moments(spreads.chunks, embedding),
         cosine_moments(spreads.sentences, embedding),
-        hits.chunks.moments(chunk_weights),  # type: ignore[arg-type]
+        hits.chunks.moments(chunk_weights),
         hits.sentences.moments(),
         hits.taught.moments() if hits.taught is not None else None,
     )

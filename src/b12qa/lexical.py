@@ -89,6 +89,11 @@ class Moments(NamedTuple):
     mean: float
     spread: float  # standard deviation
 
+    @classmethod
+    def of(cls, mean: float, mean_square: float) -> Moments:
+        """From the means of the scores and of their squares; rounding may make the second too small."""
+        return cls(mean, math.sqrt(max(mean_square - mean * mean, 0.0)))
+
 
 class Postings(NamedTuple):
     """Which texts hold a term, and what it adds to their scores: the columns of a sparse matrix."""
@@ -163,7 +168,7 @@ class Hits(NamedTuple):
             found = found[np.argpartition(self.scores[found], -count)[-count:]]
         return found.astype(np.int64)
 
-    def moments(self, weights: npt.NDArray[np.float64] | None = None) -> Moments:
+    def moments(self, weights: IntVector | None = None) -> Moments:
         """Of the scores of all texts.
 
         Args:
@@ -181,7 +186,7 @@ class Hits(NamedTuple):
             blocks = range(0, len(self.scores), ADDED_AT_ONCE)
             some = (self.scores[start : start + ADDED_AT_ONCE] for start in blocks)
             square = sum(float(block @ block) for block in some) / total
-        return Moments(mean, math.sqrt(max(square - mean * mean, 0.0)))
+        return Moments.of(mean, square)
 
 
 class LexicalIndex:

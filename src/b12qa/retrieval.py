@@ -17,6 +17,7 @@ import numpy as np
 from b12qa.bank import Signals, bank_rows, lexical_margin, sigmoid
 from b12qa.candidates import (
     PartMoments,
+    Picked,
     Scope,
     WordHits,
     candidate_scope,
@@ -39,8 +40,6 @@ from b12qa.records import (
 )
 from b12qa.shortcuts import Store
 from b12qa.vectors import cosines_of
-
-Picked = slice | np.ndarray
 
 DEFAULT_TOP_K = 5
 UBIQUITOUS_SHARE = 0.25
@@ -342,8 +341,7 @@ class Retriever:
         if scope.everything and not several:
             return None
         values, count = taught.astype(np.float64), len(self.index.sentences)
-        mean = float(values.sum() / count)
-        spread = float(np.sqrt((values**2).sum() / count - mean**2))
+        mean, spread = Moments.of(float(values.sum() / count), float((values**2).sum() / count))
         return Moments(mean, max(spread, LEAST_TAUGHT / math.sqrt(count)) if several else spread)
 
     def _hits(self, stems: Sequence[str]) -> WordHits:
@@ -510,7 +508,7 @@ def _named_in(title: str, subjects: AbstractSet[str]) -> str:
 
 
 def _picked(rows: Sequence[int]) -> Picked:
-    """Rows to take from an array; those that follow one another as a slice, which copies nothing."""
+    """Rows to take from an array, as a slice if they follow one another."""
     follow = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
     return slice(rows[0], rows[-1] + 1) if follow else np.array(rows, dtype=np.int64)
 

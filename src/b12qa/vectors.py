@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -150,5 +149,4 @@ def spread_of(vectors: Vectors, weights: npt.NDArray[np.float64] | None = None) 
 def cosine_moments(spread: FloatMatrix, query_embedding: FloatMatrix) -> Moments:
     """Mean and standard deviation of a query's cosines to all rows, from `spread_of` them."""
     query = query_embedding.astype(np.float64)
-    mean = float(spread[-1] @ query)
-    return Moments(mean, math.sqrt(max(float(query @ spread[:-1] @ query) - mean * mean, 0.0)))
+    return Moments.of(float(spread[-1] @ query), float(query @ spread[:-1] @ query))
