@@ -25,11 +25,12 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 from generated import PASSAGES_A_DOCUMENT, Language, WordsEncoder, write_corpus
 
-from b12qa.building import build_index, no_progress
+from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.engine_settings import EngineSettings
 from b12qa.engines import Milvus
 from b12qa.index import open_index
+from b12qa.progress import no_progress
 from b12qa.publishing import verify
 from b12qa.retrieval import Retriever
 

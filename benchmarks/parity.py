@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from b12qa.answering import Assistant
-from b12qa.building import build_index, no_progress
+from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.embedding import RememberingEncoder, load_encoder
 from b12qa.engine_settings import EngineSettings
@@ -28,6 +28,7 @@ from b12qa.engines import Milvus
 from b12qa.evaluation import read_questions
 from b12qa.exported import open_exported
 from b12qa.index import open_index
+from b12qa.progress import no_progress
 from b12qa.publishing import publish
 from b12qa.records import Answer
 from b12qa.retrieval import Retriever

@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 
 from b12qa import engines
 from b12qa.answering import Assistant
-from b12qa.building import build_index, no_progress, roll_back
+from b12qa.building import build_index, roll_back
 from b12qa.checking import check_index
 from b12qa.cli import app
 from b12qa.corpus import read_corpus
@@ -42,6 +42,7 @@ from b12qa.evaluation import read_questions
 from b12qa.generations import current_generation, named_in
 from b12qa.index import STORED_FILES, Index, open_index, open_previous
 from b12qa.nearest import CANDIDATES
+from b12qa.progress import no_progress
 from b12qa.publishing import publish, publisher, verify
 from b12qa.retrieval import Reading, Retriever
 from b12qa.shortcuts import Near

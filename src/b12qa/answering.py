@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from b12qa.fairness import quote_around, quote_passage
 from b12qa.index import check_servable, open_index
 from b12qa.lexical import terms, words
 from b12qa.markdown import writable
+from b12qa.progress import Progress, no_progress
 from b12qa.records import (
     Answer,
     CareCard,
@@ -47,9 +48,6 @@ from b12qa.records import (
 )
 from b12qa.retrieval import Ranking, Retriever, as_embedded
 from b12qa.treatment import Asked, load_rules
-
-if TYPE_CHECKING:
-    from b12qa.building import Progress
 
 MAX_QUOTES = 3
 # A reason that begins so is a statement on the words of the document.
@@ -125,7 +123,7 @@ class Assistant:
             if not build:
                 find_model(model)  # and what is wrong with the model next
                 raise
-            from b12qa.building import build_index, no_progress
+            from b12qa.building import build_index
             from b12qa.exporting import export_encoder
             from b12qa.publishing import publisher
             from b12qa.storage import locked

@@ -51,13 +51,13 @@ from b12qa.lexical import LexicalIndex, LexicalIndexes, Vocabulary
 from b12qa.markdown import plain_text, plain_text_of
 from b12qa.nearest import AUTO, type_for
 from b12qa.notes import check_notes, read_notes
+from b12qa.progress import Progress, no_progress
 from b12qa.questions import QuestionBank, read_banks, read_synonyms
 from b12qa.records import Chunk, Document, OpenQuestion, Question, Sentence, whole_question
 from b12qa.sealed import json_bytes, seal
 from b12qa.shortcuts import make_shortcuts
 from b12qa.storage import HashedFolder, locked, remove_folder, sync_folder, unfinished_folder
 
-Progress = Callable[[int, int], None]
 Publish = Callable[[Index], None]
 Digests = Sequence[Sequence[bytes]]  # of the texts of every kind of row, in the order of VECTOR_FILES
 
@@ -77,10 +77,6 @@ _LIBRARIES_THAT_COMPUTE = (
     "torch",
     "transformers",
 )
-
-
-def no_progress(done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 def keep_in_folder(built: Index) -> None:

@@ -43,7 +43,7 @@ from b12qa.vectors import MappedVectors, Vectors, blocks
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
-    from b12qa.building import Progress
+    from b12qa.progress import Progress
 
 ROWS_AT_ONCE = 2_000
 MAX_TERMS_CHARACTERS = 60_000  # Milvus takes 65,535 bytes; stems are cut, not what is quoted

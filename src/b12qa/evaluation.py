@@ -24,6 +24,7 @@ from b12qa.answering import Assistant
 from b12qa.errors import QueryError
 from b12qa.index import Index
 from b12qa.markdown import one_line, plain_text_of
+from b12qa.progress import Progress, no_progress
 from b12qa.records import Document, Outcome, Passage, Span
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def _with_typo(question: str, random: np.random.Generator) -> str:
 def evaluate(
     assistant: Assistant,
     rows: Sequence[QuestionRow],
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Progress = no_progress,
 ) -> Evaluation:
     """Ask every question and measure."""
     return summarize(ask_all(assistant, rows, on_progress))
@@ -213,7 +214,7 @@ def evaluate(
 def ask_all(
     assistant: Assistant,
     rows: Sequence[QuestionRow],
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Progress = no_progress,
 ) -> list[Result]:
     """Ask every question.
 

@@ -18,7 +18,8 @@ from b12qa.retrieval import Reading, Retriever, as_embedded
 from b12qa.shortcuts import CHUNKS, SENTENCES
 
 if TYPE_CHECKING:
-    from b12qa.building import Progress, Publish
+    from b12qa.building import Publish
+    from b12qa.progress import Progress
 
 CANARIES = 20
 PROBED_ROWS = 200

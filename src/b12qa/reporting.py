@@ -10,7 +10,7 @@ import hashlib
 import statistics
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from b12qa.feedback import Feedback
 from b12qa.index import Index
 from b12qa.lexical import words
 from b12qa.markdown import line_number
+from b12qa.progress import Progress, no_progress
 from b12qa.records import Chunk, Document, Outcome, Sentence, whole_question
 from b12qa.rendering import OUTCOME_WORDS
 from b12qa.retrieval import Reading
@@ -219,7 +220,7 @@ def make_report(
     assistant: Assistant,
     rows: Sequence[QuestionRow] = (),
     feedback: Sequence[Feedback] | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Progress = no_progress,
 ) -> Report:
     """Look at a corpus from all sides.
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from b12qa import rendering
 from b12qa.answering import Assistant
-from b12qa.building import Progress, prepare_index
+from b12qa.building import prepare_index
 from b12qa.changes import most_alike
 from b12qa.corpus import Corpus, Problem
 from b12qa.embedding import Encoder, RememberingEncoder
@@ -28,6 +28,7 @@ from b12qa.generations import CURRENT, named_in
 from b12qa.index import Index, check_model, open_index, open_previous
 from b12qa.markdown import one_line, plain_text_of
 from b12qa.notes import read_notes
+from b12qa.progress import Progress, no_progress
 from b12qa.questions import read_banks
 from b12qa.records import (
     Answer,
@@ -172,7 +173,7 @@ def review(
     after: Retriever,
     rows: Iterable[QuestionRow],
     hanging: Sequence[Problem],
-    on_progress: Progress = lambda done, total: None,
+    on_progress: Progress = no_progress,
 ) -> Review:
     """Ask two generations the same questions.
 
