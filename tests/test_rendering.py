@@ -253,6 +253,17 @@ def test_a_table_row_stands_below_its_header() -> None:
     assert page.texts["strong"] == ["4"]
 
 
+def test_the_header_of_a_table_in_a_list_stands_below_the_lead_in_and_has_no_header() -> None:
+    text = "Doses:\n\n- For adults:\n\n  | form | dose |\n  |---|---|\n  | drops | 2 |\n"
+    _, _, header, row = (
+        Page(rendering.passage_html(quote)) for quote in quotes_of(parse_document("d", text))
+    )
+    assert header.texts["p.context"] == row.texts["p.context"] == ["Doses:", "For adults:"]
+    assert "th" not in header.texts
+    assert header.texts["td"] == row.texts["th"] == ["form", "dose"]
+    assert row.texts["td"] == ["drops", "2"]
+
+
 def test_code_keeps_its_lines() -> None:
     page = Page(rendering.passage_html(quote_of("```\nwait = 3\n\nif wait:\n    drink()\n```\n", ())))
     assert page.texts["pre"] == ["wait = 3\n\nif wait:\n    drink()"]

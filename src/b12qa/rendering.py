@@ -385,8 +385,10 @@ def _table_html(passage: Passage) -> str:
             for a, b in cells
         )
 
-    *lead_in, header = passage.context or (None,)
-    before = "".join(f'<p class="context">{excerpt_html(excerpt)}</p>' for excerpt in lead_in if excerpt)
+    lead_in = list(passage.context)
+    # Above the header row itself stands only what introduces its table, and only a row has a pipe in it.
+    header = lead_in.pop() if lead_in and "|" in lead_in[-1].text else None
+    before = "".join(f'<p class="context">{excerpt_html(excerpt)}</p>' for excerpt in lead_in)
     head = f'<thead class="context"><tr>{row(header, "th", ())}</tr></thead>' if header else ""
     body = f'<tbody class="words"><tr>{row(passage, "td", passage.highlights)}</tr></tbody>'
     return f"{before}<table>{head}{body}</table>"
