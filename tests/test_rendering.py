@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from strategies import PROPERTY, markdown_texts
 
 from b12qa import rendering
+from b12qa.article import document_html
 from b12qa.corpus import parse_document
 from b12qa.records import (
     About,
@@ -321,7 +322,7 @@ def test_what_an_article_does_not_say_of_itself_is_said(about: About, words: str
 
 def test_front_matter_is_not_shown_with_the_article_and_gives_it_a_language() -> None:
     text = "---\ntitle: Tee\nsource: ein *Buch*\nlanguage: de\n---\nGrüner Tee.\n"
-    html = rendering.document_html(parse_document("tee", text), [])
+    html = document_html(parse_document("tee", text), [])
     assert html.startswith('<article class="b12qa document" lang="de" ')
     assert Page(html).texts["article"] == ["Grüner Tee."]
 

@@ -8,8 +8,6 @@ is the quote without Markdown marks, character by character.
 from __future__ import annotations
 
 import itertools
-import re
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +22,6 @@ from b12qa.markdown import LINE_END, row_cells, visible_spans
 from b12qa.records import (
     About,
     Answer,
-    Block,
     BlockKind,
     CareCard,
     Document,
@@ -117,7 +114,7 @@ class Surroundings:
     documents: Mapping[str, Document]  # by name
     say: Callable[[str], Said] = in_english  # translates our English words, where it can
     language: str = "en"  # of the page
-    links: bool = True  # whether `document_html` stands on the page, so that quotes can open it
+    links: bool = True  # whether the whole documents stand on the page, so that quotes can open it
     following: Sequence[str] = ()  # questions to ask next
     more: Sequence[Quote] = ()  # further quotes, shown on request
     literal: bool = False  # whether the question was searched as it was typed
@@ -222,7 +219,7 @@ def passage_html(passage: Passage, page: Surroundings = NOWHERE) -> str:
     if page.links:
         start = passage.highlights[0].start if passage.highlights else passage.start
         acts = _link(passage.document, start, _words_html(page, OPEN)) + acts
-    version = _version(document)
+    version = version_of(document)
     return (
         f'<figure class="quote"><blockquote cite="#{source}" lang="{language}">{body}</blockquote>'
         f'<figcaption><span lang="{language}">{where}</span>'
@@ -325,43 +322,21 @@ def _answer_link(answer: Answer, page: Surroundings) -> str:
     for quote in answer.found:
         document = page.documents.get(quote.document)
         if document is not None:
-            parts.append(f"{url_quote(passage_anchor(quote.document, quote), safe='~')}~{_version(document)}")
+            parts.append(
+                f"{url_quote(passage_anchor(quote.document, quote), safe='~')}~{version_of(document)}"
+            )
     return f'<a class="share" href="#quote={"&amp;".join(parts)}">{_words_html(page, LINK)}</a>'
 
 
-def _version(document: Document) -> str:
+def version_of(document: Document) -> str:
     """A short name of the article's text, for people who compare two of them."""
     return document.sha256[:8]
 
 
-def document_html(document: Document, sentences: Iterable[Span], passages: Iterable[Span] = ()) -> str:
-    """A whole document, where headings and sentences have the id of `section_anchor`, and passages theirs.
-
-    Args:
-        sentences: of this document, in reading order.
-        passages: likewise; none overlaps another.
-    """
-    spans = tuple(sentences)
-    chunks = tuple(passages)
-    language = escape(document.about.language or "en")
-    name = escape(f"{document.name}~{_version(document)}")
-    parts = [f'<article class="b12qa document" lang="{language}" id="{name}">']
-    blocks = {
-        number: list(group) for number, group in itertools.groupby(document.blocks, lambda b: b.section)
-    }
-    for number, section in enumerate(document.sections):
-        anchor = escape(section_anchor(document.name, section.start))
-        if section.level:
-            tag = f"h{min(section.level + 1, 6)}"  # the page has its own first heading
-            parts.append(f'<{tag} id="{anchor}" class="place">{escape(section.path[-1])}</{tag}>')
-        elif all(span.start != section.start for span in spans[:1]):
-            parts.append(f'<div id="{anchor}" class="place"></div>')  # text before any heading
-        # The marks are cut down from outer to inner spans, so that a long document takes linear time.
-        whole = document.excerpt(Span(section.start, section.end))
-        for group in _groups(blocks.get(number, [])):
-            parts.append(_group_html(document, whole, group, spans, chunks))
-    parts.append("</article>")
-    return "".join(parts)
+def part_of(excerpt: Excerpt, span: Span) -> Excerpt:
+    """The words of an excerpt at a span inside it."""
+    text = excerpt.text[span.start - excerpt.start : span.end - excerpt.start]
+    return Excerpt(text, *span, excerpt.markup.within(*span))
 
 
 def excerpt_html(excerpt: Excerpt, highlights: Sequence[Span] = ()) -> str:
@@ -432,137 +407,6 @@ def _stretches(part: Span, spans: Sequence[Span]) -> Iterator[tuple[int, int]]:
     inner = {border for span in spans for border in span if part.start < border < part.end}
     borders = sorted({*part, *inner})
     return itertools.pairwise(borders)
-
-
-# The parts of a whole document.
-
-_ITEM_MARK = re.compile(r"([-+*]|\d{1,9}[.)])[ \t]+$")
-
-
-def _groups(blocks: Sequence[Block]) -> Iterator[list[Block]]:
-    """Blocks that belong in one list or one table, and the others one by one."""
-    group: list[Block] = []
-    for block in blocks:
-        if group and not _continues(group, block):
-            yield group
-            group = []
-        group.append(block)
-    if group:
-        yield group
-
-
-def _continues(group: Sequence[Block], block: Block) -> bool:
-    if block.kind is not group[0].kind:
-        return False
-    if block.kind is BlockKind.TABLE_ROW:
-        return block.context[-1:] == ((group[0].start, group[0].end),)  # the header is its own first row
-    return block.kind is BlockKind.LIST_ITEM
-
-
-def _group_html(
-    document: Document,
-    whole: Excerpt,
-    group: Sequence[Block],
-    sentences: Sequence[Span],
-    passages: Sequence[Span],
-) -> str:
-    kind = group[0].kind
-    bodies = []
-    for row, block in enumerate(group):
-        words = _Sentences(document.name, _within(whole, Span(block.start, block.end)), sentences, passages)
-        line_start = max(document.text.rfind(end, 0, block.start) for end in "\r\n") + 1
-        before = document.text[line_start : block.start]
-        if kind is BlockKind.TABLE_ROW:
-            tag = "td" if row else "th"
-            cells = row_cells(document.text, block.start, block.end)
-            row_html = "".join(f"<{tag}>{words.html(cell)}</{tag}>" for cell in cells)
-            bodies.append(f"<tr{words.own_id}>{row_html}</tr>")
-        elif kind is BlockKind.LIST_ITEM:
-            mark = _ITEM_MARK.search(before)
-            shown = "" if mark is None else mark[1] if mark[1][0].isdigit() else "•"
-            depth = min(len(before.expandtabs(4)) - len(before.expandtabs(4).lstrip()), 8) // 2
-            item = f'<span class="item">{shown}</span><span{words.own_id}>{words.html()}</span>'
-            bodies.append(f'<li class="depth-{depth}">{item}</li>')
-        elif kind in (BlockKind.CODE, BlockKind.HTML):
-            indent = "" if before.strip() else before
-            bodies.append(f"<pre{words.own_id}>{escape(indent)}{words.html()}</pre>")
-        elif kind is BlockKind.QUOTE:
-            bodies.append(f"<blockquote><p{words.own_id}>{words.html()}</p></blockquote>")
-        else:
-            bodies.append(f"<p{words.own_id}>{words.html()}</p>")
-    body = "".join(bodies)
-    if kind is BlockKind.TABLE_ROW:
-        return f"<table>{body}</table>"
-    return f"<ul>{body}</ul>" if kind is BlockKind.LIST_ITEM else body
-
-
-class _Sentences:
-    """The words of one block, with each of its sentences and passages in an element of its own."""
-
-    def __init__(
-        self, document: str, block: Excerpt, sentences: Sequence[Span], passages: Sequence[Span]
-    ) -> None:
-        self.document = document
-        self.block = block
-        self.sentences = _inside_of(block, sentences)
-        self.passages = _inside_of(block, passages)
-        self.named: set[str] = set()  # a sentence may run through several cells of a table
-        self.own_id = ""  # of the block's element, where the block is one passage
-        if len(self.passages) == 1:
-            self.own_id = self._passage_id(self.passages[0])
-            self.passages = ()
-
-    def html(self, part: Span | None = None) -> str:
-        """The words of a part of the block."""
-        part = part or Span(self.block.start, self.block.end)
-        html, position = [], part.start
-        for passage in self.passages:
-            start, end = max(passage.start, part.start), min(passage.end, part.end)
-            if start < end:
-                html.append(self._sentences_html(Span(position, start)))
-                words = self._sentences_html(Span(start, end))
-                html.append(f"<span{self._once(self._passage_id(passage))}>{words}</span>")
-                position = end
-        html.append(self._sentences_html(Span(position, part.end)))
-        return "".join(html)
-
-    def _sentences_html(self, part: Span) -> str:
-        html, position = [], part.start
-        for sentence in self.sentences:
-            start, end = max(sentence.start, part.start), min(sentence.end, part.end)
-            if start >= end:
-                continue
-            html.append(_span_html(self.block, Span(position, start), ()))
-            words = _span_html(self.block, Span(start, end), ())
-            html.append(f'<span class="place sentence"{self._once(self._id(sentence))}>{words}</span>')
-            position = end
-        html.append(_span_html(self.block, Span(position, part.end), ()))
-        return "".join(html)
-
-    def _once(self, attributes: str) -> str:
-        """The same attributes, but for the first element only: an id may not come twice."""
-        if attributes in self.named:
-            return ""
-        self.named.add(attributes)
-        return attributes
-
-    def _id(self, sentence: Span) -> str:
-        return f' id="{escape(section_anchor(self.document, sentence.start))}"'
-
-    def _passage_id(self, passage: Span) -> str:
-        anchor = passage_anchor(self.document, _within(self.block, passage))
-        return f' class="passage" id="{escape(anchor)}"'
-
-
-def _inside_of(block: Excerpt, spans: Sequence[Span]) -> Sequence[Span]:
-    """Those of many spans, in reading order, that begin in a block."""
-    first = bisect_left(spans, (block.start, block.start))
-    return spans[first : bisect_left(spans, (block.end, block.end))]
-
-
-def _within(excerpt: Excerpt, span: Span) -> Excerpt:
-    text = excerpt.text[span.start - excerpt.start : span.end - excerpt.start]
-    return Excerpt(text, *span, excerpt.markup.within(*span))
 
 
 def _link(document: str, start: int, html: str, kind: str = "open") -> str:
@@ -639,7 +483,7 @@ def _named_sentence(passage: Passage, note: EditorNote) -> str:
     span = Span(max(note.start, shown.start), min(note.end, shown.end))
     if not passage.context and span == (passage.start, passage.end):
         return ""
-    words = plain(_within(shown, span)).split()
+    words = plain(part_of(shown, span)).split()
     cut = " ".join(words[:WORDS_THAT_NAME_A_SENTENCE])
     return f"{cut} …" if len(words) > WORDS_THAT_NAME_A_SENTENCE else cut
 

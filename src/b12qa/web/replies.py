@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from b12qa import rendering, safety
 from b12qa.answering import MAX_QUOTES, Assistant
+from b12qa.article import document_html
 from b12qa.records import Answer, CareCard, Document, Notice, NoticeKind, Outcome, Span
 from b12qa.redflags import EARLIER_MESSAGES
 from b12qa.rendering import Surroundings
@@ -228,7 +229,7 @@ def articles_html(assistant: Assistant) -> str:
             if document.sections[0].path != (document.title,):
                 documents.append(f'<p class="title">{escape(document.title)}</p>')
             documents.append(about_html(document))
-        documents.append(rendering.document_html(document, spans[number], passages[number]))
+        documents.append(document_html(document, spans[number], passages[number]))
     return "".join(documents)
 
 
