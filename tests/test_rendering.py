@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -7,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from strategies import PROPERTY, markdown_texts
 
 from b12qa import rendering
@@ -31,6 +33,7 @@ from b12qa.records import (
     Span,
 )
 from b12qa.safety import DISCLAIMER
+from b12qa.terminal import shown_answer
 
 HOSTILE = """# <img src=x onerror=alert(1)> & "Title"
 
@@ -348,6 +351,18 @@ def test_nearest_sections_are_listed() -> None:
     answer = answer_with(outcome=Outcome.NOT_COVERED, notices=(notice,))
     assert Page(answer._repr_html_()).texts["li"] == ["Kinds", "Brewing"]
     assert "The nearest sections are:\n- Kinds\n- Brewing" in str(answer)
+
+
+def test_every_surface_keeps_one_order() -> None:
+    heading = rendering.OUTCOME_WORDS[Outcome.RELATED]
+    nearest = Notice(NoticeKind.NEAREST_SECTIONS, "Read on in:", (SectionReference("tea", ("Kinds",), 0, 1),))
+    said = Notice(NoticeKind.OUTCOME, "This is close.")
+    answer = answer_with(quote_of("Green tea."), outcome=Outcome.RELATED, notices=(nearest, said))
+    Console(file=(terminal := io.StringIO()), width=400).print(shown_answer(answer))
+    for shown in (answer._repr_html_(), str(answer), terminal.getvalue()):
+        words = (heading, "This is close.", "Green tea.", "Read on in:", "Kinds", DISCLAIMER)
+        places = [shown.index(each) for each in words]
+        assert places == sorted(places)
 
 
 def test_results_are_numbered_and_scored() -> None:

@@ -75,11 +75,8 @@ MONTHS = (
 )  # fmt: skip
 
 
-# A card stands at the top of an answer and the disclaimer at its end.
-_APART = (NoticeKind.CARE, NoticeKind.DISCLAIMER)
-# Where to read on is of use once the quote has been read.
-_BELOW = (NoticeKind.NEAREST_SECTIONS,)
-
+# The words of a card stand on the card; the others come after the quotes.
+_APART = (NoticeKind.CARE, NoticeKind.NEAREST_SECTIONS, NoticeKind.DISCLAIMER)
 
 MORE = {
     1: "Show 1 more passage",
@@ -143,22 +140,48 @@ def outcome_words(answer: Answer) -> str:
     return OUR_WORDS if of_us else OUTCOME_WORDS[answer.outcome]
 
 
+class Parts(NamedTuple):
+    """What every surface shows of an answer, from top to bottom."""
+
+    head: tuple[str | CareCard, ...]  # what it is, and the card if there is one
+    above: tuple[Notice, ...]  # our words on it
+    quotes: tuple[Quote, ...]
+    found: Quote | None  # the first of these that was found, if only others stand before it
+    below: tuple[Notice, ...]  # where to read on: of use once the quotes have been read
+    end: tuple[Notice, ...]  # the disclaimer
+
+
+def in_order(answer: Answer) -> Parts:
+    """The parts of an answer, the gravest first."""
+    head: list[str | CareCard] = [] if answer.care_card is None else [answer.care_card]
+    # The label of an urgent answer is the card's own; any other one is about the article.
+    head.insert(0 if answer.outcome is Outcome.URGENT else len(head), outcome_words(answer))
+    return Parts(
+        head=tuple(head),
+        above=tuple(notice for notice in answer.notices if notice.kind not in _APART),
+        quotes=answer.quotes,
+        found=_found_behind_others(answer.quotes),
+        below=tuple(n for n in answer.notices if n.kind is NoticeKind.NEAREST_SECTIONS),
+        end=tuple(n for n in answer.notices if n.kind is NoticeKind.DISCLAIMER),
+    )
+
+
 # HTML.
 
 
 def answer_html(answer: Answer, page: Surroundings = NOWHERE) -> str:
     """An answer as one HTML block: outcome, quotes, notices."""
     parts = [f'<div class="b12qa answer {answer.outcome}" lang="{escape(page.language)}">']
-    card = [] if answer.care_card is None else [care_html(answer.care_card, page)]
-    label = said_html(page, outcome_words(answer), "p", "outcome")
-    # The label of an urgent answer is the card's own; any other one is about the article.
-    parts += [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
-    parts += [notice_html(n, page) for n in answer.notices if n.kind not in (*_APART, *_BELOW)]
-    behind = found_behind_others(answer.quotes)
-    if behind and page.documents:  # on a phone its company may fill the first screen
+    shown = in_order(answer)
+    parts += [
+        said_html(page, part, "p", "outcome") if isinstance(part, str) else care_html(part, page)
+        for part in shown.head
+    ]
+    parts += [notice_html(notice, page) for notice in shown.above]
+    if shown.found and page.documents:  # on a phone its company may fill the first screen
         parts.append(f'<p class="acts">{_button(_words_html(page, TO_FOUND), "to-found")}</p>')
-    parts += [quote_html(quote, page, found_behind=quote is behind) for quote in answer.quotes]
-    parts += [notice_html(n, page) for n in answer.notices if n.kind in _BELOW]
+    parts += [quote_html(quote, page, found_behind=quote is shown.found) for quote in shown.quotes]
+    parts += [notice_html(notice, page) for notice in shown.below]
     further = sum(quote.role is QuoteRole.ANSWER for quote in page.more)
     if further:
         show_more = said_html(page, MORE[min(further, max(MORE))], "summary")
@@ -170,7 +193,7 @@ def answer_html(answer: Answer, page: Surroundings = NOWHERE) -> str:
         items = "".join(f"<li>{_button(escape(q), 'ask')}</li>" for q in page.following)
         lead = said_html(page, FOLLOWING, "p")
         parts.append(f'<div class="following">{lead}<ul lang="en">{items}</ul></div>')
-    parts += [notice_html(n, page) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
+    parts += [notice_html(notice, page) for notice in shown.end]
     parts.append("</div>")
     return "".join(parts)
 
@@ -257,7 +280,7 @@ def role_words(quote: Quote, *, found_behind: bool = False) -> str:
     return FOUND if found_behind else ROLE_WORDS.get(quote.role, "")
 
 
-def found_behind_others(quotes: Sequence[Quote]) -> Quote | None:
+def _found_behind_others(quotes: Sequence[Quote]) -> Quote | None:
     """The first quote that was found, if only partners or warnings that were not stand before it."""
     if not quotes or quotes[0].role is QuoteRole.ANSWER or quotes[0].also_answers:
         return None
@@ -418,12 +441,11 @@ def _link(document: str, start: int, html: str, kind: str = "open") -> str:
 
 def answer_text(answer: Answer) -> str:
     """An answer for a terminal without colours."""
-    parts = [notice_text(n) for n in answer.notices if n.kind is NoticeKind.CARE]
-    parts.insert(0 if answer.outcome is Outcome.URGENT else len(parts), outcome_words(answer))
-    parts += [notice_text(n) for n in answer.notices if n.kind not in _APART]
-    behind = found_behind_others(answer.quotes)
-    parts += [quote_text(quote, found_behind=quote is behind) for quote in answer.quotes]
-    parts += [notice_text(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
+    shown = in_order(answer)
+    parts = [p if isinstance(p, str) else notice_text(safety.care_notice(p)) for p in shown.head]
+    parts += map(notice_text, shown.above)
+    parts += [quote_text(quote, found_behind=quote is shown.found) for quote in shown.quotes]
+    parts += map(notice_text, (*shown.below, *shown.end))
     return "\n\n".join(parts)
 
 

@@ -34,7 +34,6 @@ from b12qa.records import (
     Answer,
     Chunk,
     Document,
-    NoticeKind,
     Outcome,
     Passage,
     QuoteRole,
@@ -320,7 +319,7 @@ def _shown(assistant: Assistant, answer: Answer) -> _Shown:
         above = [plain_text_of(document, Span(part.start, part.end)) for part in passage.context]
         return one_line(" ".join([*above, plain_text_of(document, passage)]))
 
-    first = answer.found[0] if answer.found else None
+    shown, first = rendering.in_order(answer), answer.found[0] if answer.found else None
     marked = [plain_text_of(document_of(first.document), s) for s in first.highlights] if first else []
     seen = Seen(
         outcome=answer.outcome,
@@ -337,8 +336,7 @@ def _shown(assistant: Assistant, answer: Answer) -> _Shown:
         places=tuple(rendering.section_words(quote.section_path, quote.title) for quote in answer.quotes),
         said=tuple(
             words
-            for notice in answer.notices
-            if notice.kind not in (NoticeKind.CARE, NoticeKind.DISCLAIMER)
+            for notice in (*shown.above, *shown.below)
             for words in (notice.text, *rendering.section_names(notice.sections))
         ),
     )

@@ -41,16 +41,14 @@ _CARE_STYLES = {CareLevel.EMERGENCY: "bold red", CareLevel.URGENT: "red", CareLe
 
 
 def shown_answer(answer: Answer) -> RenderableType:
-    """All of an answer, the gravest first, the disclaimer last."""
-    label = Text(rendering.outcome_words(answer), style=_OUTCOME_STYLES[answer.outcome])
-    card = [] if answer.care_card is None else [shown_card(answer.care_card)]
-    parts: list[RenderableType] = [label, *card] if answer.outcome is Outcome.URGENT else [*card, label]
-    parts += [
-        shown_notice(n) for n in answer.notices if n.kind not in (NoticeKind.CARE, NoticeKind.DISCLAIMER)
+    """All of an answer, in the order of `rendering.in_order`."""
+    shown, style = rendering.in_order(answer), _OUTCOME_STYLES[answer.outcome]
+    parts: list[RenderableType] = [
+        Text(part, style=style) if isinstance(part, str) else shown_card(part) for part in shown.head
     ]
-    behind = rendering.found_behind_others(answer.quotes)
-    parts += [_quote(quote, found_behind=quote is behind) for quote in answer.quotes]
-    parts += [shown_notice(n) for n in answer.notices if n.kind is NoticeKind.DISCLAIMER]
+    parts += map(shown_notice, shown.above)
+    parts += [_quote(quote, found_behind=quote is shown.found) for quote in shown.quotes]
+    parts += map(shown_notice, (*shown.below, *shown.end))
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
 
 
