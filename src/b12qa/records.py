@@ -14,6 +14,22 @@ from operator import attrgetter
 from typing import Any, NamedTuple, SupportsIndex, overload
 
 
+class _Shown:
+    """A record that a notebook and a terminal show as the page does."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from b12qa import rendering
+
+        return rendering.html_of(self)
+
+    def __str__(self) -> str:
+        from b12qa import rendering
+
+        return rendering.text_of(self)
+
+
 class Span(NamedTuple):
     """A stretch of a document's text."""
 
@@ -255,7 +271,7 @@ class Excerpt:
 
 
 @dataclass(frozen=True, slots=True)
-class Passage(Excerpt):
+class Passage(_Shown, Excerpt):
     """An excerpt that says where it stands and what to look at in it."""
 
     document: str = ""
@@ -266,16 +282,6 @@ class Passage(Excerpt):
     context: tuple[Excerpt, ...] = ()  # shown above it: lead-in of a list, header of a table
     notes: tuple[EditorNote, ...] = ()  # on sentences that it shows, in reading order
 
-    def _repr_html_(self) -> str:
-        from b12qa import rendering
-
-        return rendering.passage_html(self)
-
-    def __str__(self) -> str:
-        from b12qa import rendering
-
-        return rendering.passage_text(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Quote(Passage):
@@ -283,16 +289,6 @@ class Quote(Passage):
 
     role: QuoteRole = QuoteRole.ANSWER
     also_answers: bool = False  # a warning that was found for the question itself
-
-    def _repr_html_(self) -> str:
-        from b12qa import rendering
-
-        return rendering.quote_html(self)
-
-    def __str__(self) -> str:
-        from b12qa import rendering
-
-        return rendering.quote_text(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,18 +298,8 @@ class ScoredChunk(Passage):
     score: float = 0.0  # of its best sentence; higher is better, comparable within one search only
     rank: int = 0  # from 1
 
-    def _repr_html_(self) -> str:
-        from b12qa import rendering
 
-        return rendering.noted_html(self)
-
-    def __str__(self) -> str:
-        from b12qa import rendering
-
-        return rendering.noted_text(self)
-
-
-class SearchResults(tuple[ScoredChunk, ...]):
+class SearchResults(_Shown, tuple[ScoredChunk, ...]):
     """What a search found, best first: a tuple that a notebook can show."""
 
     __slots__ = ()
@@ -328,16 +314,6 @@ class SearchResults(tuple[ScoredChunk, ...]):
         """One of them, or some of them, which a notebook can show as well."""
         found = super().__getitem__(place)
         return SearchResults(found) if isinstance(found, tuple) else found
-
-    def _repr_html_(self) -> str:
-        from b12qa import rendering
-
-        return rendering.results_html(self)
-
-    def __str__(self) -> str:
-        from b12qa import rendering
-
-        return rendering.results_text(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +359,7 @@ class CareCard:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(_Shown):
     """What every surface shows for a question."""
 
     question: str  # as typed
@@ -403,16 +379,6 @@ class Answer:
         """The answer as plain lists and dictionaries, ready for JSON."""
         record: dict[str, Any] = _plain(self)
         return record
-
-    def _repr_html_(self) -> str:
-        from b12qa import rendering
-
-        return rendering.answer_html(self)
-
-    def __str__(self) -> str:
-        from b12qa import rendering
-
-        return rendering.answer_text(self)
 
 
 def _plain(value: Any) -> Any:

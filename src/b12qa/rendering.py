@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import singledispatch
 from hashlib import sha256
 from html import escape
 from typing import NamedTuple
@@ -35,6 +36,7 @@ from b12qa.records import (
     Quote,
     QuoteRole,
     ScoredChunk,
+    SearchResults,
     SectionReference,
     Span,
 )
@@ -573,3 +575,30 @@ def plain(excerpt: Excerpt) -> str:
 
 def _inside(position: int, spans: Iterable[Span]) -> bool:
     return any(span.start <= position < span.end for span in spans)
+
+
+# How records show themselves.
+
+
+@singledispatch
+def html_of(record: object) -> str:
+    """A record as a notebook shows it."""
+    raise TypeError(f"Expected an answer, a passage or results, got {type(record).__name__}.")
+
+
+@singledispatch
+def text_of(record: object) -> str:
+    """A record as a terminal shows it."""
+    raise TypeError(f"Expected an answer, a passage or results, got {type(record).__name__}.")
+
+
+html_of.register(Answer, answer_html)
+html_of.register(Passage, passage_html)
+html_of.register(Quote, quote_html)
+html_of.register(ScoredChunk, noted_html)
+html_of.register(SearchResults, results_html)
+text_of.register(Answer, answer_text)
+text_of.register(Passage, passage_text)
+text_of.register(Quote, quote_text)
+text_of.register(ScoredChunk, noted_text)
+text_of.register(SearchResults, results_text)
