@@ -181,7 +181,7 @@ def answer_html(answer: Answer, page: Surroundings = NOWHERE) -> str:
     ]
     parts += [notice_html(notice, page) for notice in shown.above]
     if shown.found and page.documents:  # on a phone its company may fill the first screen
-        parts.append(f'<p class="acts">{_button(_words_html(page, TO_FOUND), "to-found")}</p>')
+        parts.append(f'<p class="acts">{said_html(page, TO_FOUND, "button", "to-found")}</p>')
     parts += [quote_html(quote, page, found_behind=quote is shown.found) for quote in shown.quotes]
     parts += [notice_html(notice, page) for notice in shown.below]
     further = sum(quote.role is QuoteRole.ANSWER for quote in page.more)
@@ -192,9 +192,8 @@ def answer_html(answer: Answer, page: Surroundings = NOWHERE) -> str:
     if page.documents and answer.found:
         parts.append(f'<p class="acts">{_answer_link(answer, page)}</p>')
     if page.following:
-        items = "".join(f"<li>{_button(escape(q), 'ask')}</li>" for q in page.following)
         lead = said_html(page, FOLLOWING, "p")
-        parts.append(f'<div class="following">{lead}<ul lang="en">{items}</ul></div>')
+        parts.append(f'<div class="following">{lead}{questions_html(page.following)}</div>')
     parts += [notice_html(notice, page) for notice in shown.end]
     parts.append("</div>")
     return "".join(parts)
@@ -240,7 +239,7 @@ def passage_html(passage: Passage, page: Surroundings = NOWHERE) -> str:
         )
     language = escape(document.about.language or "en")
     source = escape(passage_anchor(passage.document, passage))
-    acts = _button(_words_html(page, COPY), "copy")
+    acts = said_html(page, COPY, "button", "copy")
     if page.links:
         start = passage.highlights[0].start if passage.highlights else passage.start
         acts = _link(passage.document, start, _words_html(page, OPEN)) + acts
@@ -314,31 +313,40 @@ def notice_html(notice: Notice, page: Surroundings = NOWHERE) -> str:
     )
     sections = "".join(f"<li>{item}</li>" for item in items)
     changed = notice.kind is NoticeKind.SEARCHED_FOR and not page.literal
-    act = _button(_words_html(page, LITERAL), "literal") if page.documents and changed else ""
+    act = said_html(page, LITERAL, "button", "literal") if page.documents and changed else ""
     said = Said(notice.text, notice.language)
     if said == in_english(notice.text):
         said = page.say(notice.text)
-    body = _said_html(page, said, "p") + act + (f'<ul lang="en">{sections}</ul>' if sections else "")
-    return f'<div class="notice {notice.kind}">{body}</div>'
+    where = f'<ul lang="en">{sections}</ul>' if sections else ""
+    return f'<div class="notice {notice.kind}">{element(said, "p", around=page.language)}{act}{where}</div>'
 
 
 def said_html(page: Surroundings, words: str, tag: str, kind: str = "") -> str:
     """Our words in an element that names their language where it is not the page's."""
-    return _said_html(page, page.say(words), tag, kind)
+    return element(page.say(words), tag, kind, around=page.language)
 
 
-def _said_html(page: Surroundings, said: Said, tag: str, kind: str = "") -> str:
-    language = f' lang="{escape(said.language)}"' if said.language != page.language else ""
+def element(said: Said, tag: str, kind: str = "", *, around: str = "") -> str:
+    """Our words in an element that names their language.
+
+    Args:
+        kind: its classes.
+        around: the language of what it stands in, which need not be named again.
+    """
+    of_type = ' type="button"' if tag == "button" else ""
     of_kind = f' class="{kind}"' if kind else ""
-    return f"<{tag}{of_kind}{language}>{escape(said.words)}</{tag}>"
+    language = f' lang="{escape(said.language)}"' if said.language != around else ""
+    return f"<{tag}{of_type}{of_kind}{language}>{escape(said.words)}</{tag}>"
+
+
+def questions_html(questions: Iterable[str]) -> str:
+    """Questions that can be asked by pressing them."""
+    buttons = (element(in_english(question), "button", "ask", around="en") for question in questions)
+    return f'<ul lang="en">{"".join(f"<li>{button}</li>" for button in buttons)}</ul>'
 
 
 def _words_html(page: Surroundings, words: str) -> str:
     return escape(page.say(words).words)
-
-
-def _button(html: str, kind: str) -> str:
-    return f'<button type="button" class="{kind}">{html}</button>'
 
 
 def _answer_link(answer: Answer, page: Surroundings) -> str:
@@ -537,16 +545,20 @@ def section_names(sections: Sequence[SectionReference]) -> list[str]:
 
 def introduction(documents: Sequence[Document]) -> str:
     """What a reader meets here for the first time: a machine, and which articles it quotes."""
-    titles = "; ".join(document.title for document in documents[:MAX_TITLES])
-    more = f"; and {len(documents) - MAX_TITLES:,} more" if len(documents) > MAX_TITLES else ""
     about = f" {about_words(documents[0].about)}" if len(documents) == 1 else ""
-    return f"The answers are automated. They quote: {titles}{more}.{about}"
+    return f"The answers are automated. They quote: {'; '.join(titles(documents))}.{about}"
+
+
+def titles(documents: Sequence[Document]) -> list[str]:
+    """The titles of the first documents, and how many there are besides."""
+    more = [f"and {len(documents) - MAX_TITLES:,} more"] if len(documents) > MAX_TITLES else []
+    return [*(document.title for document in documents[:MAX_TITLES]), *more]
 
 
 def introduction_html(documents: Sequence[Document]) -> str:
     """The same for a notebook, with the disclaimer."""
-    words = f"<p>{escape(introduction(documents))}</p>{notice_html(safety.disclaimer())}"
-    return f'<div class="b12qa introduction" lang="en">{words}</div>'
+    words = element(in_english(introduction(documents)), "p", around="en")
+    return f'<div class="b12qa introduction" lang="en">{words}{notice_html(safety.disclaimer())}</div>'
 
 
 def about_words(about: About) -> str:

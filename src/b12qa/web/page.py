@@ -20,7 +20,7 @@ from b12qa.answering import ASK_IN_ENGLISH, Assistant
 from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
 from b12qa.markdown import writable
 from b12qa.records import Document
-from b12qa.rendering import MAX_TITLES
+from b12qa.rendering import element, in_english, questions_html, titles
 from b12qa.safety import DISCLAIMER, help_lines
 from b12qa.web.api import STATIC
 from b12qa.web.guard import Guard
@@ -363,8 +363,9 @@ def _texts_of(request: gr.Request) -> Texts:
 
 def _header(assistant: Assistant, texts: Texts) -> str:
     """The page script says again, in the reader's language, what is marked as ours."""
+    read = element(texts("Read the article"), "button", "read say")
     return untouched(
-        f'<header class="b12qa"><div class="head">{_say(texts, TITLE, "h1")}{_read_button(texts)}</div>'
+        f'<header class="b12qa"><div class="head">{_say(texts, TITLE, "h1")}{read}</div>'
         f"{_introduction(assistant.documents, texts)}"
         f"{_say(texts, DISCLAIMER, 'p', 'disclaimer')}</header>"
     )
@@ -373,16 +374,8 @@ def _header(assistant: Assistant, texts: Texts) -> str:
 def _introduction(documents: Sequence[Document], texts: Texts) -> str:
     """The titles; several articles are introduced one by one in the panel beside the conversation."""
     language = escape(documents[0].about.language or "en")
-    titles = [escape(document.title) for document in documents[:MAX_TITLES]]
-    if len(documents) > MAX_TITLES:
-        titles.append(f"and {len(documents) - MAX_TITLES:,} more")
     about = about_html(documents[0], texts) if len(documents) == 1 else ""
-    return f'<p class="titles" lang="{language}">{" · ".join(titles)}</p>{about}'
-
-
-def _read_button(texts: Texts) -> str:
-    said = texts("Read the article")
-    return f'<button type="button" class="read say" lang="{said.language}">{said.words}</button>'
+    return f'<p class="titles" lang="{language}">{escape(" · ".join(titles(documents)))}</p>{about}'
 
 
 def _emergency_words() -> str:
@@ -390,22 +383,19 @@ def _emergency_words() -> str:
 
 
 def _emergency_line() -> str:
-    words = escape(_emergency_words())
-    return f'<p class="b12qa emergency-line"><span class="say" lang="en">{words}</span></p>'
+    words = element(in_english(_emergency_words()), "span", "say")
+    return f'<p class="b12qa emergency-line">{words}</p>'
 
 
 def _welcome(examples: Sequence[str], texts: Texts) -> ChatMessage:
     lead = _say(texts, WELCOME, "p") + _say(texts, ASK_IN_ENGLISH, "p", "ask-in-english")
-    items = "".join(f'<li><button type="button" class="ask">{escape(e)}</button></li>' for e in examples)
-    begin = f'{_say(texts, BEGIN_WITH, "p")}<ul lang="en">{items}</ul>' if examples else ""
+    begin = _say(texts, BEGIN_WITH, "p") + questions_html(examples) if examples else ""
     html = f'<div class="b12qa welcome">{lead}<div class="following">{begin}</div></div>'
     return {"role": "assistant", "content": untouched(html)}
 
 
 def _say(texts: Texts, english: str, tag: str, kind: str = "") -> str:
-    said = texts(english)
-    kinds = f"say {kind}" if kind else "say"
-    return f'<{tag} class="{kinds}" lang="{said.language}">{escape(said.words)}</{tag}>'
+    return element(texts(english), tag, f"say {kind}".strip())
 
 
 def _messages(welcome: ChatMessage, conversation: Conversation) -> list[ChatMessage]:

@@ -13,10 +13,10 @@ from b12qa.answering import MAX_QUOTES, Assistant
 from b12qa.article import document_html
 from b12qa.records import Answer, CareCard, Document, Notice, NoticeKind, Outcome, Span
 from b12qa.redflags import EARLIER_MESSAGES
-from b12qa.rendering import Surroundings
+from b12qa.rendering import Surroundings, element, in_english
 from b12qa.web.problems import card_for, log_fault
 from b12qa.web.suggestions import Suggestions
-from b12qa.web.texts import Texts, texts_for
+from b12qa.web.texts import ENGLISH_TEXTS, Texts
 
 MAX_QUESTION_CHARACTERS = 500
 # Of a conversation, which the server keeps in memory.
@@ -78,7 +78,7 @@ def turn_for(
     *,
     typed: Sequence[str] = (),
     literal: bool = False,
-    texts: Texts | None = None,
+    texts: Texts = ENGLISH_TEXTS,
     suggestions: Suggestions | None = None,
 ) -> Turn:
     """Answer a question; a fault becomes one plain sentence.
@@ -91,7 +91,6 @@ def turn_for(
         texts: the language of our words; English by default.
         suggestions: where questions to ask next come from.
     """
-    texts = texts or texts_for(None, None)
     typed = typed or history
     try:
         card = None if list(typed) == list(history) else safety.care_card(question, typed)
@@ -127,7 +126,7 @@ def taken_up(
     conversation: Conversation,
     earlier: Sequence[str],
     *,
-    texts: Texts | None = None,
+    texts: Texts = ENGLISH_TEXTS,
     suggestions: Suggestions | None = None,
 ) -> Conversation:
     """A conversation of which only the page knows any more: its last questions, answered again.
@@ -153,7 +152,7 @@ def next_turn(
     question: str,
     *,
     literal: bool = False,
-    texts: Texts | None = None,
+    texts: Texts = ENGLISH_TEXTS,
     suggestions: Suggestions | None = None,
 ) -> Turn:
     """What follows some turns: an answer, or that the question is too long. Arguments as in `turn_for`."""
@@ -170,7 +169,7 @@ def next_turn(
     )
 
 
-def refused(question: str, typed: Sequence[str] = (), texts: Texts | None = None) -> Turn:
+def refused(question: str, typed: Sequence[str] = (), texts: Texts = ENGLISH_TEXTS) -> Turn:
     """What the page shows for a question that is too long to be searched; red flags are met all the same.
 
     Args:
@@ -178,7 +177,7 @@ def refused(question: str, typed: Sequence[str] = (), texts: Texts | None = None
     """
     words = TOO_LONG_WORDS.format(most=MAX_QUESTION_CHARACTERS, count=f"{len(question):,}")
     card = card_for(question, typed)
-    turn = _our_turn("", "refused", "Too long", words, card, texts or texts_for(None, None))
+    turn = _our_turn("", "refused", "Too long", words, card, texts)
     return turn._replace(too_long=question)
 
 
@@ -195,7 +194,7 @@ def with_turn(turns: Sequence[Turn], turn: Turn) -> tuple[Turn, ...]:
     return tuple(one._replace(too_long="") if n in forgotten else one for n, one in enumerate(turns))
 
 
-def brought_to(generation: str, conversation: Conversation, texts: Texts | None = None) -> Conversation:
+def brought_to(generation: str, conversation: Conversation, texts: Texts = ENGLISH_TEXTS) -> Conversation:
     """A conversation that goes on after the index was built anew.
 
     Earlier answers lose their links: what they quote may stand elsewhere now, or nowhere.
@@ -210,7 +209,7 @@ def brought_to(generation: str, conversation: Conversation, texts: Texts | None 
 
 def question_html(question: str) -> str:
     """A question exactly as it was typed, after words for people who only hear it."""
-    asked = f'<p class="b12qa out-of-sight say" lang="en">{ASKED}</p>'
+    asked = element(in_english(ASKED), "p", "b12qa out-of-sight say")
     return f'{asked}<div class="b12qa question">{escape(question)}</div>'
 
 
@@ -233,10 +232,9 @@ def articles_html(assistant: Assistant) -> str:
     return "".join(documents)
 
 
-def about_html(document: Document, texts: Texts | None = None) -> str:
+def about_html(document: Document, texts: Texts = ENGLISH_TEXTS) -> str:
     """What an article says of itself, for the place where it is introduced."""
-    said = (texts or texts_for(None, None))(rendering.about_words(document.about))
-    return f'<p class="about say" lang="{said.language}">{escape(said.words)}</p>'
+    return element(texts(rendering.about_words(document.about)), "p", "about say")
 
 
 def example_questions(assistant: Assistant, suggestions: Suggestions | None = None) -> list[str]:
@@ -270,10 +268,9 @@ def _following(suggestions: Suggestions | None, answer: Answer, asked: Sequence[
         return ()
 
 
-def _between_turns(english: str, texts: Texts | None) -> Turn:
+def _between_turns(english: str, texts: Texts) -> Turn:
     """Words of ours that answer no question."""
-    said = (texts or texts_for(None, None))(english)
-    html = untouched(f'<div class="b12qa rebuilt" lang="{said.language}"><p>{escape(said.words)}</p></div>')
+    html = untouched(f'<div class="b12qa rebuilt">{element(texts(english), "p")}</div>')
     return Turn("", html, html)
 
 

@@ -52,6 +52,9 @@ class Texts:
         return in_english(english)
 
 
+ENGLISH_TEXTS = Texts(ENGLISH, "English", {})
+
+
 @cache
 def languages() -> Mapping[str, Texts]:
     """All languages of the page by tag, English first."""
