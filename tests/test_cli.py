@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -21,6 +22,7 @@ import b12qa
 from b12qa.answering import Assistant
 from b12qa.cli import app
 from b12qa.safety import ABOUT, DISCLAIMER
+from b12qa.web.settings import ForwardedHeader, read_settings
 
 SECOND_CORPUS = ROOT / "tests" / "second_corpus"
 COMMANDS = sorted(app.commands)
@@ -425,6 +427,44 @@ def test_who_is_speaking_is_said_even_without_an_index(wrongly: list[str], tmp_p
     assert result.exit_code == 2
     assert words(result.stdout) == f"{ABOUT} {DISCLAIMER}"
     assert result.stderr
+
+
+def test_what_an_operator_types_reaches_the_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    served: dict[str, Any] = {}
+    monkeypatch.setattr("b12qa.web.server.serve", lambda **given: served.update(given))
+    password = tmp_path / "password"
+    password.write_text("correct horse\n")
+    typed = {
+        "--public-url": "https://clinic.example/ask",
+        "--trusted-proxy": "10.0.0.0/8",
+        "--forwarded-header": "forwarded",
+        "--embed-origin": "https://clinic.example",
+        "--cors-origin": "https://app.example",
+        "--password-file": str(password),
+        "--metrics-from": "192.0.2.1",
+        "--rate": "2.5",
+        "--burst": "9",
+        "--workers": "3",
+        "--max-waiting": "7",
+    }
+    result = run("chat", "--build", "--port", "0", *(word for pair in typed.items() for word in pair))
+    assert result.output == ""
+    assert (served["build"], served["port"]) == (True, 0)
+    assert served["settings"] == read_settings(
+        public_url="https://clinic.example/ask",
+        trusted_proxies=["10.0.0.0/8"],
+        forwarded_header=ForwardedHeader.FORWARDED,
+        embed_origins=["https://clinic.example"],
+        cors_origins=["https://app.example"],
+        password_file=password,
+        metrics_from=["192.0.2.1"],
+        rate=2.5,
+        burst=9,
+        workers=3,
+        max_waiting=7,
+    )
+    run("chat")
+    assert served["settings"] == read_settings()
 
 
 # Help.

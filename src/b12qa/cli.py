@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -370,6 +370,7 @@ def ask(
 )
 @option(
     "--trusted-proxy",
+    "trusted_proxies",
     multiple=True,
     envvar="B12QA_TRUSTED_PROXIES",
     help="Address or network of a proxy that may say whose request it passes on; repeatable.",
@@ -378,17 +379,20 @@ def ask(
     "--forwarded-header",
     type=click.Choice([header.value for header in ForwardedHeader]),
     default=ForwardedHeader.X_FORWARDED_FOR.value,
+    callback=lambda _context, _option, value: ForwardedHeader(value),
     envvar="B12QA_FORWARDED_HEADER",
     help="Where those proxies write it.",
 )
 @option(
     "--embed-origin",
+    "embed_origins",
     multiple=True,
     envvar="B12QA_EMBED_ORIGINS",
     help="A site that may show the chat in a frame; repeatable.",
 )
 @option(
     "--cors-origin",
+    "cors_origins",
     multiple=True,
     envvar="B12QA_CORS_ORIGINS",
     help="A site whose scripts may read the HTTP API; repeatable.",
@@ -434,36 +438,12 @@ def chat(
     build_first: bool,
     open_browser: bool,
     feedback: Path | None,
-    public_url: str,
-    trusted_proxy: Sequence[str],
-    forwarded_header: str,
-    embed_origin: Sequence[str],
-    cors_origin: Sequence[str],
-    password_file: Path | None,
-    metrics_from: Sequence[str],
-    rate: float,
-    burst: int,
-    workers: int,
-    max_waiting: int,
+    **operator: Any,  # what `read_settings` takes, by its names
 ) -> None:
     """Start the web chat, with the HTTP API and, if the extra b12qa[mcp] is installed, MCP beside it."""
     with _reported_errors():
         from b12qa.web.server import serve
 
-        settings = read_settings(
-            host=host,
-            public_url=public_url,
-            trusted_proxies=trusted_proxy,
-            forwarded_header=ForwardedHeader(forwarded_header),
-            embed_origins=embed_origin,
-            cors_origins=cors_origin,
-            password_file=password_file,
-            metrics_from=metrics_from,
-            rate=rate,
-            burst=burst,
-            workers=workers,
-            max_waiting=max_waiting,
-        )
         serve(
             index=index,
             corpus=corpus,
@@ -473,7 +453,7 @@ def chat(
             build=build_first,
             open_browser=open_browser,
             feedback=feedback,
-            settings=settings,
+            settings=read_settings(host=host, **operator),
         )
 
 
