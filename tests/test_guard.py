@@ -497,11 +497,34 @@ def test_programs_give_the_password_as_a_bearer() -> None:
     assert refused.json()["disclaimer"] == DISCLAIMER
 
 
-def test_guessing_the_password_is_slow() -> None:
-    client = guarded(password="correct horse", rate=1.0, burst=20)  # noqa: S106
-    statuses = [client.get("/config", headers=bearer(f"guess {n}")).status_code for n in range(6)]
-    assert statuses[:3] == [401] * 3
-    assert statuses[-1] == 429
+@pytest.mark.parametrize("path", ["/favicon.ico", "/config"])
+def test_guessing_the_password_is_slow_however_little_the_request_costs(path: str) -> None:
+    now = [0.0]
+    settings = Settings(password="correct horse", rate=1.0, burst=20)  # noqa: S106
+    client = TestClient(Guard(says_ok, settings, clock=lambda: now[0]), ADDRESS)
+
+    def heard() -> int:
+        answers = [client.get(path, headers=bearer(f"guess {n}")).status_code for n in range(50)]
+        assert set(answers) <= {401, 429}
+        return answers.count(401)
+
+    assert heard() <= 20 / 5 + 1
+    now[0] += 10
+    assert heard() <= 10 / 5 + 1
+    now[0] += 10
+    # Nobody is locked out for long.
+    assert client.get(path, headers=bearer("correct horse")).status_code == 200
+
+
+def test_debt_is_no_larger_than_what_made_it() -> None:
+    now = [0.0]
+    limit = RateLimit(rate=1.0, burst=2, clock=lambda: now[0])
+    for _ in range(9):
+        limit.charge("a", 5)
+    assert limit.seconds_to_wait("a", 1) == 6
+    now[0] += 6
+    assert limit.seconds_to_wait("a", 1) == 0
+    RateLimit(rate=0.0, burst=1).charge("a", 5)  # no rate is no limit
 
 
 # The page behind a proxy.

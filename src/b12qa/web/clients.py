@@ -76,15 +76,29 @@ class RateLimit:
         if not self._rate:
             return 0.0
         cost = min(cost, self._burst)
-        key, now = _household(client), self._clock()
-        tokens, since = self._buckets.pop(key, (float(self._burst), now))
-        tokens = min(self._burst, tokens + (now - since) * self._rate)
         needed = min(cost + reserve, self._burst)
+        tokens = self._tokens(client)
         enough = tokens >= needed
-        self._buckets[key] = (tokens - cost if enough else tokens, now)
+        self._keep(client, tokens - cost if enough else tokens)
+        return 0.0 if enough else (needed - tokens) / self._rate
+
+    def charge(self, client: str, cost: float) -> None:
+        """Take tokens out even where they are not there; nobody ever owes more than this cost."""
+        if self._rate:
+            self._keep(client, max(self._tokens(client) - cost, -cost))
+
+    def _tokens(self, client: str) -> float:
+        """How many there are by now."""
+        now = self._clock()
+        tokens, since = self._buckets.get(_household(client), (float(self._burst), now))
+        return min(self._burst, tokens + (now - since) * self._rate)
+
+    def _keep(self, client: str, tokens: float) -> None:
+        key = _household(client)
+        self._buckets[key] = tokens, self._clock()
+        self._buckets.move_to_end(key)
         while len(self._buckets) > MAX_CLIENTS:
             self._buckets.popitem(last=False)
-        return 0.0 if enough else (needed - tokens) / self._rate
 
     def __len__(self) -> int:
         return len(self._buckets)

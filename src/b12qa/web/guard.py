@@ -236,7 +236,7 @@ class Guard:
         if given is not None and hmac.compare_digest(_digest(given), self._password):
             return None
         if given is not None:  # guessing is slow
-            self.rate_limit.seconds_to_wait(client, _WRONG_PASSWORD_COST)
+            self.rate_limit.charge(client, _WRONG_PASSWORD_COST)
         ask = {"www-authenticate": 'Basic realm="b12qa", charset="UTF-8"'}
         return self._refuse("password", 401, "Name the password, with any user name.", ask)
 
