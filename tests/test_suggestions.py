@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import assistant_for
 
 from b12qa.answering import Assistant
-from b12qa.records import Outcome
+from b12qa.records import Answer, Outcome
 from b12qa.web.suggestions import MAX_EXAMPLES, MAX_SUGGESTIONS, Suggestions
 
 pytestmark = pytest.mark.model
@@ -45,6 +49,24 @@ def test_what_was_asked_is_not_suggested_again(assistant: Assistant, suggestions
     assert first[0] not in again
 
 
+@dataclass(frozen=True)
+class Noting(Assistant):
+    """An assistant that notes what it is asked."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def ask(self, question: str, history: Sequence[str] = (), *args: Any, **named: Any) -> Answer:
+        self.asked.append(question)
+        return Assistant.ask(self, question, history, *args, **named)
+
+
+def test_nobody_waits_for_a_suggestion_that_is_not_shown(assistant: Assistant) -> None:
+    noting = Noting(assistant.retriever)
+    found = Suggestions(noting).after(assistant.ask(QUESTIONS[0]), [])
+    assert len(found) == MAX_SUGGESTIONS
+    assert noting.asked[-1] == found[-1]  # nothing was tried once there were enough
+
+
 def test_nothing_is_suggested_after_a_red_flag_or_where_the_article_is_silent(
     assistant: Assistant, suggestions: Suggestions
 ) -> None:
@@ -60,6 +82,29 @@ def test_examples_come_from_several_sections_and_are_answered(
     assert len(examples) == MAX_EXAMPLES
     assert {answer.outcome for answer in answers} == {Outcome.ANSWERED}
     assert len({answer.quotes[0].section_path for answer in answers}) == MAX_EXAMPLES
+
+
+FRUITS = ("apple", "banana", "cherry", "damson", "elderberry", "fig")
+
+
+def fruit_suggestions(folder: Path, fruits: Sequence[str]) -> Suggestions:
+    """Of an article with a section for each fruit, each with a question on it."""
+    sections = [f"## {fruit}\n\nThe {fruit} of the {fruit} grows.\n" for fruit in fruits]
+    banked = [
+        f"- sentence: The {fruit} of the {fruit} grows.\n  questions: [How does the {fruit} {fruit} grow?]\n"
+        for fruit in fruits
+    ]
+    (folder / "corpus").mkdir()
+    (folder / "corpus" / "text.questions.yaml").write_text("sentences:\n" + "".join(banked))
+    return Suggestions(assistant_for("# Fruits\n\n" + "\n".join(sections), folder))
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(6, (0, 1, 3, 4)), (5, (0, 1, 2, 3)), (3, (0, 1, 2)), (1, (0,))]
+)
+def test_examples_are_spread_over_all_sections(tmp_path: Path, count: int, shown: Sequence[int]) -> None:
+    found = fruit_suggestions(tmp_path, FRUITS[:count]).examples()
+    assert found == [f"How does the {FRUITS[n]} {FRUITS[n]} grow?" for n in shown]
 
 
 def test_a_question_that_hangs_on_others_is_not_suggested(assistant: Assistant) -> None:

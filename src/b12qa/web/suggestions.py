@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice, pairwise
 
 from b12qa.answering import Assistant
 from b12qa.conversation import to_query
@@ -54,14 +55,14 @@ class Suggestions:
         rows = [row for row in self._near(answer) if self._place(row) not in shown]
         known = {_plain(question) for question in asked}
         found = (question for question in self._found(rows) if _plain(question) not in known)
-        return tuple(question for question, _ in zip(found, range(MAX_SUGGESTIONS), strict=False))
+        return tuple(islice(found, MAX_SUGGESTIONS))
 
     def examples(self) -> list[str]:
-        """Questions to begin with, from sections spread over the documents."""
+        """Questions to begin with: the first that is found in each of some parts of the documents."""
         sections = list(self._sections.values())
-        step = max(1, len(sections) // MAX_EXAMPLES)
-        found = (next(self._found(rows), "") for rows in sections[::step])
-        return list(dict.fromkeys(question for question in found if question))[:MAX_EXAMPLES]
+        ends = [number * len(sections) // MAX_EXAMPLES for number in range(MAX_EXAMPLES + 1)]
+        found = (next(self._found(chain(*sections[start:end])), "") for start, end in pairwise(ends))
+        return list(dict.fromkeys(filter(None, found)))
 
     def _near(self, answer: Answer) -> list[int]:
         """The sentences of the section of the first quote that have candidates, those after it first."""
@@ -78,7 +79,7 @@ class Suggestions:
         sentence = self.assistant.retriever.index.sentences[row]
         return self.assistant.documents[sentence.document].name, sentence.start
 
-    def _found(self, rows: Sequence[int]) -> Iterator[str]:
+    def _found(self, rows: Iterable[int]) -> Iterator[str]:
         tries = MAX_TRIES
         for row in rows:
             if row not in self._answered:
