@@ -504,12 +504,16 @@ def test_of_messages_that_were_too_long_only_those_are_kept_that_count() -> None
     assert [text.split()[0] for text in replies.typed_in(turns)] == ["54", "tea?"]
 
 
-def test_fault_in_the_rules_leaves_a_refusal_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError
+def test_fault_in_the_rules_leaves_a_refusal_as_it_is_and_is_logged_without_a_word_of_the_message(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(question: str, *_: object) -> None:
+        raise RuntimeError(f"cannot read {question}")
 
     monkeypatch.setattr(safety, "care_card", fail)
-    assert DISCLAIMER in unescape(replies.refused(TOO_LONG).reply)
+    with caplog.at_level(logging.DEBUG):
+        assert DISCLAIMER in unescape(replies.refused(TOO_LONG).reply)
+    assert caplog.messages == [f"No answer: RuntimeError in fail, line {fail.__code__.co_firstlineno + 1}"]
 
 
 @pytest.mark.parametrize(("workers", "at_once"), [(2, 4), (7, 7)])

@@ -104,8 +104,9 @@ def card_for(question: str, history: Sequence[str] = ()) -> CareCard | None:
     """The card for what was said, wherever that gets no answer."""
     try:
         return safety.care_card(question, history)
-    except Exception:
-        return None  # the rules may be what failed
+    except Exception as error:
+        log_fault(error)  # the rules may be what failed
+        return None
 
 
 def card_in(text: str) -> CareCard | None:
