@@ -303,9 +303,13 @@ def test_open_requests_of_one_client_are_bounded_and_freed() -> None:
 
 
 def post_in_parts(
-    parts: list[bytes], *, headers: dict[bytes, bytes], app: Guard | None = None
+    parts: list[bytes], *, headers: dict[bytes, bytes], app: Guard | None = None, leaves: bool = False
 ) -> list[Message]:
-    """What comes back for a body in parts, whatever length it claims."""
+    """What comes back for a body in parts, whatever length it claims, after which nothing more comes.
+
+    Args:
+        leaves: the client is gone after the last part.
+    """
     sent: list[Message] = []
     scope: Scope = {
         "type": "http",
@@ -319,6 +323,8 @@ def post_in_parts(
     async def receive() -> Message:
         if parts:
             return {"type": "http.request", "body": parts.pop(0), "more_body": True}
+        if leaves:
+            return {"type": "http.disconnect"}
         await asyncio.Event().wait()  # never more, and never the end
         raise AssertionError
 
@@ -338,6 +344,24 @@ def test_long_body_in_parts_is_refused_whatever_it_claims(claimed: dict[bytes, b
 def test_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "MAX_BODY_SECONDS", 0.01)
     assert post_in_parts([b"{"], headers={})[0]["status"] == 408
+
+
+@pytest.mark.parametrize("asked_before", [0, 1])
+def test_request_whose_client_leaves_halfway_goes_no_further(
+    asked_before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached: list[object] = []
+
+    async def notes(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append(await receive())
+
+    limited = Guard(notes, Settings(rate=1.0, burst=1), clock=lambda: 0.0)
+    for _ in range(asked_before):
+        limited.rate_limit.seconds_to_wait("127.0.0.1", 1)
+    monkeypatch.setattr(guard, "card_in", reached.append)
+    torn = [b'{"question": "I have']
+    assert post_in_parts(torn, headers={b"content-length": b"99"}, app=limited, leaves=True) == []
+    assert (reached, len(limited.open_requests)) == ([], 0)
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "²", "9" * 5000, "65537"])

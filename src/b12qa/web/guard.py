@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -159,6 +160,8 @@ class Guard:
                 await self._pass_on(scope, receive, guarded, nonce, body)
             else:
                 await _for_whoever_asks(refusal, headers)(scope, receive, guarded)
+        except ClientDisconnect:
+            return  # nobody waits for a response
         finally:
             self.open_requests.leave(client)
 
@@ -431,13 +434,19 @@ async def _body_in_time(scope: Scope, receive: Receive) -> bytes | None:
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes | None:
-    """The body of a request; None when it is larger than the limit, whatever length it claims."""
+    """The body of a request; None when it is larger than the limit, whatever length it claims.
+
+    Raises:
+        ClientDisconnect: the client left before all of it had come.
+    """
     claimed = Headers(scope=scope).get("content-length", "0")
     if not _is_number(claimed) or int(claimed) > MAX_BODY_BYTES:
         return None
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
             return None
