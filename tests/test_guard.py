@@ -132,6 +132,14 @@ def test_request_dearer_than_the_bucket_waits_for_a_full_one() -> None:
     assert limit.seconds_to_wait("a", 9) == 2
 
 
+def test_as_many_tokens_are_taken_as_there_are() -> None:
+    limit = RateLimit(rate=1.0, burst=4, clock=lambda: 0.0)
+    assert [limit.take("a", 3) for _ in range(3)] == [3, 1, 0]
+    limit.charge("a", 5)
+    assert limit.take("a", 3) == 0
+    assert RateLimit(rate=0.0, burst=1).take("a", 9) == 9
+
+
 def test_no_rate_is_no_limit() -> None:
     limit = RateLimit(rate=0.0, burst=1)
     assert {limit.seconds_to_wait("a", 1) for _ in range(100)} == {0.0}

@@ -415,6 +415,18 @@ def test_a_conversation_that_was_forgotten_is_taken_up_and_one_that_was_not_stay
     assert replies.GONE_WORDS in unescape(many.turns[0].reply)
 
 
+def test_what_was_forgotten_is_answered_again_as_far_as_the_rate_limit_goes(tea: Assistant) -> None:
+    earlier = [f"minute {n}" for n in range(replies.MAX_ANSWERED_AGAIN)]
+    record = json.dumps({"question": "Wait 3 minutes.", "literal": False, "history": earlier})
+    app = build_app(serving(tea), settings=Settings(rate=1e-6, burst=20))
+    with TestClient(app, base_url=OWN_ADDRESS) as client:
+        shown = [ask_over_http(client, record, f"page {n}", by_script=True) for n in range(3)]
+    # Pages behind one address, each with one look at /config, which costs one as well: 8 + 8 + 3.
+    assert [words.count("b12qa question") for words in shown] == [7, 7, 2]
+    assert [replies.GONE_WORDS in unescape(words) for words in shown] == [False, False, True]
+    assert "minute 5" in shown[2]
+
+
 def test_refusal_names_the_limit_and_carries_the_disclaimer() -> None:
     html = unescape(replies.refused("x" * 1234).reply)
     assert "at most 500 characters; yours has 1,234" in html
@@ -640,11 +652,17 @@ def test_chat_prints_one_line_keeps_questions_to_itself_and_ends_quietly(
     assert {path.name for path in tmp_path.iterdir()} == {"corpus", "index"}
 
 
-def ask_over_http(client: httpx.Client | TestClient, question: str, session: str = "test") -> str:
-    """Ask as the page does: put the question into the queue, then read what comes of it."""
+def ask_over_http(
+    client: httpx.Client | TestClient, question: str, session: str = "test", *, by_script: bool = False
+) -> str:
+    """Ask as the page does: put the question into the queue, then read what comes of it.
+
+    Args:
+        by_script: the question is a record that the page script wrote.
+    """
     events = client.get("/config").json()["dependencies"]
-    function = next(number for number, event in enumerate(events) if len(event["inputs"]) == 2)
-    call = {"data": [question, None], "fn_index": function, "session_hash": session}
+    asking = [number for number, event in enumerate(events) if len(event["inputs"]) == 2]
+    call = {"data": [question, None], "fn_index": asking[by_script], "session_hash": session}
     body = json.dumps(call)  # half a character is escaped in it, as a browser does
     joined = client.post("/gradio_api/queue/join", content=body, headers={"content-type": "application/json"})
     assert joined.status_code == 200

@@ -6,6 +6,7 @@ import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from threading import Lock
 
 from starlette.datastructures import Headers
 
@@ -56,7 +57,7 @@ def within(address: Address, networks: Sequence[Network]) -> bool:
 class RateLimit:
     """A bucket of tokens for each client: it fills slowly, and each question takes one out.
 
-    Used from the event loop alone. Of too many clients the one that asked longest ago is forgotten.
+    Of too many clients the one that asked longest ago is forgotten.
     """
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -64,6 +65,7 @@ class RateLimit:
         self._burst = burst
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, at that time
+        self._lock = Lock()
 
     def seconds_to_wait(self, client: str, cost: float, reserve: float = 0.0) -> float:
         """Take tokens out and return 0, or take none and say how long it takes until there are enough.
@@ -77,15 +79,27 @@ class RateLimit:
             return 0.0
         cost = min(cost, self._burst)
         needed = min(cost + reserve, self._burst)
-        tokens = self._tokens(client)
-        enough = tokens >= needed
-        self._keep(client, tokens - cost if enough else tokens)
+        with self._lock:
+            tokens = self._tokens(client)
+            enough = tokens >= needed
+            self._keep(client, tokens - cost if enough else tokens)
         return 0.0 if enough else (needed - tokens) / self._rate
 
     def charge(self, client: str, cost: float) -> None:
         """Take tokens out even where they are not there; nobody ever owes more than this cost."""
         if self._rate:
-            self._keep(client, max(self._tokens(client) - cost, -cost))
+            with self._lock:
+                self._keep(client, max(self._tokens(client) - cost, -cost))
+
+    def take(self, client: str, wanted: int) -> int:
+        """Take out so many tokens, or as many as there are, and say how many."""
+        if not self._rate:
+            return wanted
+        with self._lock:
+            tokens = self._tokens(client)
+            taken = min(wanted, max(0, int(tokens)))
+            self._keep(client, tokens - taken)
+        return taken
 
     def _tokens(self, client: str) -> float:
         """How many there are by now."""

@@ -18,6 +18,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -157,6 +158,9 @@ class Guard:
                 refusal, body = await self._limited(scope, receive)
                 receive = _replayed(body, receive)
             if refusal is None:
+                # What a request turns out to ask beside its question is counted where that is known.
+                more = {"take": partial(self.rate_limit.take, client)}
+                scope = {**scope, "state": {**scope.get("state", {}), **more}}
                 await self._pass_on(scope, receive, guarded, nonce, body)
             else:
                 await _for_whoever_asks(refusal, headers)(scope, receive, guarded)

@@ -26,6 +26,7 @@ from b12qa.web.api import STATIC
 from b12qa.web.guard import Guard
 from b12qa.web.problems import log_fault
 from b12qa.web.replies import (
+    MAX_ANSWERED_AGAIN,
     MAX_EARLIER,
     Conversation,
     Turn,
@@ -200,8 +201,15 @@ def build_blocks(
         so_far = brought_to(served.generation, so_far, texts)
         if not question:
             return shown(served, so_far, texts)
+        # What was forgotten is asked anew, and each of it counts for the rate limit.
+        wanted = 0 if so_far.turns else min(len(asking.history), MAX_ANSWERED_AGAIN)
         so_far = taken_up(
-            served.assistant, so_far, asking.history, texts=texts, suggestions=served.suggestions
+            served.assistant,
+            so_far,
+            asking.history,
+            request.state.take(wanted),
+            texts=texts,
+            suggestions=served.suggestions,
         )
         turn = next_turn(
             served.assistant,

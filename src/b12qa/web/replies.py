@@ -125,6 +125,7 @@ def taken_up(
     assistant: Assistant,
     conversation: Conversation,
     earlier: Sequence[str],
+    most: int = MAX_ANSWERED_AGAIN,
     *,
     texts: Texts = ENGLISH_TEXTS,
     suggestions: Suggestions | None = None,
@@ -133,14 +134,15 @@ def taken_up(
 
     Args:
         earlier: what the page says was asked before, oldest first.
+        most: so many of them are answered.
         texts, suggestions: as in `turn_for`.
     """
     if conversation.turns or not earlier:
         return conversation
     turns: tuple[Turn, ...] = ()
-    if len(earlier) > MAX_ANSWERED_AGAIN:
+    if len(earlier) > most:
         turns = (_between_turns(GONE_WORDS, texts),)
-    for question in earlier[-MAX_ANSWERED_AGAIN:]:
+    for question in earlier[max(0, len(earlier) - most) :]:
         turn = next_turn(assistant, turns, question, texts=texts, suggestions=suggestions)
         turns = with_turn(turns, turn)
     return conversation._replace(turns=turns)
