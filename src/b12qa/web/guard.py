@@ -51,16 +51,27 @@ class Access(NamedTuple):
 
     methods: tuple[str, ...] = ("GET", "HEAD")
     cost: float = 0.02  # in questions, for the rate limit: a first visit asks for some sixty files
-    kept: bool = False  # a browser may keep what it got
     reserve: float = 0.0  # what must be left, since more is asked for at once: half a page is worse than none
+    says: bool = False  # what is said to it may need help first
+    kept: bool = False  # a browser may keep what it got
+    without_password: bool = False
+    own_origin: bool = False  # pages of other sites may not use it
+    any_origin: bool = False  # pages of other sites may load it
+    rewritten: bool = False  # it is changed on its way out
+    is_there: Callable[[Settings, str], bool] = lambda settings, client: True
+
+
+def _may_see_metrics(settings: Settings, client: str) -> bool:
+    # Few visitors make counts that tell of each. Whoever knows the password may see them anywhere.
+    return bool(settings.password) or is_within(client, settings.metrics_from)
 
 
 _JOIN = "/gradio_api/queue/join"  # where the page asks
 _MCP = "/mcp"
-_QUESTION = Access(("POST",), 1.0)
+_QUESTION = Access(("POST",), 1.0, says=True)
 _FILES = Access(kept=True)
 _ROUTES = {
-    "/": Access(cost=1.0, reserve=3.0),
+    "/": Access(cost=1.0, reserve=3.0, rewritten=True),
     "/config": Access(cost=1.0),
     "/favicon.ico": _FILES,
     "/manifest.json": _FILES,
@@ -72,14 +83,16 @@ _ROUTES = {
     "/gradio_api/reset": Access(("POST",)),
     "/gradio_api/cancel": Access(("POST",)),
     "/api/ask": _QUESTION,
-    "/api/search": Access(("GET", "POST"), 1.0),
+    "/api/search": Access(("GET", "POST"), 1.0, says=True),
     "/api/document": Access(("GET",), 0.5),
     "/api/openapi.json": Access(cost=0.1),
     "/api/docs": Access(cost=0.1),
-    "/healthz": Access(),
-    "/metrics": Access(("GET",), 0.1),
-    _MCP: _QUESTION,
-    "/widget.js": _FILES,
+    "/healthz": Access(without_password=True),
+    "/metrics": Access(("GET",), 0.1, is_there=_may_see_metrics),
+    _MCP: _QUESTION._replace(own_origin=True),
+    "/widget.js": Access(
+        kept=True, any_origin=True, is_there=lambda settings, _: bool(settings.embed_origins)
+    ),
 }
 _FOLDERS = {
     "/assets/": _FILES,
@@ -87,8 +100,7 @@ _FOLDERS = {
     "/page/": _FILES,
     "/gradio_api/heartbeat/": Access(("GET",)),
 }
-_WITHOUT_PASSWORD = {"/healthz"}
-_SAY_SOMETHING = {_JOIN, _MCP, "/api/ask", "/api/search"}  # what they say may need help first
+_NOWHERE = Access(is_there=lambda settings, client: False)
 _ANOTHER_QUESTION_BYTES = 8 * 1024  # a longer body counts as several questions
 _WRONG_PASSWORD_COST = 5.0
 
@@ -145,15 +157,15 @@ class Guard:
         headers = Headers(scope=scope)
         scope = _below(scope, self.settings.prefix)
         client = client_address((scope.get("client") or ("",))[0], headers, self.settings)
-        nonce = secrets.token_urlsafe(16)
-        guarded = self._guarded(send, scope["path"], headers.get("origin", ""), nonce)
+        nonce, access = secrets.token_urlsafe(16), _access(scope["path"])
+        guarded = self._guarded(send, access, scope["path"], headers.get("origin", ""), nonce)
         if not self.open_requests.enter(client):
             words = "Too many requests are open. Close some, and try again."
             too_many = self._refuse("open requests", 429, words)
             await _for_whoever_asks(too_many, headers)(scope, receive, guarded)
             return
         try:
-            refusal, body = await self._refusal(scope, receive, headers, client), b""
+            refusal, body = await self._refusal(access, scope, receive, headers, client), b""
             if refusal is None and scope["method"] == "POST":
                 refusal, body = await self._limited(scope, receive)
                 receive = _replayed(body, receive)
@@ -161,7 +173,7 @@ class Guard:
                 # What a request turns out to ask beside its question is counted where that is known.
                 more = {"take": partial(self.rate_limit.take, client)}
                 scope = {**scope, "state": {**scope.get("state", {}), **more}}
-                await self._pass_on(scope, receive, guarded, nonce, body)
+                await self._pass_on(access, scope, receive, guarded, nonce, body)
             else:
                 await _for_whoever_asks(refusal, headers)(scope, receive, guarded)
         except ClientDisconnect:
@@ -172,17 +184,16 @@ class Guard:
     # What comes in.
 
     async def _refusal(
-        self, scope: Scope, receive: Receive, headers: Headers, client: str
+        self, access: Access, scope: Scope, receive: Receive, headers: Headers, client: str
     ) -> Response | None:
         """The response to a request that goes no further."""
         path, method, settings = scope["path"], scope["method"], self.settings
         if settings.allowed_hosts and _host(headers) not in settings.allowed_hosts:
             words = "This server is not known by that name. Whoever runs it can name it with --public-url."
             return self._refuse("host", 421, words)
-        access = self._access(path, client)
         if path == "" and settings.prefix:
             return RedirectResponse(f"{settings.prefix}/", 308)
-        if access is None:
+        if not access.is_there(settings, client):
             return self._refuse("path", 404, "There is nothing here.")
         origin = headers.get("origin", "")
         if method == "OPTIONS" and origin in settings.cors_origins and _is_api(path):
@@ -190,22 +201,11 @@ class Guard:
         if method not in access.methods:
             allow = {"allow": ", ".join(access.methods)}
             return self._refuse("method", 405, f"Use {' or '.join(access.methods)}.", allow)
-        if path == _MCP and origin and not self._is_own(origin, scope, headers):
+        if access.own_origin and origin and not self._is_own(origin, scope, headers):
             return self._refuse("origin", 403, "Pages of other sites may not use this.")
         return await self._too_much(access, scope, receive, client) or self._without_password(
-            path, headers, client
+            access, headers, client
         )
-
-    def _access(self, path: str, client: str) -> Access | None:
-        access = _ROUTES.get(path)
-        if access is None and ".." not in path:
-            access = next((kind for folder, kind in _FOLDERS.items() if path.startswith(folder)), None)
-        if path == "/widget.js" and not self.settings.embed_origins:
-            return None
-        # Few visitors make counts that tell of each. Whoever knows the password may see them anywhere.
-        if path == "/metrics" and not self._password and not is_within(client, self.settings.metrics_from):
-            return None
-        return access
 
     def _is_own(self, origin: str, scope: Scope, headers: Headers) -> bool:
         own = {f"{scope['scheme']}://{headers.get('host', '')}", self.settings.public_origin}
@@ -224,7 +224,7 @@ class Guard:
         words = "That was too much at once. Wait a little, and try again."
         card = None
         # To read what is refused is work as well: no more of that for a client than of questions.
-        if scope["path"] in _SAY_SOMETHING and not self.card_limit.seconds_to_wait(client, cost):
+        if access.says and not self.card_limit.seconds_to_wait(client, cost):
             card = await self._card(scope, receive)
         return self._refuse("rate", 429, words, after, card)
 
@@ -236,8 +236,8 @@ class Guard:
             return None
         return None if body is None else await run_in_threadpool(_card_in, scope, body)
 
-    def _without_password(self, path: str, headers: Headers, client: str) -> Response | None:
-        if not self._password or path in _WITHOUT_PASSWORD:
+    def _without_password(self, access: Access, headers: Headers, client: str) -> Response | None:
+        if not self._password or access.without_password:
             return None
         given = _given_password(headers.get("authorization", ""))
         if given is not None and hmac.compare_digest(_digest(given), self._password):
@@ -271,7 +271,9 @@ class Guard:
 
     # What goes out.
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, nonce: str, body: bytes) -> None:
+    async def _pass_on(
+        self, access: Access, scope: Scope, receive: Receive, send: Send, nonce: str, body: bytes
+    ) -> None:
         started = is_full = has_failed = False
 
         async def noticing(message: Message) -> None:
@@ -282,8 +284,8 @@ class Guard:
                 started = True
                 await send(message)
 
-        scope = {**scope, "headers": self._passed_on(scope)}
-        page = _Page(noticing, nonce) if scope["path"] == "/" else None
+        scope = {**scope, "headers": self._passed_on(access, scope)}
+        page = _Page(noticing, nonce) if access.rewritten else None
         try:
             await self.app(scope, receive, page.send if page else noticing)
         except Exception as error:
@@ -291,8 +293,7 @@ class Guard:
             has_failed = True
         if started or not (is_full or has_failed):
             return
-        says_something = scope["path"] in _SAY_SOMETHING
-        card = await run_in_threadpool(_card_in, scope, body) if says_something else None
+        card = await run_in_threadpool(_card_in, scope, body) if access.says else None
         refusal = (
             self._refuse("busy", 503, BUSY_WORDS, card=card)
             if is_full
@@ -300,11 +301,11 @@ class Guard:
         )
         await _for_whoever_asks(refusal, Headers(scope=scope))(scope, receive, send)
 
-    def _passed_on(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+    def _passed_on(self, access: Access, scope: Scope) -> list[tuple[bytes, bytes]]:
         """The headers of a request without what only a trusted proxy may say."""
         left_out = {b"forwarded"}
-        if scope["path"] == "/":
-            left_out.add(b"accept-encoding")  # the page is changed below, so it must not come compressed
+        if access.rewritten:
+            left_out.add(b"accept-encoding")  # what is changed below must not come compressed
         trusted = is_within((scope.get("client") or ("",))[0], self.settings.trusted_proxies)
         return [
             (name, value)
@@ -312,7 +313,7 @@ class Guard:
             if name not in left_out and (trusted or not name.startswith(b"x-forwarded-"))
         ]
 
-    def _guarded(self, send: Send, path: str, origin: str, nonce: str) -> Send:
+    def _guarded(self, send: Send, access: Access, path: str, origin: str, nonce: str) -> Send:
         """A `send` that puts our headers on whatever is sent."""
         settings = self.settings
         ancestors = " ".join(settings.embed_origins) or "'none'"
@@ -326,16 +327,15 @@ class Guard:
                 )
                 if not settings.embed_origins:
                     headers["x-frame-options"] = "DENY"
-                if path == "/widget.js":
+                if access.any_origin:
                     headers["cross-origin-resource-policy"] = "cross-origin"
-                if not _is_kept(path):
+                if not access.kept:
                     headers["cache-control"] = "no-store"
                 if settings.cors_origins and _is_api(path):
                     headers.add_vary_header("origin")
                     if origin in settings.cors_origins:
                         headers.update({"access-control-allow-origin": origin, **_CORS_HEADERS})
-                while "set-cookie" in headers:  # nothing here needs one
-                    del headers["set-cookie"]
+                del headers["set-cookie"]  # nothing here needs one
             await send(message)
 
         return guarded
@@ -364,6 +364,12 @@ class _Page:
         headers["content-length"] = str(len(body))
         await self._send(self._start)
         await self._send({"type": "http.response.body", "body": body})
+
+
+def _access(path: str) -> Access:
+    if path in _ROUTES or ".." in path:
+        return _ROUTES.get(path, _NOWHERE)
+    return next((access for folder, access in _FOLDERS.items() if path.startswith(folder)), _NOWHERE)
 
 
 def _card_in(scope: Scope, body: bytes) -> CareCard | None:
@@ -403,11 +409,6 @@ def _host(headers: Headers) -> str:
 
 def _is_api(path: str) -> bool:
     return path.startswith("/api/")
-
-
-def _is_kept(path: str) -> bool:
-    access = _ROUTES.get(path) or next((a for f, a in _FOLDERS.items() if path.startswith(f)), None)
-    return access is not None and access.kept
 
 
 def _given_password(authorization: str) -> str | None:
