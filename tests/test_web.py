@@ -33,7 +33,7 @@ from b12qa.answering import Assistant
 from b12qa.errors import B12qaError, SettingsError
 from b12qa.records import Answer, Document, Excerpt, Outcome, Quote, Span
 from b12qa.safety import DISCLAIMER
-from b12qa.web import page, replies, server
+from b12qa.web import page, replies, server, surfaces
 from b12qa.web.guard import MAX_BODY_BYTES
 from b12qa.web.page import build_app
 from b12qa.web.settings import Settings
@@ -526,6 +526,39 @@ def test_fault_in_the_rules_leaves_a_refusal_as_it_is_and_is_logged_without_a_wo
     with caplog.at_level(logging.DEBUG):
         assert DISCLAIMER in unescape(replies.refused(TOO_LONG).reply)
     assert caplog.messages == [f"No answer: RuntimeError in fail, line {fail.__code__.co_firstlineno + 1}"]
+
+
+TEA_BANK = """\
+sentences:
+- sentence: Use water at 90.5 degrees.
+  questions: [How warm should the water be?]
+- sentence: Wait 3 minutes.
+  questions: [How many minutes should I wait?]
+"""
+
+
+def test_questions_that_are_tried_wait_for_a_free_core_as_those_that_are_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cores, free = threading.BoundedSemaphore(1), []
+
+    @dataclass(frozen=True)
+    class Looking(Assistant):
+        def ask(self, *args: Any, **named: Any) -> Answer:  # tries alone call it
+            free.append(cores.acquire(blocking=False))
+            return Assistant.ask(self, *args, **named)
+
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "text.questions.yaml").write_text(TEA_BANK)
+    shown = serving(Looking(assistant_for(SMALL_TEXT, tmp_path).retriever))
+    tried_at_the_start = len(free)
+    for _ in filter(None, free):
+        cores.release()
+    monkeypatch.setattr(surfaces, "BoundedSemaphore", lambda _: cores)
+    with TestClient(build_app(shown), OWN_ADDRESS, client=("127.0.0.1", 1)) as client:
+        assert "How many minutes should I wait?" in ask_over_http(client, "Use water at 90.5 degrees.")
+        assert 'answers_total{outcome="answered",surface="page"} 1.0' in client.get("/metrics").text
+    assert set(free[tried_at_the_start:]) == {False}
 
 
 @pytest.mark.parametrize(("workers", "at_once"), [(2, 4), (7, 7)])

@@ -5,14 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from threading import BoundedSemaphore
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from b12qa.answering import Assistant
-from b12qa.records import Answer, Quote, SearchResults
 
 FAULT = "fault"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -71,30 +67,3 @@ class Metrics:
     def searched(self, surface: str) -> None:
         """Count a search."""
         self._searches.labels(surface).inc()
-
-
-@dataclass(frozen=True)
-class ServedAssistant(Assistant):
-    """An assistant that many people ask at once, counted.
-
-    On a few cores questions that are worked on side by side only slow each other down, so each waits
-    for a free core.
-    """
-
-    inner: Assistant
-    metrics: Metrics
-    surface: str  # page, http or mcp
-    cores: BoundedSemaphore
-
-    # Whatever arguments the assistant takes, it gets. `ask` is the first half of `ask_with_more`.
-
-    def ask_with_more(self, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
-        with self.metrics.timed(self.surface) as outcome, self.cores:
-            answer, more = self.inner.ask_with_more(*args, **named)
-            outcome.append(answer.outcome.value)
-        return answer, more
-
-    def search(self, *args: Any, **named: Any) -> SearchResults:
-        self.metrics.searched(self.surface)
-        with self.cores:
-            return self.inner.search(*args, **named)

@@ -150,7 +150,11 @@ def build_app(
 
     def counted() -> Served:
         served = current()
-        return replace(served, assistant=surfaces.served(served.assistant, "page"))
+        return replace(
+            served,
+            assistant=surfaces.served(served.assistant, "page"),
+            suggestions=served.suggestions.found_on(surfaces.cores),
+        )
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     blocks, app.state.begin_with = build_blocks(counted, feedback, settings)

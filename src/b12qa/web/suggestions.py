@@ -6,6 +6,8 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from itertools import chain, islice, pairwise
 
 from b12qa.answering import Assistant
@@ -42,6 +44,13 @@ class Suggestions:
             self._sections[sentence.document, index.chunks[sentence.chunk].section].append(row)
         self._answered: dict[int, str | None] = {}
         self._lock = threading.Lock()
+        self._cores: AbstractContextManager[object] = nullcontext()
+
+    def found_on(self, cores: AbstractContextManager[object]) -> Suggestions:
+        """The same, where a question that is tried waits for a free core as one that is asked does."""
+        same = copy(self)
+        same._cores = cores
+        return same
 
     def after(self, answer: Answer, asked: Iterable[str]) -> tuple[str, ...]:
         """Questions that other sentences of the answer's section answer, from the one that answered on.
@@ -98,7 +107,8 @@ class Suggestions:
         sentence = self.assistant.retriever.index.sentences[row]
         span = Span(sentence.start, sentence.end)
         for question in self._clean(row):
-            answer = self.assistant.ask(question, max_quotes=1)
+            with self._cores:
+                answer = self.assistant.ask(question, max_quotes=1)
             first = answer.quotes[:1]
             if answer.outcome is Outcome.ANSWERED and any(span in quote.highlights for quote in first):
                 return question

@@ -4,18 +4,48 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from threading import BoundedSemaphore
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.routing import Route
 
 from b12qa.answering import Assistant
+from b12qa.records import Answer, Quote, SearchResults
 from b12qa.web.api import Api
 from b12qa.web.desk import Desk
-from b12qa.web.metrics import Metrics, ServedAssistant
+from b12qa.web.metrics import Metrics
 from b12qa.web.settings import Settings
 from b12qa.web.workers import Workers
+
+
+@dataclass(frozen=True)
+class ServedAssistant(Assistant):
+    """An assistant that many people ask at once, counted.
+
+    On a few cores questions that are worked on side by side only slow each other down, so each waits
+    for a free core.
+    """
+
+    inner: Assistant
+    metrics: Metrics
+    surface: str  # page, http or mcp
+    cores: BoundedSemaphore
+
+    # Whatever arguments the assistant takes, it gets. `ask` is the first half of `ask_with_more`.
+
+    def ask_with_more(self, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
+        with self.metrics.timed(self.surface) as outcome, self.cores:
+            answer, more = self.inner.ask_with_more(*args, **named)
+            outcome.append(answer.outcome.value)
+        return answer, more
+
+    def search(self, *args: Any, **named: Any) -> SearchResults:
+        self.metrics.searched(self.surface)
+        with self.cores:
+            return self.inner.search(*args, **named)
 
 
 class Surfaces:
@@ -23,12 +53,12 @@ class Surfaces:
 
     def __init__(self, settings: Settings) -> None:
         self._workers = Workers(settings.workers, settings.max_waiting)
-        self._cores = BoundedSemaphore(settings.workers)
+        self.cores = BoundedSemaphore(settings.workers)
         self.metrics = Metrics(lambda: self._workers.under_way)
 
     def served(self, assistant: Assistant, surface: str) -> ServedAssistant:
         """An assistant as one surface asks it."""
-        return ServedAssistant(assistant.retriever, assistant, self.metrics, surface, self._cores)
+        return ServedAssistant(assistant.retriever, assistant, self.metrics, surface, self.cores)
 
     def add_programs(self, app: FastAPI, current: Callable[[], Assistant]) -> None:
         """Add the HTTP API and, where its package is installed, MCP, before a page takes all other paths.
