@@ -415,6 +415,34 @@ def test_a_conversation_that_was_forgotten_is_taken_up_and_one_that_was_not_stay
     assert replies.GONE_WORDS in unescape(many.turns[0].reply)
 
 
+class AskedFor:
+    """As much of a Gradio request as an answer needs, and how many tokens were asked for."""
+
+    def __init__(self) -> None:
+        self.query_params: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
+        self.session_hash = "page"
+        self.taken: list[int] = []
+        self.state = self
+
+    def take(self, wanted: int) -> int:
+        self.taken.append(wanted)
+        return wanted
+
+
+def test_earlier_questions_count_only_where_they_were_forgotten(tea: Assistant) -> None:
+    conversations = page.Conversations(serving(tea), None)
+    request: Any = AskedFor()
+    so_far = replies.Conversation(tea.retriever.index.generation)
+    for number in range(2):
+        record = json.dumps({"question": f"minute {number}?", "literal": False, "history": ["tea?"] * 9})
+        so_far = conversations.ask_wanted(record, so_far, request)[1]
+    assert request.taken == [replies.MAX_ANSWERED_AGAIN, 0]
+    assert [turn.question for turn in so_far.turns] == ["", *["tea?"] * 6, "minute 0?", "minute 1?"]
+    so_far = conversations.start_over(so_far, request)[1]
+    assert (so_far.turns, so_far.session) == ((), "page")
+
+
 def test_what_was_forgotten_is_answered_again_as_far_as_the_rate_limit_goes(tea: Assistant) -> None:
     earlier = [f"minute {n}" for n in range(replies.MAX_ANSWERED_AGAIN)]
     record = json.dumps({"question": "Wait 3 minutes.", "literal": False, "history": earlier})

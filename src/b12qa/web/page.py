@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -184,27 +185,26 @@ def build_app(
     return app
 
 
-def build_blocks(
-    current: Callable[[], Served], feedback: Path | None, settings: Settings
-) -> tuple[gr.Blocks, Callable[[Served], None]]:
-    """The components of the page and what happens when a question is asked.
+class Conversations:
+    """What happens when somebody asks, begins anew or rates an answer."""
 
-    Returns:
-        The page, and what shows new visitors another generation.
-    """
-    at_first, english = current(), texts_for(None, None)
+    def __init__(self, current: Callable[[], Served], feedback: Path | None) -> None:
+        self._current = current
+        self._feedback = feedback
 
-    def ask(question: str | None, so_far: Conversation, request: gr.Request) -> Shown:
-        return answered(Asking((question or "").strip()), so_far, request)
+    def ask(self, question: str | None, so_far: Conversation, request: gr.Request) -> Shown:
+        """Answer what stands in the box of a page whose script was not loaded."""
+        return self._answered(Asking((question or "").strip()), so_far, request)
 
-    def ask_wanted(wanted: str, so_far: Conversation, request: gr.Request) -> Shown:
-        return answered(asking_in(wanted), so_far, request)
+    def ask_wanted(self, wanted: str, so_far: Conversation, request: gr.Request) -> Shown:
+        """Answer what the page script wrote."""
+        return self._answered(asking_in(wanted), so_far, request)
 
-    def answered(asking: Asking, so_far: Conversation, request: gr.Request) -> Shown:
-        served, texts, question = current(), _texts_of(request), writable(asking.question)
+    def _answered(self, asking: Asking, so_far: Conversation, request: gr.Request) -> Shown:
+        served, texts, question = self._current(), _texts_of(request), writable(asking.question)
         so_far = brought_to(served.generation, so_far, texts)
         if not question:
-            return shown(served, so_far, texts)
+            return _shown(served, so_far, texts)
         # What was forgotten is asked anew, and each of it counts for the rate limit.
         wanted = 0 if so_far.turns else min(len(asking.history), MAX_ANSWERED_AGAIN)
         so_far = taken_up(
@@ -224,112 +224,152 @@ def build_blocks(
             suggestions=served.suggestions,
         )
         turns = with_turn(so_far.turns, turn)
-        return shown(served, so_far._replace(session=request.session_hash or "", turns=turns), texts)
+        return _shown(served, so_far._replace(session=request.session_hash or "", turns=turns), texts)
 
-    def start_over(so_far: Conversation, request: gr.Request) -> Shown:
-        served = current()
-        return shown(served, Conversation(served.generation, so_far.session), _texts_of(request))
+    def start_over(self, so_far: Conversation, request: gr.Request) -> Shown:
+        """Forget what was said."""
+        served = self._current()
+        return _shown(served, Conversation(served.generation, so_far.session), _texts_of(request))
 
-    def shown(served: Served, conversation: Conversation, texts: Texts) -> Shown:
-        messages = _messages(served.welcome(texts), conversation)
-        if conversation.generation == conversation.page_shows:
-            return messages, conversation, gr.skip(), gr.skip()
-        conversation = conversation._replace(page_shows=conversation.generation)
-        return messages, conversation, served.header(texts), served.articles
-
-    def rate(so_far: Conversation, event: gr.LikeData) -> None:
+    def rate(self, so_far: Conversation, event: gr.LikeData) -> None:
+        """Keep a question whose answer was rated, and say so."""
         turn = _turn_at(event.index, so_far)
-        if feedback is None or turn is None or turn.outcome not in KEPT_OUTCOMES:
+        if self._feedback is None or turn is None or turn.outcome not in KEPT_OUTCOMES:
             gr.Info("Nothing was kept: this is no answer that can be rated.")
             return
         try:
-            append_feedback(feedback, Feedback(turn.question, turn.outcome, bool(event.liked)))
+            append_feedback(self._feedback, Feedback(turn.question, turn.outcome, bool(event.liked)))
         except OSError as error:
             log_fault(error)
             gr.Info("Your thumb could not be kept.")
             return
         gr.Info("Thank you. Your question and your thumb were kept for the editors.")
 
-    def forget(conversation: Conversation) -> None:
-        # Gradio drops only this value by itself, and keeps what the components of the page showed.
-        blocks.state_holder.session_data.pop(conversation.session, None)
 
+class Components(NamedTuple):
+    """Those parts of the page that something happens to."""
+
+    header: gr.Markdown
+    conversation: gr.State
+    chat: gr.Chatbot
+    question: gr.Textbox
+    wanted: gr.Textbox
+    again: gr.Button
+    articles: gr.Markdown
+
+
+def build_blocks(
+    current: Callable[[], Served], feedback: Path | None, settings: Settings
+) -> tuple[gr.Blocks, Callable[[Served], None]]:
+    """The components of the page and what happens when a question is asked.
+
+    Returns:
+        The page, and what shows new visitors another generation.
+    """
     blocks = gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False)
     with blocks:
-        header = gr.Markdown(at_first.header(english), elem_id="top", latex_delimiters=[])
-        conversation = gr.State(
-            _nothing_said(at_first),
-            time_to_live=MAX_CONVERSATION_SECONDS,
-            delete_callback=forget,
-        )
-        with gr.Row(elem_id="columns"):
-            with gr.Column(elem_id="chat", min_width=280):
-                chat = gr.Chatbot(
-                    [at_first.welcome(english)],
-                    label="Conversation",
-                    show_label=False,
-                    elem_id="conversation",
-                    height=None,
-                    layout="bubble",
-                    buttons=[],
-                    feedback_options=("Like", "Dislike") if feedback else None,
-                    latex_delimiters=[],
-                    autoscroll=False,
-                    group_consecutive_messages=False,
-                )
-                with gr.Column(elem_id="asking"):
-                    question = gr.Textbox(
-                        label="Your question",
-                        show_label=False,
-                        placeholder="Your question",
-                        submit_btn="Ask",
-                        lines=1,
-                        max_lines=4,
-                        autofocus=False,
-                        elem_id="question",
-                    )
-                    gr.Markdown(_emergency_line(), elem_id="emergency")
-                with gr.Row(elem_id="below"):
-                    words = KEEPS_RATED if feedback else KEEPS_NOTHING
-                    gr.Markdown(f'<div class="b12qa privacy"><p class="say" lang="en">{words}</p></div>')
-                    again = gr.Button("Start over", elem_id="again", size="sm", min_width=90)
-                # The page script asks through this one, whether somebody typed or pressed a button.
-                wanted = gr.Textbox(label="Asked by a button", submit_btn="Ask", elem_id="wanted")
-            with gr.Column(elem_id="reading", min_width=280):
-                articles = gr.Markdown(at_first.articles, elem_id="articles", latex_delimiters=[])
-
-        # The box is no output: somebody may be typing into it. The page script empties it and fills it again.
-        outputs = [chat, conversation, header, articles]
-        for event, function, inputs, again_before_the_end in (
-            # For a page whose script was not loaded. The box may hold half of the next question later.
-            (question.submit, ask, [question, conversation], "once"),
-            (wanted.submit, ask_wanted, [wanted, conversation], "always_last"),
-            (again.click, start_over, [conversation], "always_last"),
-        ):
-            event(
-                function,
-                inputs,
-                outputs,
-                api_visibility="private",
-                show_progress="hidden",
-                trigger_mode=again_before_the_end,
-            )
-        if feedback:
-            chat.like(rate, [conversation], None, api_visibility="private", show_progress="hidden")
-
-    def begin_with(served: Served) -> None:
-        # An event of the page when it opens would do it too, and race with the first question.
-        header.value, articles.value = served.header(english), served.articles
-        chat.value = chat.postprocess([served.welcome(english)]).model_dump()
-        conversation.value = _nothing_said(served)
-        blocks.config = blocks.get_config_file()
-
+        components = _laid_out(blocks, current(), is_rated=feedback is not None)
+        _wire(components, Conversations(current, feedback), is_rated=feedback is not None)
     blocks.queue(
         default_concurrency_limit=max(LEAST_AT_ONCE, settings.workers),
         max_size=settings.max_waiting,
         api_open=False,
     )
-    return blocks, begin_with
+    return blocks, partial(_begin_with, blocks, components)
+
+
+def _laid_out(blocks: gr.Blocks, at_first: Served, *, is_rated: bool) -> Components:
+    def forget(conversation: Conversation) -> None:
+        # Gradio drops only this value by itself, and keeps what the components of the page showed.
+        blocks.state_holder.session_data.pop(conversation.session, None)
+
+    english = texts_for(None, None)
+    header = gr.Markdown(at_first.header(english), elem_id="top", latex_delimiters=[])
+    conversation = gr.State(
+        _nothing_said(at_first), time_to_live=MAX_CONVERSATION_SECONDS, delete_callback=forget
+    )
+    with gr.Row(elem_id="columns"):
+        with gr.Column(elem_id="chat", min_width=280):
+            chat = _chat(at_first.welcome(english), is_rated=is_rated)
+            with gr.Column(elem_id="asking"):
+                question = gr.Textbox(
+                    label="Your question",
+                    show_label=False,
+                    placeholder="Your question",
+                    submit_btn="Ask",
+                    lines=1,
+                    max_lines=4,
+                    autofocus=False,
+                    elem_id="question",
+                )
+                gr.Markdown(_emergency_line(), elem_id="emergency")
+            with gr.Row(elem_id="below"):
+                words = KEEPS_RATED if is_rated else KEEPS_NOTHING
+                gr.Markdown(f'<div class="b12qa privacy"><p class="say" lang="en">{words}</p></div>')
+                again = gr.Button("Start over", elem_id="again", size="sm", min_width=90)
+            # The page script asks through this one, whether somebody typed or pressed a button.
+            wanted = gr.Textbox(label="Asked by a button", submit_btn="Ask", elem_id="wanted")
+        with gr.Column(elem_id="reading", min_width=280):
+            articles = gr.Markdown(at_first.articles, elem_id="articles", latex_delimiters=[])
+    return Components(header, conversation, chat, question, wanted, again, articles)
+
+
+def _chat(welcome: ChatMessage, *, is_rated: bool) -> gr.Chatbot:
+    return gr.Chatbot(
+        [welcome],
+        label="Conversation",
+        show_label=False,
+        elem_id="conversation",
+        height=None,
+        layout="bubble",
+        buttons=[],
+        feedback_options=("Like", "Dislike") if is_rated else None,
+        latex_delimiters=[],
+        autoscroll=False,
+        group_consecutive_messages=False,
+    )
+
+
+def _wire(on: Components, conversations: Conversations, *, is_rated: bool) -> None:
+    # The box is no output: somebody may be typing into it. The page script empties it and fills it again.
+    outputs = [on.chat, on.conversation, on.header, on.articles]
+    for event, function, inputs, again_before_the_end in (
+        # For a page whose script was not loaded. The box may hold half of the next question later.
+        (on.question.submit, conversations.ask, [on.question, on.conversation], "once"),
+        (on.wanted.submit, conversations.ask_wanted, [on.wanted, on.conversation], "always_last"),
+        (on.again.click, conversations.start_over, [on.conversation], "always_last"),
+    ):
+        event(
+            function,
+            inputs,
+            outputs,
+            api_visibility="private",
+            show_progress="hidden",
+            trigger_mode=again_before_the_end,
+        )
+    if is_rated:
+        rate = conversations.rate
+        on.chat.like(rate, [on.conversation], None, api_visibility="private", show_progress="hidden")
+
+
+def _begin_with(blocks: gr.Blocks, components: Components, served: Served) -> None:
+    """Show new visitors a generation.
+
+    An event of the page when it opens would do it too, and race with the first question.
+    """
+    english = texts_for(None, None)
+    components.header.value, components.articles.value = served.header(english), served.articles
+    components.chat.value = components.chat.postprocess([served.welcome(english)]).model_dump()
+    components.conversation.value = _nothing_said(served)
+    blocks.config = blocks.get_config_file()
+
+
+def _shown(served: Served, conversation: Conversation, texts: Texts) -> Shown:
+    messages = _messages(served.welcome(texts), conversation)
+    if conversation.generation == conversation.page_shows:
+        return messages, conversation, gr.skip(), gr.skip()
+    conversation = conversation._replace(page_shows=conversation.generation)
+    return messages, conversation, served.header(texts), served.articles
 
 
 class _WordsWithoutScripts:
