@@ -42,8 +42,8 @@ Exit codes: 0 done (any outcome of a question is a success) · 1 the index is mi
 3 an edit loses more answers, or notes and warnings beside them, than --max-lost allows ·
 130 stopped by Ctrl-C."""
 
-console = Console(highlight=False, markup=False)
-errors = Console(stderr=True, highlight=False, markup=False)
+stdout = Console(highlight=False, markup=False)
+stderr = Console(stderr=True, highlight=False, markup=False)
 
 DEFAULT_INDEX = Path("index")
 TOO_MANY_LOST = 3
@@ -90,7 +90,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            errors.print("b12qa: stopped by Ctrl-C, before it was done.")
+            stderr.print("b12qa: stopped by Ctrl-C, before it was done.")
             raise click.exceptions.Exit(STOPPED) from error
 
 
@@ -205,7 +205,7 @@ def diff(
         sources = None if previous else _sources(index, corpus)[1]
         found = review_edit(index, sources, encoder, questions, _progress)
         if found is None:
-            console.print("There is nothing to compare: the corpus is what was built, or nothing was.")
+            stdout.print("There is nothing to compare: the corpus is what was built, or nothing was.")
             return
         if as_json:
             sys.stdout.write(found.to_json() + "\n")
@@ -229,7 +229,7 @@ def rollback(index: Path) -> None:
         store = configured_store()
         with _progress("Sending to the engine", visible=store is not None) as on_progress:
             earlier = roll_back(index, publisher(store, on_progress))
-        console.print(
+        stdout.print(
             f"Generation {earlier.generation} is current again: {len(earlier.chunks)} passages, model "
             f"{earlier.model_name}. It is served until the next build. "
             "Mend the corpus, then run: b12qa build",
@@ -252,7 +252,7 @@ def check(index: Path, corpus: Path | None, model: str | None, strict: bool, ban
         sources = read_sources(_folder(index, corpus))
         problems = check_corpus(sources, model)
         for problem in problems:
-            errors.print(str(problem), soft_wrap=True)
+            stderr.print(str(problem), soft_wrap=True)
         invalid = any(problem.severity is Severity.ERROR for problem in problems)
         if invalid or (strict and problems):
             raise click.exceptions.Exit(2)
@@ -260,9 +260,9 @@ def check(index: Path, corpus: Path | None, model: str | None, strict: bool, ban
         if bank:
             strays = list(stray_questions(opened))
             for question, nearest in strays:
-                console.print(f"leads elsewhere: {question!r}, nearest {nearest!r}", soft_wrap=True)
-            console.print(f"{len(strays)} of {len(opened.questions)} bank questions lead elsewhere.")
-        console.print(
+                stdout.print(f"leads elsewhere: {question!r}, nearest {nearest!r}", soft_wrap=True)
+            stdout.print(f"{len(strays)} of {len(opened.questions)} bank questions lead elsewhere.")
+        stdout.print(
             f"{index} is sound and up to date: generation {opened.generation}, "
             f"{len(opened.chunks)} passages, model {opened.model_name}.",
             soft_wrap=True,
@@ -285,7 +285,7 @@ def import_(file: Path, index: Path, corpus: Path | None, name: str | None, forc
             f"Wrote {written}, a draft. Read it beside {file.name}, tables above all, and mend it; "
             "take the line 'draft: true' out, then run: b12qa build"
         )
-        console.print(_with_folders(advice), soft_wrap=True)
+        stdout.print(_with_folders(advice), soft_wrap=True)
 
 
 class AskCommand(click.Command):
@@ -294,7 +294,7 @@ class AskCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # What has a space in it is no option, whatever it begins with.
         typed = " ".join(word for word in args if " " in word or not word.startswith("-"))
-        to = errors if "--json" in args else console
+        to = stderr if "--json" in args else stdout
         try:
             return super().parse_args(ctx, args)
         except click.UsageError:
@@ -320,15 +320,15 @@ def ask(
     history: Sequence[str],
 ) -> None:
     """Ask one question."""
-    care_first = _care_first(question, history, errors if as_json else console)
+    care_first = _care_first(question, history, stderr if as_json else stdout)
     with _reported_errors(), care_first, _without_garbage_collection():
         assistant = _load(index, corpus, model)
         answer = assistant.ask(question, history, max_quotes=top_k)
         if as_json:
             sys.stdout.write(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) + "\n")
         else:
-            console.print(shown_answer(answer))
-            console.print(Text(rendering.introduction(assistant.documents), style="dim"))
+            stdout.print(shown_answer(answer))
+            stdout.print(Text(rendering.introduction(assistant.documents), style="dim"))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -519,10 +519,10 @@ def evaluate(
         if as_json:
             sys.stdout.write(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) + "\n")
         else:
-            console.print(evaluation.report(found, worst), soft_wrap=True)
+            stdout.print(evaluation.report(found, worst), soft_wrap=True)
         if before is not None:
             lines = evaluation.differences(before, found.results)
-            (errors if as_json else console).print("\n".join(lines), soft_wrap=True)
+            (stderr if as_json else stdout).print("\n".join(lines), soft_wrap=True)
         if plot:  # last: what was measured has been printed, whatever goes wrong here
             evaluation.plot_risk_coverage(found, plot)
 
@@ -563,7 +563,7 @@ def report(
         # Half characters in a question would make the page unwritable.
         page = report_html(found).encode("utf-8", "replace")
         out.write_bytes(page)
-        console.print(f"Wrote {out} ({len(page) / 1e6:.1f} MB). Open it in a browser.", soft_wrap=True)
+        stdout.print(f"Wrote {out} ({len(page) / 1e6:.1f} MB). Open it in a browser.", soft_wrap=True)
 
 
 @contextmanager
@@ -572,12 +572,12 @@ def _reported_errors() -> Iterator[None]:
     try:
         yield
     except (MissingIndexError, StaleIndexError) as error:
-        errors.print(f"b12qa: {_with_folders(str(error), ('model',))}", soft_wrap=True)
+        stderr.print(f"b12qa: {_with_folders(str(error), ('model',))}", soft_wrap=True)
         raise click.exceptions.Exit(1) from error
     except (B12qaError, OSError) as error:
         # To build with the model that does not fit is no advice.
         more = () if isinstance(error, ModelMismatchError) else ("model",)
-        errors.print(f"b12qa: {_with_folders(str(error), more)}", soft_wrap=True)
+        stderr.print(f"b12qa: {_with_folders(str(error), more)}", soft_wrap=True)
         raise click.exceptions.Exit(2) from error
 
 
@@ -614,7 +614,7 @@ def _print_without_answer(question: str, history: Sequence[str], to: Console) ->
     first: list[RenderableType] = [] if card is None else [shown_card(card)]
     if about is not None and (card is None or card.level not in safety.BEFORE_ANY_QUOTE):
         first.append(shown_notice(about))
-    (to if first else errors).print(Group(*first, shown_notice(safety.disclaimer())))
+    (to if first else stderr).print(Group(*first, shown_notice(safety.disclaimer())))
 
 
 @contextmanager
@@ -636,10 +636,10 @@ def _without_garbage_collection() -> Iterator[None]:
 @contextmanager
 def _status(words: str) -> Iterator[None]:
     """What takes long, on a terminal; elsewhere nothing would be seen of it."""
-    if not errors.is_terminal:
+    if not stderr.is_terminal:
         yield
         return
-    with errors.status(words):
+    with stderr.status(words):
         yield
 
 
@@ -656,9 +656,9 @@ def _sources(index: Path, corpus: Path | None) -> tuple[Sources, Corpus]:
     sources = read_sources(_folder(index, corpus))
     made = make_corpus(sources)
     for problem in check_unread(sources):
-        errors.print(str(problem), soft_wrap=True)
+        stderr.print(str(problem), soft_wrap=True)
     for draft in made.drafts:
-        errors.print(
+        stderr.print(
             f"{draft}: a draft, left out of the index: read it, then take the line 'draft: true' out",
             soft_wrap=True,
         )
@@ -708,30 +708,30 @@ def _build(
         p for source in met for p in check_document(source, spread.count_tokens, spread.max_tokens)
     ]
     for problem in (*of_documents, *report.problems):
-        errors.print(str(problem), soft_wrap=True)
+        stderr.print(str(problem), soft_wrap=True)
     for line in build_lines(report, encoder.name):
-        console.print(line, soft_wrap=True)
+        stdout.print(line, soft_wrap=True)
     if export.made or export.reason:
-        console.print(export_line(export), soft_wrap=True)
+        stdout.print(export_line(export), soft_wrap=True)
 
 
 def _print_review(found: Review, show: int) -> None:
     from b12qa.review_text import summary
 
-    console.print(summary(found, show), soft_wrap=True)
+    stdout.print(summary(found, show), soft_wrap=True)
 
 
 def _check_lost(found: Review, max_lost: int | None) -> None:
     """End with an exit code of its own if an edit loses more than it may: answers, or what stands by them."""
     if max_lost is not None and not found.asked:
-        errors.print(
+        stderr.print(
             "b12qa: nothing was asked of both, so nothing is known of what was lost. "
             "What was current stays current. Name questions with --questions, or leave --max-lost out.",
             soft_wrap=True,
         )
         raise click.exceptions.Exit(TOO_MANY_LOST)
     if max_lost is not None and found.lost + found.bare > max_lost:
-        errors.print(
+        stderr.print(
             f"b12qa: questions that are no longer treated rightly: {found.lost}; that lack a note, a partner "
             f"or a warning that they had: {found.bare}; that may: {max_lost}. "
             "What was current stays current. Mend the corpus, or allow more with --max-lost.",
@@ -752,7 +752,7 @@ def _watch(folder: Path, build_once: Callable[[], None]) -> None:
         built = True
         with suppress(click.exceptions.Exit):  # the reason has been printed, and the old generation serves
             build_once()
-        console.print(f"Watching {folder} (Ctrl-C ends it)", soft_wrap=True)
+        stdout.print(f"Watching {folder} (Ctrl-C ends it)", soft_wrap=True)
 
 
 @contextmanager
@@ -760,7 +760,7 @@ def _progress(words: str, *, visible: bool = True) -> Iterator[Callable[[int, in
     """A bar on the terminal for what takes long."""
     from rich.progress import Progress
 
-    with Progress(console=errors, transient=True) as progress:
+    with Progress(console=stderr, transient=True) as progress:
         task = progress.add_task(words, total=None, visible=visible)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
