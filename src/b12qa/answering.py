@@ -30,7 +30,7 @@ from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
 from b12qa.index import check_servable, open_index
 from b12qa.lexical import terms, words
-from b12qa.markdown import writable
+from b12qa.plain import writable
 from b12qa.progress import Progress, no_progress
 from b12qa.records import (
     Answer,

@@ -31,10 +31,10 @@ from b12qa.index import Index, all_cosines, check_fresh, open_index
 from b12qa.lexical import terms, words
 from b12qa.markdown import line_number, plain_text_of
 from b12qa.notes import read_notes
+from b12qa.plain import short
 from b12qa.publishing import verify
 from b12qa.questions import QuestionBank, bank_file, read_banks, read_synonyms
 from b12qa.records import Sentence, whole_question
-from b12qa.strict_yaml import short
 
 NEIGHBOURS = 5
 QUESTIONS_AT_ONCE = 512

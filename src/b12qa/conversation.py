@@ -17,7 +17,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from b12qa.lexical import terms
-from b12qa.markdown import writable
+from b12qa.plain import one_line, writable
 from b12qa.retrieval import Reading, Topics
 
 NO_TOPICS = Topics(frozenset(), frozenset(), frozenset())
@@ -228,4 +228,4 @@ def _content(question: str, topics: Topics) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(writable(text).split())
+    return one_line(writable(text))

@@ -13,8 +13,8 @@ from pathlib import Path
 from b12qa import markdown
 from b12qa.errors import CorpusError, EmptyCorpusError, YamlError
 from b12qa.front_matter import KEYS, Metadata, read_front_matter
+from b12qa.plain import short, writable
 from b12qa.records import About, BlockKind, Document
-from b12qa.strict_yaml import short
 
 NOT_DOCUMENTS = {"readme.md"}
 # Kinds of files that editors keep beside NAME.md, as NAME.KIND.yaml.
@@ -116,8 +116,8 @@ def document_files(corpus_dir: Path) -> list[Path]:
         )
     by_name: dict[str, Path] = {}
     for path in files:
-        if markdown.writable(path.name) != path.name:
-            raise CorpusError(f"The name {markdown.writable(path.name)!r} is no UTF-8. Rename the file.")
+        if writable(path.name) != path.name:
+            raise CorpusError(f"The name {writable(path.name)!r} is no UTF-8. Rename the file.")
         other = by_name.setdefault(path.stem, path)
         if other is not path:
             raise CorpusError(f"{other.name} and {path.name} have the same name. Rename one.")

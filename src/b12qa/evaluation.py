@@ -23,7 +23,8 @@ import numpy.typing as npt
 from b12qa.answering import Assistant
 from b12qa.errors import QueryError
 from b12qa.index import Index
-from b12qa.markdown import one_line, plain_text_of
+from b12qa.markdown import plain_text_of
+from b12qa.plain import one_line
 from b12qa.progress import Progress, no_progress
 from b12qa.records import Document, Outcome, Passage, Span
 

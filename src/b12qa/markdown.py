@@ -18,6 +18,7 @@ from functools import cache, lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from b12qa.plain import one_line
 from b12qa.records import Block, BlockKind, Chunk, Document, Excerpt, Markup, Section, Sentence, Span
 
 # Answering reads what was parsed, and needs no parser.
@@ -163,19 +164,6 @@ def plain_text(text: str, start: int, end: int, markup: Markup) -> str:
 def plain_text_of(document: Document, place: Span | Block | Chunk | Sentence | Excerpt) -> str:
     """What a person reads of a document at a place."""
     return plain_text(document.text, place.start, place.end, document.markup)
-
-
-def one_line(text: str) -> str:
-    """A text whose blanks and line breaks are one blank each."""
-    return " ".join(text.split())
-
-
-def writable(text: str) -> str:
-    """A text without half characters, which nothing can write out, send or embed.
-
-    A terminal passes bytes that are no UTF-8 on as such, and so does a browser with half an emoji.
-    """
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def line_number(text: str, offset: int) -> int:

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 
 from b12qa.corpus import Corpus, NamedSections, Problem, Severity
 from b12qa.errors import CorpusError
-from b12qa.markdown import one_line, plain_text_of
+from b12qa.markdown import plain_text_of
+from b12qa.plain import one_line, short
 from b12qa.records import Document, EditorNote, NotedSentence, NoteKind, Sentence
-from b12qa.strict_yaml import Line, compose, fields, is_day, items, line_of, short, text_of, truth_of
+from b12qa.strict_yaml import Line, compose, fields, is_day, items, line_of, text_of, truth_of
 
 if TYPE_CHECKING:
     import yaml

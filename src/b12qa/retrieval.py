@@ -29,8 +29,8 @@ from b12qa.errors import QueryError
 from b12qa.exported import exported_encoder
 from b12qa.index import Index, all_cosines, always_compared, check_model, open_index
 from b12qa.lexical import STOP_WORDS, IntVector, Moments, Scores, Vocabulary, query_terms, terms
-from b12qa.markdown import writable
 from b12qa.nearest import CANDIDATES
+from b12qa.plain import writable
 from b12qa.records import (
     OpenQuestion,
     ScoredChunk,

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 
 from b12qa.corpus import Problem
+from b12qa.plain import short
 from b12qa.records import Outcome
 from b12qa.reviewing import BANK, Change, Review, Reviewed, Seen
-from b12qa.strict_yaml import short
 
 WORDS_AROUND = 8  # an edit
 MAX_CHARACTERS = 160  # of a text that is there or not

@@ -26,8 +26,9 @@ from b12qa.embedding import Encoder, RememberingEncoder
 from b12qa.evaluation import Kind, PlainDocument, QuestionRow, gold_words, read_questions
 from b12qa.generations import CURRENT, named_in
 from b12qa.index import Index, check_model, open_index, open_previous
-from b12qa.markdown import one_line, plain_text_of
+from b12qa.markdown import plain_text_of
 from b12qa.notes import read_notes
+from b12qa.plain import one_line
 from b12qa.progress import Progress, no_progress
 from b12qa.questions import read_banks
 from b12qa.records import (

@@ -13,6 +13,7 @@ from datetime import date
 from typing import TYPE_CHECKING, TypeGuard
 
 from b12qa.errors import YamlError
+from b12qa.plain import short
 
 if TYPE_CHECKING:
     import yaml
@@ -199,11 +200,6 @@ def kind_of(node: yaml.Node | None) -> str:
     if is_mapping(node):
         return "a mapping"
     return "nothing" if node is None or not str(node.value).strip() else f"the text {short(node.value)!r}"
-
-
-def short(text: str, length: int = 70) -> str:
-    """A text cut to what a message has room for."""
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _line_of_byte(data: bytes | str, position: int) -> int:

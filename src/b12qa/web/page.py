@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from b12qa.answering import ASK_IN_ENGLISH, Assistant
 from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
-from b12qa.markdown import writable
+from b12qa.plain import writable
 from b12qa.records import Document
 from b12qa.rendering import element, in_english, questions_html, titles
 from b12qa.safety import DISCLAIMER, help_lines

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from b12qa import safety
 from b12qa.answering import MAX_QUOTES, Assistant
-from b12qa.markdown import writable
+from b12qa.plain import writable
 from b12qa.records import About, Answer, CareCard, Document, ScoredChunk, Section
 from b12qa.web.replies import MAX_QUESTION_CHARACTERS
 
