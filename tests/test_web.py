@@ -455,6 +455,17 @@ def test_what_was_forgotten_is_answered_again_as_far_as_the_rate_limit_goes(tea:
     assert "minute 5" in shown[2]
 
 
+def test_what_is_not_answered_again_is_known_all_the_same(tea: Assistant) -> None:
+    so_far = replies.Conversation(tea.retriever.index.generation)
+    earlier = ["tea?", "I want to die", "x" * 501]
+    known = replies.taken_up(tea, so_far, earlier, most=0)
+    assert replies.typed_in(known.turns) == earlier
+    assert replies.next_turn(tea, known.turns, "what should I do?").outcome == Outcome.URGENT
+    messages = page._messages({}, known)
+    assert [message["role"] for message in messages] == ["assistant"]  # that older answers are gone
+    assert page._turn_at(0, known) == known.turns[-1]
+
+
 def test_refusal_names_the_limit_and_carries_the_disclaimer() -> None:
     html = unescape(replies.refused("x" * 1234).reply)
     assert "at most 500 characters; yours has 1,234" in html
@@ -565,9 +576,7 @@ sentences:
 """
 
 
-def test_questions_that_are_tried_wait_for_a_free_core_as_those_that_are_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_questions_are_tried_on_a_core_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cores, free = threading.BoundedSemaphore(1), []
 
     @dataclass(frozen=True)
@@ -587,6 +596,17 @@ def test_questions_that_are_tried_wait_for_a_free_core_as_those_that_are_asked(
         assert "How many minutes should I wait?" in ask_over_http(client, "Use water at 90.5 degrees.")
         assert 'answers_total{outcome="answered",surface="page"} 1.0' in client.get("/metrics").text
     assert set(free[tried_at_the_start:]) == {False}
+
+
+def test_no_question_is_tried_while_all_cores_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "text.questions.yaml").write_text(TEA_BANK)
+    assistant, cores = assistant_for(SMALL_TEXT, tmp_path), threading.BoundedSemaphore(1)
+    suggestions = Suggestions(assistant).found_on(cores)
+    answer = assistant.ask("Use water at 90.5 degrees.")
+    with cores:
+        assert suggestions.after(answer, ()) == ()
+    assert suggestions.after(answer, ()) == ("How many minutes should I wait?",)
 
 
 @pytest.mark.parametrize(("workers", "at_once"), [(2, 4), (7, 7)])

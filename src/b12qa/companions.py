@@ -27,7 +27,6 @@ class Company:
     def __init__(self, index: Index) -> None:
         self._index = index
         self._noted = {noted.sentence: noted for noted in index.notes}
-        self._numbers = {document.name: number for number, document in enumerate(index.documents)}
 
     def compose(
         self, answers: Sequence[Quote], warnings: Sequence[Quote] = (), spare: Iterable[Quote] = ()
@@ -142,7 +141,7 @@ class Company:
         return tuple(self._noted[row].note for row in self._shown(passage) if row in self._noted)
 
     def _rows(self, passage: Passage, spans: Iterable[Span]) -> list[int]:
-        number = self._numbers[passage.document]
+        number = self._index.position_of(passage.document)
         return sorted({row for start, end in spans for row in rows_in(self._index, number, start, end)})
 
 

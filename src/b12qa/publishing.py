@@ -118,7 +118,7 @@ class _StoredEncoder:
 
 def _found(retriever: Retriever, text: str) -> Sequence[Any]:
     [ranking] = retriever.rank_all([[Reading(text)]], as_typed=True)
-    return retriever.results(ranking, min(NEAREST, len(retriever.index.chunks)))
+    return retriever.results(ranking, min(NEAREST, retriever.most_passages))
 
 
 def _spread_over(count: int) -> list[int]:

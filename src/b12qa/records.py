@@ -183,7 +183,7 @@ class Document:
         return tuple(block for block in self.blocks if block.is_quoted)
 
     def section_at(self, offset: int) -> int:
-        """The position of the section that a place stands in."""
+        """The position of the section that a place stands in; -1 before the first one."""
         return bisect_right(self.sections, offset, key=attrgetter("start")) - 1
 
     def excerpt(self, span: Span) -> Excerpt:

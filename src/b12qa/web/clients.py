@@ -80,36 +80,36 @@ class RateLimit:
         cost = min(cost, self._burst)
         needed = min(cost + reserve, self._burst)
         with self._lock:
-            tokens = self._tokens(client)
+            key, now, tokens = self._bucket(client)
             enough = tokens >= needed
-            self._keep(client, tokens - cost if enough else tokens)
+            self._keep(key, now, tokens - cost if enough else tokens)
         return 0.0 if enough else (needed - tokens) / self._rate
 
     def charge(self, client: str, cost: float) -> None:
         """Take tokens out even where they are not there; nobody ever owes more than this cost."""
         if self._rate:
             with self._lock:
-                self._keep(client, max(self._tokens(client) - cost, -cost))
+                key, now, tokens = self._bucket(client)
+                self._keep(key, now, max(tokens - cost, -cost))
 
     def take(self, client: str, wanted: int) -> int:
         """Take out so many tokens, or as many as there are, and say how many."""
         if not self._rate:
             return wanted
         with self._lock:
-            tokens = self._tokens(client)
+            key, now, tokens = self._bucket(client)
             taken = min(wanted, max(0, int(tokens)))
-            self._keep(client, tokens - taken)
+            self._keep(key, now, tokens - taken)
         return taken
 
-    def _tokens(self, client: str) -> float:
-        """How many there are by now."""
-        now = self._clock()
-        tokens, since = self._buckets.get(_household(client), (float(self._burst), now))
-        return min(self._burst, tokens + (now - since) * self._rate)
+    def _bucket(self, client: str) -> tuple[str, float, float]:
+        """The name of a client's bucket, the time, and how many tokens there are by now."""
+        key, now = _household(client), self._clock()
+        tokens, since = self._buckets.get(key, (float(self._burst), now))
+        return key, now, min(self._burst, tokens + (now - since) * self._rate)
 
-    def _keep(self, client: str, tokens: float) -> None:
-        key = _household(client)
-        self._buckets[key] = tokens, self._clock()
+    def _keep(self, key: str, now: float, tokens: float) -> None:
+        self._buckets[key] = tokens, now
         self._buckets.move_to_end(key)
         while len(self._buckets) > MAX_CLIENTS:
             self._buckets.popitem(last=False)

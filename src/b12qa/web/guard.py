@@ -367,8 +367,10 @@ class _Page:
 
 
 def _access(path: str) -> Access:
-    if path in _ROUTES or ".." in path:
-        return _ROUTES.get(path, _NOWHERE)
+    if path in _ROUTES:
+        return _ROUTES[path]
+    if ".." in path:
+        return _NOWHERE
     return next((access for folder, access in _FOLDERS.items() if path.startswith(folder)), _NOWHERE)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
@@ -452,17 +452,21 @@ def _say(texts: Texts, english: str, tag: str, kind: str = "") -> str:
 
 def _messages(welcome: ChatMessage, conversation: Conversation) -> list[ChatMessage]:
     messages = []
-    for turn in conversation.turns:
+    for turn in _shown_turns(conversation):
         if turn.question:
             messages.append({"role": "user", "content": untouched(question_html(turn.question))})
         messages.append({"role": "assistant", "content": turn.reply})
     return messages or [welcome]
 
 
+def _shown_turns(conversation: Conversation) -> Iterator[Turn]:
+    return (turn for turn in conversation.turns if turn.reply)
+
+
 def _turn_at(message: object, conversation: Conversation) -> Turn | None:
     """The turn whose reply is that message of the chat."""
     position = -1
-    for turn in conversation.turns:
+    for turn in _shown_turns(conversation):
         position += 2 if turn.question else 1
         if position == message:
             return turn

@@ -190,7 +190,7 @@ def search(assistant: Assistant, request: SearchRequest) -> dict[str, Any]:
     card = safety.care_card(question, request.history)
     results: tuple[ScoredChunk, ...] = ()
     if card is None or card.level not in safety.BEFORE_ANY_QUOTE:
-        top_k = min(request.top_k, len(assistant.retriever.index.chunks))
+        top_k = min(request.top_k, assistant.retriever.most_passages)
         results = assistant.search(question, request.history, top_k)
     return {
         "question": question,

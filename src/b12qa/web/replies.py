@@ -56,7 +56,7 @@ class Turn(NamedTuple):
     """One question of a conversation, and what the page shows for it."""
 
     question: str  # empty when it was refused
-    reply: str  # HTML
+    reply: str  # HTML; empty where it was asked before and is not answered again
     unlinked: str  # the same without links into the article
     outcome: str = ""  # of the answer; empty where there is none
     too_long: str = ""  # what was refused: never searched and never rated, but read for red flags
@@ -132,17 +132,22 @@ def taken_up(
 ) -> Conversation:
     """A conversation of which only the page knows any more: its last questions, answered again.
 
+    Those that are not answered again are known all the same: what was said of a danger, or of a person,
+    still holds for the next question.
+
     Args:
         earlier: what the page says was asked before, oldest first.
-        most: so many of them are answered.
+        most: so many of them are answered, the last ones.
         texts, suggestions: as in `turn_for`.
     """
     if conversation.turns or not earlier:
         return conversation
-    turns: tuple[Turn, ...] = ()
+    kept = earlier[-MAX_ANSWERED_AGAIN:]
+    unanswered = max(0, len(kept) - most)
+    turns = tuple(map(_unanswered, kept[:unanswered]))
     if len(earlier) > most:
-        turns = (_between_turns(GONE_WORDS, texts),)
-    for question in earlier[max(0, len(earlier) - most) :]:
+        turns = (*turns, _between_turns(GONE_WORDS, texts))
+    for question in kept[unanswered:]:
         turn = next_turn(assistant, turns, question, texts=texts, suggestions=suggestions)
         turns = with_turn(turns, turn)
     return conversation._replace(turns=turns)
@@ -268,6 +273,11 @@ def _following(suggestions: Suggestions | None, answer: Answer, asked: Sequence[
     except Exception as error:
         log_fault(error)
         return ()
+
+
+def _unanswered(question: str) -> Turn:
+    is_too_long = len(question) > MAX_QUESTION_CHARACTERS
+    return Turn("", "", "", too_long=question) if is_too_long else Turn(question, "", "")
 
 
 def _between_turns(english: str, texts: Texts) -> Turn:

@@ -6,7 +6,6 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from itertools import chain, islice, pairwise
 
@@ -44,10 +43,14 @@ class Suggestions:
             self._sections[sentence.document, index.chunks[sentence.chunk].section].append(row)
         self._answered: dict[int, str | None] = {}
         self._lock = threading.Lock()
-        self._cores: AbstractContextManager[object] = nullcontext()
+        self._cores = threading.BoundedSemaphore(1)
 
-    def found_on(self, cores: AbstractContextManager[object]) -> Suggestions:
-        """The same, where a question that is tried waits for a free core as one that is asked does."""
+    def found_on(self, cores: threading.BoundedSemaphore) -> Suggestions:
+        """The same, where questions are tried only while a core is free.
+
+        Nobody who asks waits for a suggestion. What a generation begins with is found before it is shown, and
+        without this bound.
+        """
         same = copy(self)
         same._cores = cores
         return same
@@ -77,10 +80,8 @@ class Suggestions:
         """The sentences of the section of the first quote that have candidates, those after it first."""
         quote = answer.found[0]
         start = quote.highlights[0].start if quote.highlights else quote.start
-        documents = self.assistant.documents
-        number = next(n for n, document in enumerate(documents) if document.name == quote.document)
-        sections = documents[number].sections
-        section = max(n for n, section in enumerate(sections) if section.start <= quote.start)
+        number = self.assistant.retriever.index.position_of(quote.document)
+        section = self.assistant.documents[number].section_at(quote.start)
         rows = self._sections.get((number, section), [])
         return sorted(rows, key=lambda row: (self._place(row)[1] < start, row))
 
@@ -96,19 +97,28 @@ class Suggestions:
                     return
                 tries -= 1
                 with self._lock:
-                    if row not in self._answered:
-                        self._answered[row] = self._answered_by(row)
+                    if row not in self._answered and not self._is_tried(row):
+                        return
             question = self._answered[row]
             if question:
                 yield question
+
+    def _is_tried(self, row: int) -> bool:
+        """Try the questions of a sentence, unless all cores are taken."""
+        if not self._cores.acquire(blocking=False):
+            return False
+        try:
+            self._answered[row] = self._answered_by(row)
+        finally:
+            self._cores.release()
+        return True
 
     def _answered_by(self, row: int) -> str | None:
         """A question that this sentence is the first to answer, whatever was asked before."""
         sentence = self.assistant.retriever.index.sentences[row]
         span = Span(sentence.start, sentence.end)
         for question in self._clean(row):
-            with self._cores:
-                answer = self.assistant.ask(question, max_quotes=1)
+            answer = self.assistant.ask(question, max_quotes=1)
             first = answer.quotes[:1]
             if answer.outcome is Outcome.ANSWERED and any(span in quote.highlights for quote in first):
                 return question
