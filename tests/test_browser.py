@@ -30,7 +30,7 @@ from b12qa.retrieval import Retriever
 from b12qa.safety import DISCLAIMER
 from b12qa.web import replies
 from b12qa.web.live import LiveAssistant
-from b12qa.web.page import KEEPS_NOTHING, KEEPS_RATED, build_app
+from b12qa.web.page import KEEPS_NOTHING, KEEPS_RATED, THUMB_AGAIN, THUMB_KEPT, build_app
 from b12qa.web.replies import REBUILT_WORDS
 from b12qa.web.suggestions import MAX_SUGGESTIONS
 
@@ -667,6 +667,44 @@ def test_rated_answer_is_kept_where_the_operator_wants_it_and_the_page_says_so(
         chat.page.get_by_role("button", name="dislike", exact=False).last.click()
         expect(chat.page.get_by_text("Your question and your thumb were kept")).to_be_visible()
     assert read_feedback(file) == [Feedback("what is the capital of France?", "not_covered", False)]
+
+
+def test_a_thumb_that_is_pressed_again_keeps_nothing_more(
+    browser: Browser, assistant: Assistant, tmp_path: Path
+) -> None:
+    file = tmp_path / "feedback.jsonl"
+    with listening(build_app(serving(assistant), file)) as address, visit(browser, address) as chat:
+        chat.ask("how much b12 in clams")
+        for words in (THUMB_KEPT, THUMB_AGAIN):
+            chat.page.get_by_role("button", name="dislike", exact=False).click()
+            expect(chat.page.get_by_text(words)).to_be_visible()
+    assert read_feedback(file) == [Feedback("how much b12 in clams", "answered", False)]
+
+
+def test_thumbs_stand_where_something_can_be_rated_and_never_on_the_box(
+    browser: Browser, assistant: Assistant, tmp_path: Path
+) -> None:
+    app = build_app(serving(assistant), tmp_path / "feedback.jsonl")
+    with listening(app) as address, visit(browser, address, **PHONE) as chat:
+        thumbs = chat.page.locator("#conversation .message-buttons button:visible")
+        expect(thumbs).to_have_count(0)
+        chat.ask("I have chest pain")
+        expect(thumbs).to_have_count(0)
+        chat.start_over()
+        chat.ask("how much b12 in clams")
+        expect(thumbs).to_have_count(2)
+        box = chat.page.locator("#question textarea").bounding_box()
+        thumb = thumbs.first.bounding_box()
+        assert box
+        assert thumb
+        chat.page.mouse.wheel(0, thumb["y"] - box["y"])  # to where the one lies on the other
+        chat.page.wait_for_timeout(300)
+        covers = """(thumbs) => thumbs.some((thumb) => {
+          const { x, y, width, height } = thumb.getBoundingClientRect();
+          const top = document.getElementById("asking").getBoundingClientRect().top;
+          return y + height > top && thumb.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+        })"""
+        assert not thumbs.evaluate_all(covers)
 
 
 def test_nobody_is_asked_to_rate_unless_the_operator_wants_it(chat: Visit) -> None:

@@ -133,6 +133,38 @@ def test_question_stands_there_while_the_server_does_not_even_take_it(
         expect(page.locator("#conversation .awaiting")).to_have_count(0)
 
 
+def test_start_over_is_not_undone_by_the_answer_that_was_under_way(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        ask_all(page, [QUESTION])
+        tea.may_answer.clear()
+        ask(page, NEXT)
+        ask(page, "and milk?")  # is to be asked next, and never is
+        expect(page.locator("#conversation .awaiting")).to_have_count(2)
+        page.locator("#again").click()
+        tea.may_answer.set()
+        expect(page.locator("#conversation .b12qa.welcome")).to_be_visible()
+        expect(answers(page)).to_have_count(0)
+        tea.calls.clear()
+        ask(page)
+        expect(answers(page)).to_have_count(1)
+        assert tea.calls == [(QUESTION,)]  # after nothing
+
+
+def test_a_button_that_is_pressed_twice_asks_once(browser: Browser, tea: PatientAssistant) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        tea.may_answer.clear()
+        tea.calls.clear()
+        page.locator("#conversation button.ask").first.dblclick()
+        expect(page.locator("#conversation .awaiting")).to_have_count(1)
+        tea.may_answer.set()
+        expect(answers(page)).to_have_count(1)
+        page.wait_for_timeout(1000)
+        expect(answers(page)).to_have_count(1)
+        assert len(tea.calls) == 1
+
+
 def test_blanks_ask_nothing(browser: Browser, tea: PatientAssistant) -> None:
     with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
         ask(page, "   ")

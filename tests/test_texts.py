@@ -47,6 +47,7 @@ def test_every_word_of_ours_is_in_the_files() -> None:
         *(page.TITLE, page.WELCOME, ASK_IN_ENGLISH, page.BEGIN_WITH, page.EMERGENCY),
         page.NO_SCRIPTS,
         *(page.KEEPS_NOTHING, page.KEEPS_RATED),
+        *(page.THUMB_KEPT, page.THUMB_AGAIN, page.THUMB_LOST, page.NOT_RATED),
         *(replies.FAULT_WORDS, replies.TOO_LONG_WORDS, replies.REBUILT_WORDS, replies.GONE_WORDS),
         replies.ASKED,
         *(caution.NO_DOSE, caution.NOT_ABOUT_YOU, caution.KEEP_MEDICINES, caution.TEST_FIRST),

@@ -76,6 +76,10 @@ KEEPS_RATED = (
     "go in a file for the editors. Your name and the time do not. All others are forgotten when you start "
     "over, or an hour after your last one."
 )
+THUMB_KEPT = "Thank you. Your question and your thumb were kept for the editors."
+THUMB_AGAIN = "Nothing more was kept. What was kept before stays."
+THUMB_LOST = "Your thumb could not be kept."
+NOT_RATED = "Nothing was kept: this is no answer that can be rated."
 _GRADIO = b"<gradio-app"
 _FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 
@@ -231,19 +235,23 @@ class Conversations:
         served = self._current()
         return _shown(served, Conversation(served.generation, so_far.session), _texts_of(request))
 
-    def rate(self, so_far: Conversation, event: gr.LikeData) -> None:
+    def rate(self, so_far: Conversation, event: gr.LikeData, request: gr.Request) -> None:
         """Keep a question whose answer was rated, and say so."""
+        gr.Info(_texts_of(request)(self._kept(so_far, event)).words, title="")
+
+    def _kept(self, so_far: Conversation, event: gr.LikeData) -> str:
+        """What became of a thumb."""
         turn = _turn_at(event.index, so_far)
         if self._feedback is None or turn is None or turn.outcome not in KEPT_OUTCOMES:
-            gr.Info("Nothing was kept: this is no answer that can be rated.")
-            return
+            return NOT_RATED
+        if not isinstance(event.liked, bool):  # pressed a second time
+            return THUMB_AGAIN
         try:
-            append_feedback(self._feedback, Feedback(turn.question, turn.outcome, bool(event.liked)))
+            append_feedback(self._feedback, Feedback(turn.question, turn.outcome, event.liked))
         except OSError as error:
             log_fault(error)
-            gr.Info("Your thumb could not be kept.")
-            return
-        gr.Info("Thank you. Your question and your thumb were kept for the editors.")
+            return THUMB_LOST
+        return THUMB_KEPT
 
 
 class Components(NamedTuple):

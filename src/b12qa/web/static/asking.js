@@ -13,12 +13,16 @@ const MAX_EARLIER_CHARACTERS = 6000;
 let current; // the question whose answer has not come
 let earlier = []; // those that were answered on this page, oldest first
 let queue = [];
+let instead; // what is done once the question that waits is answered, instead of asking the next one
 
 const box = () => document.querySelector("#question textarea");
 
 /** Ask a question now, or once those before it are answered. */
 export function ask(question, { literal = false, typed = false } = {}) {
   const wanted = { question, literal, typed };
+  // A button that was pressed twice asks once.
+  const isSame = (other) => other && other.question === question && other.literal === literal;
+  if (!typed && [current, ...queue].some(isSame)) return;
   if (!awaited()) {
     send(wanted);
     return;
@@ -41,8 +45,20 @@ export function takeQueued() {
   const questions = queue.map(({ question }) => question);
   queue = [];
   current = undefined;
+  instead = undefined;
   dropQueued();
   return questions;
+}
+
+/**
+ * Do something once the server is done with the question that waits, if one does: its answer would come back
+ * to a conversation that was begun anew.
+ */
+export function onceAnswered(action) {
+  if (!awaited()) return false;
+  takeQueued();
+  instead = action;
+  return true;
 }
 
 /** Begin anew. */
@@ -76,6 +92,10 @@ function send(wanted) {
 whenFree(() => {
   if (current) earlier.push(current.question);
   current = undefined;
+  if (instead) {
+    instead();
+    return;
+  }
   const next = queue.shift();
   if (!next) return;
   dropQueued(1);

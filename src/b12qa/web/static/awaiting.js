@@ -65,6 +65,8 @@ function asked(question, className) {
   const state = element("p", { className: "looking say" });
   const lead = element("p", { className: "out-of-sight say", lang: language, textContent: say("You asked") });
   part.append(lead, element("div", { className: "asked", dir: "auto", textContent: question }), state);
+  // It must not come to stand behind the box, which holds more than that where a notice stands above it.
+  part.style.scrollMarginBottom = `${document.getElementById("asking").offsetHeight + 8}px`;
   document.querySelector("#conversation [role=log]").append(part);
   const tell = (words) => {
     state.lang = language;

@@ -2,7 +2,7 @@
 // stands for, opens the article, and gives the parts of the page the names and the focus that people
 // without a mouse need.
 
-import { ask, askTyped, forget } from "./asking.js";
+import { ask, askTyped, forget, onceAnswered } from "./asking.js";
 import { replied } from "./awaiting.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
@@ -60,6 +60,11 @@ document.addEventListener("click", (event) => {
   }
   else if (hit("button.language")) change(hit("button.language").value);
 });
+
+document.addEventListener("click", (event) => {
+  const again = event.target.closest("#again");
+  if (again && onceAnswered(() => again.click())) event.stopPropagation();
+}, true);
 
 // Gradio reads the box when it gets round to it. Whoever goes on typing would have half a question asked.
 
