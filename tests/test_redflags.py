@@ -382,6 +382,16 @@ def changed(before: str, after: str) -> bytes:
         ('how_many: ["#8-300"', 'how_many: ["#8-3"', 'expected a range of numbers such as "#1-120"'),
         ("<hurt_strong>", "<hurt>", "no list of words above is named 'hurt'"),
         ("    sources: [", "    source: [", "got source. Mend"),
+        ("  month: [", "  empty: []\n  month: [", "the list 'empty' is empty. Add words to it."),
+        ("  month: [", '  odd: ["#1-x years"]\n  month: [', 'expected a range of numbers such as "#1-120"'),
+        ("  start: -6\n", "  nobody: 1\n  start: -6\n", "no list of words is named 'nobody'"),
+        ("  start: -6\n", "", "no points are named 'start'. Add them."),
+        ("-12: [poison]", "-12: [poison, poison]", "expected one word of letters that stands here once, got"),
+        (
+            "{near: [who_are], unless: [not_who]}",
+            "{near: [who_are], order: [who_are]}",
+            "expected one of near, order and points in a rule",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_its_line(before: str, after: str, message: str) -> None:

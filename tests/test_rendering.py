@@ -479,3 +479,9 @@ def test_what_was_found_says_so_where_its_company_stands_before_it() -> None:
         assert ("Tea heals." in marked) is (rendering.FOUND in said)
         assert "Tea costs." not in marked
         assert "Tea burns." not in marked
+
+
+def test_what_is_no_record_is_not_shown() -> None:
+    for show in (rendering.html_of, rendering.text_of):
+        with pytest.raises(TypeError, match="Expected an answer, a passage or results, got int"):
+            show(1)

@@ -139,6 +139,10 @@ def test_the_chat_does_not_start_with_a_wrong_region(tmp_path: Path, monkeypatch
             b"UK:\n  name: x\n",
             "regions.yaml:2: expected advice and crisis and emergency and name and poison here",
         ),
+        (
+            b"Mars: {name: Mars, advice: a, crisis: c, emergency: e, poison: p}\n",
+            f"regions.yaml:1: no region is named {safety.DEFAULT_REGION!r}. Add it.",
+        ),
     ],
 )
 def test_a_mistake_in_the_regions_is_named_with_its_line(data: bytes, message: str) -> None:
