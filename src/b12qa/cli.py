@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from b12qa.answering import Assistant
     from b12qa.corpus import Corpus, Sources
     from b12qa.embedding import Encoder
+    from b12qa.progress import Progress
     from b12qa.reviewing import Review
 
 EXIT_CODES = """\
@@ -756,13 +757,13 @@ def _watch(folder: Path, build_once: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _progress(words: str, *, visible: bool = True) -> Iterator[Callable[[int, int], None]]:
+def _progress(words: str, *, visible: bool = True) -> Iterator[Progress]:
     """A bar on the terminal for what takes long."""
-    from rich.progress import Progress
+    from rich import progress
 
-    with Progress(console=stderr, transient=True) as progress:
-        task = progress.add_task(words, total=None, visible=visible)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    with progress.Progress(console=stderr, transient=True) as bars:
+        task = bars.add_task(words, total=None, visible=visible)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def _load(index: Path, corpus: Path | None, model: str | None) -> Assistant:

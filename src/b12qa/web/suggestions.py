@@ -97,14 +97,14 @@ class Suggestions:
                     return
                 tries -= 1
                 with self._lock:
-                    if row not in self._answered and not self._is_tried(row):
+                    if row not in self._answered and not self._try(row):
                         return
             question = self._answered[row]
             if question:
                 yield question
 
-    def _is_tried(self, row: int) -> bool:
-        """Try the questions of a sentence, unless all cores are taken."""
+    def _try(self, row: int) -> bool:
+        """Try the questions of a sentence, and say so; false where all cores are taken."""
         if not self._cores.acquire(blocking=False):
             return False
         try:
