@@ -191,6 +191,19 @@ def test_a_question_without_words_is_asked_for_again(assistant: Assistant, quest
 
 
 @pytest.mark.model
+@pytest.mark.parametrize("replied", ["are you a doctor?", "hello", "thanks"])
+def test_what_we_replied_to_ourselves_is_no_topic(assistant: Assistant, replied: str) -> None:
+    foods = "which foods have b12?"
+    assert assistant.ask("and for vegans?", [foods, replied]).query == f"{foods} and for vegans?"
+    assert assistant.ask("and for vegans?", [replied]).query == "and for vegans?"
+
+
+def test_nonsense_is_no_question_on_the_treatment_before(assistant: Assistant) -> None:
+    answer = assistant.ask("asdf qwer zxcv", ["what is methylcobalamin"])
+    assert answer.outcome is Outcome.NOT_COVERED
+    assert not answer.found
+
+
 def test_a_follow_up_is_searched_with_the_question_before(assistant: Assistant) -> None:
     answer = assistant.ask("and in oysters?", ["how much b12 in clams"])
     assert answer.question == "and in oysters?"

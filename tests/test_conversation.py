@@ -176,6 +176,7 @@ def test_a_question_that_names_nothing_is_read_as_one_on_the_subject_as_well() -
     assert readings(bare) == [Reading(bare), Reading(f"Vitamin B12: {bare}")]
     for question in ("which dose of b12 for nerve pain", "is the vitamin safe"):
         assert readings(question) == [Reading(question)]
+    assert readings("asdf qwer zxcv") == [Reading("asdf qwer zxcv")]  # nor is it a question on anything here
     assert readings("and for pain?", FOODS) == list(to_query("and for pain?", [FOODS], topics).readings)
     several = to_query("what is the dose for pain? and how are jabs given?", [], topics)
     assert naming_the_subject(several, topics) == several

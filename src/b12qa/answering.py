@@ -304,10 +304,25 @@ class Assistant:
         topics = self.retriever.topics
         query = to_query(question, () if literal else history, topics)
         if query.reason:
-            query = to_query(question, _calm(history), topics)
+            query = to_query(question, self._searched_before(history), topics)
         asked = load_rules().asked(question, query.text if query.reason else "", history)
         speaks_of_it = asked.treatment and asked.of_nothing_else and not asked.names_another and not literal
         return naming_the_subject(query, topics) if speaks_of_it else query, asked
+
+    def _searched_before(self, history: Sequence[str]) -> list[str]:
+        """The newest earlier messages that were searched, which leaves out what we replied to ourselves.
+
+        What comes after a red flag may take it back ("that was on TV"), and must not be searched together with
+        it; "are you a doctor?" is no topic.
+        """
+        first = max(0, len(history) - MAX_HUNG_ON)
+        searched = []
+        for number in range(first, len(history)):
+            card, about = safety.care_card_and_about(history[number], history[:number])
+            kept_back = card is not None and card.level in safety.BEFORE_ANY_QUOTE
+            if not (kept_back or about or self._our_reply(history[number])):
+                searched.append(history[number])
+        return searched
 
     def _rank(self, query: Query, *, as_typed: bool = False) -> tuple[Ranking, list[Ranking]]:
         """The ranking of a message, and of each question in it if there are several.
@@ -508,20 +523,6 @@ def reason_for(
         if same and not close:
             close = found.reason
     return close
-
-
-def _calm(history: Sequence[str]) -> list[str]:
-    """The newest earlier messages without those that told of a red flag: none of these was searched.
-
-    What comes next may take it back ("that was on TV"), and must not be searched together with it.
-    """
-    first = max(0, len(history) - MAX_HUNG_ON)
-    cards = (safety.care_card(history[n], history[:n]) for n in range(first, len(history)))
-    return [
-        text
-        for text, card in zip(history[first:], cards, strict=True)
-        if card is None or card.level not in safety.BEFORE_ANY_QUOTE
-    ]
 
 
 def _absent_parts(outcome: Outcome, query: Query, parts: Sequence[Ranking]) -> list[Notice]:

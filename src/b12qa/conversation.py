@@ -136,10 +136,12 @@ def naming_the_subject(query: Query, topics: Topics) -> Query:
     """Read a question that stands alone and names nothing as one on the subject as well.
 
     "What is the dose for nerve pain?" on a page on B12 asks for that of B12; to a model it sounds like a
-    question on any medicine. Both readings count alike.
+    question on any medicine. Both readings count alike. Words that nothing here uses ask of something else.
     """
-    named = topics.subjects.intersection(terms(topics.name))
-    if not named or query.reason or query.parts or not named.isdisjoint(terms(query.text)):
+    named, asked = topics.subjects.intersection(terms(topics.name)), set(terms(query.text))
+    if not named or query.reason or query.parts or not named.isdisjoint(asked):
+        return query
+    if asked and topics.known.isdisjoint(asked):
         return query
     return replace(query, readings=(*query.readings, Reading(f"{topics.name}: {query.text}")))
 
