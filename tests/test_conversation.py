@@ -167,7 +167,7 @@ def test_question_that_names_what_everything_is_about_stands_alone() -> None:
 
 
 def test_a_question_that_names_nothing_is_read_as_one_on_the_subject_as_well() -> None:
-    topics = TOPICS._replace(name="Vitamin B12")
+    topics = TOPICS._replace(name="Vitamin B12", known=TOPICS.known | {"dose", "jab", "pain"})
 
     def readings(question: str, *history: str) -> list[Reading]:
         return list(naming_the_subject(to_query(question, history, topics), topics).readings)

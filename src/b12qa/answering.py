@@ -251,7 +251,7 @@ class Assistant:
         )
         query, asked, outcome, answers = found.query, decision.asked, decision.outcome, decision.answers
         warnings: list[Quote] = []
-        if asked.treatment and (answers or (self._names_a_subject(query) or asked.of_nothing_else)):
+        if asked.treatment and (answers or self._may_be_of_the_subject(query, asked)):
             document = (answers or ranked)[0].document
             answers, warnings = caution.with_warnings(index, answers, ranking.scores, document)
             if asked.personal or not answers:
@@ -312,8 +312,8 @@ class Assistant:
     def _searched_before(self, history: Sequence[str]) -> list[str]:
         """The newest earlier messages that were searched, which leaves out what we replied to ourselves.
 
-        What comes after a red flag may take it back ("that was on TV"), and must not be searched together with
-        it; "are you a doctor?" is no topic.
+        What comes after a red flag may take it back ("that was on TV"), and must not be searched together
+        with it; "are you a doctor?" is no topic.
         """
         first = max(0, len(history) - MAX_HUNG_ON)
         searched = []
@@ -390,9 +390,11 @@ class Assistant:
         courtesy = load_courtesies().reply(question)
         return [Notice(NoticeKind.ABOUT, courtesy)] if courtesy else []
 
-    def _names_a_subject(self, query: Query) -> bool:
-        """Whether a question names what all documents are about."""
-        return not self.retriever.topics.subjects.isdisjoint(terms(query.text))
+    def _may_be_of_the_subject(self, query: Query, asked: Asked) -> bool:
+        """Whether a question on treatment that is not answered may be one on what all documents are about."""
+        topics = self.retriever.topics
+        names_it = not topics.subjects.isdisjoint(terms(query.text))
+        return names_it or (asked.of_nothing_else and topics.know(query.text))
 
     def _outcome_notices(
         self, outcome: Outcome, query: Query, ranking: Ranking, asked: Asked

@@ -138,10 +138,10 @@ def naming_the_subject(query: Query, topics: Topics) -> Query:
     "What is the dose for nerve pain?" on a page on B12 asks for that of B12; to a model it sounds like a
     question on any medicine. Both readings count alike. Words that nothing here uses ask of something else.
     """
-    named, asked = topics.subjects.intersection(terms(topics.name)), set(terms(query.text))
-    if not named or query.reason or query.parts or not named.isdisjoint(asked):
+    named = topics.subjects.intersection(terms(topics.name))
+    if not named or query.reason or query.parts or not named.isdisjoint(terms(query.text)):
         return query
-    if asked and topics.known.isdisjoint(asked):
+    if not topics.know(query.text):
         return query
     return replace(query, readings=(*query.readings, Reading(f"{topics.name}: {query.text}")))
 

@@ -75,6 +75,10 @@ class Topics(NamedTuple):
     known: frozenset[str]  # in any document, or in a question that one answers
     name: str = ""  # of the subject, in words of the title; empty without a bank or with several documents
 
+    def know(self, text: str) -> bool:
+        """Whether any word of a text is one of these documents."""
+        return not self.known.isdisjoint(terms(text))
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
