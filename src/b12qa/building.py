@@ -94,6 +94,7 @@ class BuildReport:
     sentences: int
     questions: int  # of the banks, answered
     open_questions: int
+    without_bank: int  # documents of which no question is known
     problems: tuple[Problem, ...]  # what is wrong with the banks
     embedded: int  # different texts given to the model; 0 when the generation was there already
     reused: int  # different texts whose vectors an earlier generation held
@@ -143,6 +144,7 @@ def build_index(
         sentences=len(built.sentences),
         questions=len(built.questions),
         open_questions=len(built.open_questions),
+        without_bank=len(built.documents) - len(built.bank_models),
         problems=problems,
         embedded=embedded,
         reused=len(set().union(*_digests_of(built))) - embedded,

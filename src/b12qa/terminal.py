@@ -113,6 +113,14 @@ def build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
         f"{report.chunks} passages, {report.sentences} sentences, {report.questions} answered and "
         f"{report.open_questions} open questions; {did} ({report.seconds:.1f} s, model {model_name})."
     )
+    if report.without_bank:
+        which = (
+            "The document has" if report.documents == 1 else f"{report.without_bank} of the documents have"
+        )
+        yield (
+            f"{which} no question bank: what is not answered there is hardly told from what is. "
+            "NAME.questions.yaml beside NAME.md mends that."
+        )
 
 
 def export_line(export: ExportReport) -> str:
