@@ -279,3 +279,18 @@ def test_no_question_of_the_bank_is_a_near_copy_of_an_evaluation_question(articl
 def test_bank_is_the_file_beside_the_article(article: Bank) -> None:
     assert [document.name for document in article.corpus.documents] == ["vitamin-b12"]
     assert bank_file("vitamin-b12") in article.corpus.beside
+
+
+@pytest.mark.parametrize("name", ["gout", "iron", "library"])
+def test_sets_on_documents_of_strangers_are_whole_and_cut_from_them(name: str) -> None:
+    folder = ROOT / "evals" / "strangers" / name
+    (document,) = read_corpus(folder).documents
+    rows = read_questions(folder / "questions.jsonl")
+    assert Counter(row.kind for row in rows) == {
+        Kind.ANSWERABLE: 70,
+        Kind.UNANSWERABLE_NEAR: 70,
+        Kind.UNANSWERABLE_FAR: 20,
+    }
+    gold = [evidence for row in rows if row.kind is Kind.ANSWERABLE for (evidence,) in row.gold]
+    assert [sentence for sentence in gold if sentence not in document.text] == []
+    assert len({row.question for row in rows}) == len(rows)
