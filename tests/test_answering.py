@@ -506,7 +506,7 @@ def test_a_question_mark_that_nobody_typed_changes_no_answer(assistant: Assistan
 
 
 def test_a_card_for_what_is_only_vague_stands_above_the_answer(assistant: Assistant) -> None:
-    answer = assistant.ask("my toes hurt today, is that a problem")
+    answer = assistant.ask("legs ache today after the garden, is it b12")
     assert answer.care_card is not None
     assert answer.care_card.concept == "unsure"
     assert answer.outcome is not Outcome.URGENT

@@ -108,7 +108,7 @@ def test_nothing_is_learnt_from_messages_that_are_kept_for_counting() -> None:
     known = [*messages("red-flags"), *messages("harmless"), *examples]
     sets = [path.read_text("utf-8").splitlines() for path in KEPT.glob("red-flags-*.jsonl")]
     kept = [json.loads(line)["message"] for lines in sets for line in lines]
-    assert len(kept) > 3000
+    assert len(kept) > 2000
     assert {as_words(text) for text in known}.isdisjoint(as_words(text) for text in kept)
 
 
@@ -127,7 +127,7 @@ def test_a_card_that_is_not_urgent_is_not_shown_again_for_the_next_question() ->
 
 
 def test_what_two_messages_say_counts_only_if_both_together_are_worded_as_a_red_flag() -> None:
-    told = "black stools since I started the iron"
+    told = "passing black stools"
     assert FLAGS.find(told) is not None
     assert FLAGS.find("it is from the iron, the doctor tested it", [told]) is None
     assert FLAGS.find("what should I do", [told]) is not None
@@ -386,7 +386,7 @@ def changed(before: str, after: str) -> bytes:
         ("  month: [", '  odd: ["#1-x years"]\n  month: [', 'expected a range of numbers such as "#1-120"'),
         ("  start: -6\n", "  nobody: 1\n  start: -6\n", "no list of words is named 'nobody'"),
         ("  start: -6\n", "", "no points are named 'start'. Add them."),
-        ("-12: [poison]", "-12: [poison, poison]", "expected one word of letters that stands here once, got"),
+        ("-12: [casualty]", "-12: [casualty, casualty]", "expected one word of letters that stands here once, got"),
         (
             "{near: [who_are], unless: [not_who]}",
             "{near: [who_are], order: [who_are]}",
