@@ -386,7 +386,11 @@ def changed(before: str, after: str) -> bytes:
         ("  month: [", '  odd: ["#1-x years"]\n  month: [', 'expected a range of numbers such as "#1-120"'),
         ("  start: -6\n", "  nobody: 1\n  start: -6\n", "no list of words is named 'nobody'"),
         ("  start: -6\n", "", "no points are named 'start'. Add them."),
-        ("-12: [casualty]", "-12: [casualty, casualty]", "expected one word of letters that stands here once, got"),
+        (
+            "-12: [casualty]",
+            "-12: [casualty, casualty]",
+            "expected one word of letters that stands here once, got",
+        ),
         (
             "{near: [who_are], unless: [not_who]}",
             "{near: [who_are], order: [who_are]}",
