@@ -28,7 +28,8 @@ from b12qa.treatment import load_rules
 
 HERE = Path(__file__).parent
 RED_FLAG_SETS = tuple(
-    f"red-flags-{name}.jsonl" for name in ("ninth", "tenth", "eleventh", "twelfth", "thirteenth")
+    f"red-flags-{name}.jsonl"
+    for name in ("ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth")
 )
 TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl", "treatment-third.jsonl")
 
