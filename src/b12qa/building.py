@@ -94,7 +94,7 @@ class BuildReport:
     sentences: int
     questions: int  # of the banks, answered
     open_questions: int
-    without_bank: int  # documents of which no question is known
+    without_bank: int  # documents of which no bank knows a question that they answer
     problems: tuple[Problem, ...]  # what is wrong with the banks
     embedded: int  # different texts given to the model; 0 when the generation was there already
     reused: int  # different texts whose vectors an earlier generation held

@@ -118,7 +118,7 @@ def build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
             "The document has" if report.documents == 1 else f"{report.without_bank} of the documents have"
         )
         yield (
-            f"{which} no question bank: what is not answered there is hardly told from what is. "
+            f"{which} no bank of answered questions: what is not answered there is hardly told from what is. "
             "NAME.questions.yaml beside NAME.md mends that."
         )
 
