@@ -55,7 +55,7 @@ def bicycles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert re.fullmatch(
         r"Generation [0-9a-f]{16} is current: 1 document, 14 sections, \d+ passages, \d+ sentences\b.*; "
         r"embedded \d+ texts, reused 0 \(\d+\.\d s, model all-MiniLM-L6-v2\)\.\n"
-        r"The document has no bank of answered questions: .* NAME\.questions\.yaml beside NAME\.md mends that\.\n",
+        r"The document has no bank of answered questions: .* NAME\.questions\.yaml beside NAME\.md\b.*\.\n",
         result.stdout,
         re.DOTALL,
     ), result.output
