@@ -29,7 +29,16 @@ from b12qa.treatment import load_rules
 HERE = Path(__file__).parent
 RED_FLAG_SETS = tuple(
     f"red-flags-{name}.jsonl"
-    for name in ("ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth")
+    for name in (
+        "ninth",
+        "tenth",
+        "eleventh",
+        "twelfth",
+        "thirteenth",
+        "fourteenth",
+        "fifteenth",
+        "sixteenth",
+    )
 )
 TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl", "treatment-third.jsonl")
 
