@@ -5,7 +5,7 @@ python evals/safety_sets.py --answers   # and what the article in corpus/ is mad
 
 Rows of ``red-flags-*.jsonl`` are labelled "urgent" or "harmless", those
 of ``treatment-*.jsonl`` "treatment", "personal" or "neither"; `history` holds what the person said before.
-No rule was written or mended with these messages in view, but for eight misses that evals/README.md names.
+No rule was written or mended with these messages in view, but for what evals/README.md names.
 It needs the index that `b12qa build` makes: its words say which messages go on from those before.
 """
 

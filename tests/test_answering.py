@@ -198,12 +198,14 @@ def test_what_we_replied_to_ourselves_is_no_topic(assistant: Assistant, replied:
     assert assistant.ask("and for vegans?", [replied]).query == "and for vegans?"
 
 
+@pytest.mark.model
 def test_nonsense_is_no_question_on_the_treatment_before(assistant: Assistant) -> None:
     answer = assistant.ask("asdf qwer zxcv", ["what is methylcobalamin"])
     assert answer.outcome is Outcome.NOT_COVERED
     assert not answer.found
 
 
+@pytest.mark.model
 def test_a_follow_up_is_searched_with_the_question_before(assistant: Assistant) -> None:
     answer = assistant.ask("and in oysters?", ["how much b12 in clams"])
     assert answer.question == "and in oysters?"

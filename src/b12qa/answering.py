@@ -209,15 +209,10 @@ class Assistant:
         if not isinstance(max_quotes, int) or max_quotes < 1:
             raise QueryError(f"Expected at least 1 for max_quotes, got {max_quotes}.")
         question, history = _typed(question, history)
-        card, about = safety.care_card_and_about(question, history)
+        card, ours = self._said_first(question, history, literal=literal)
         care = [] if card is None else [safety.care_notice(card)]
-        if card is not None and card.level in safety.BEFORE_ANY_QUOTE:
+        if safety.stands_alone(card):
             return _unsearched(question, card, care, outcome=Outcome.URGENT), ()
-        ours = [about] if about else []
-        if not ours and not literal:
-            ours = self._our_reply(question)
-        if not ours and not any(character.isalnum() for character in question):
-            ours = [Notice(NoticeKind.OUTCOME, "Please type a question in words.")]
         if ours:
             return _unsearched(question, card, [*care, *ours]), ()
         query, asked = self._understood(question, history, literal=literal)
@@ -315,12 +310,10 @@ class Assistant:
         What comes after a red flag may take it back ("that was on TV"), and must not be searched together
         with it; "are you a doctor?" is no topic.
         """
-        first = max(0, len(history) - MAX_HUNG_ON)
         searched = []
-        for number in range(first, len(history)):
-            card, about = safety.care_card_and_about(history[number], history[:number])
-            kept_back = card is not None and card.level in safety.BEFORE_ANY_QUOTE
-            if not (kept_back or about or self._our_reply(history[number])):
+        for number in range(max(0, len(history) - MAX_HUNG_ON), len(history)):
+            card, ours = self._said_first(history[number], history[:number])
+            if not ours and not safety.stands_alone(card):
                 searched.append(history[number])
         return searched
 
@@ -376,6 +369,20 @@ class Assistant:
         most = min(wanted + SPARE_PASSAGES, self.retriever.most_passages)
         for result in self.retriever.results(ranking, most):
             yield quote_passage(self.retriever.index, result)
+
+    def _said_first(
+        self, question: str, history: Sequence[str], *, literal: bool = False
+    ) -> tuple[CareCard | None, list[Notice]]:
+        """The card for a message, and what we reply ourselves, instead of searching it."""
+        card, about = safety.care_card_and_about(question, history)
+        if safety.stands_alone(card):
+            return card, []
+        ours = [about] if about else []
+        if not ours and not literal:
+            ours = self._our_reply(question)
+        if not ours and not any(character.isalnum() for character in question):
+            ours = [Notice(NoticeKind.OUTCOME, "Please type a question in words.")]
+        return card, ours
 
     def _our_reply(self, question: str) -> list[Notice]:
         """What we say ourselves to a message that nothing can be searched for."""

@@ -613,7 +613,7 @@ def _print_without_answer(question: str, history: Sequence[str], to: Console) ->
     with suppress(Exception):  # the rules may be what failed; the first error is the one to report
         card, about = safety.care_card_and_about(question, history)
     first: list[RenderableType] = [] if card is None else [shown_card(card)]
-    if about is not None and (card is None or card.level not in safety.BEFORE_ANY_QUOTE):
+    if about is not None and not safety.stands_alone(card):
         first.append(shown_notice(about))
     (to if first else stderr).print(Group(*first, shown_notice(safety.disclaimer())))
 

@@ -139,9 +139,8 @@ def naming_the_subject(query: Query, topics: Topics) -> Query:
     question on any medicine. Both readings count alike. Words that nothing here uses ask of something else.
     """
     named = topics.subjects.intersection(terms(topics.name))
-    if not named or query.reason or query.parts or not named.isdisjoint(terms(query.text)):
-        return query
-    if not topics.know(query.text):
+    names_it = not named.isdisjoint(terms(query.text))
+    if not named or query.reason or query.parts or names_it or not topics.know(query.text):
         return query
     return replace(query, readings=(*query.readings, Reading(f"{topics.name}: {query.text}")))
 

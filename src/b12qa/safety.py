@@ -73,6 +73,11 @@ def care_card_and_about(question: str, history: Sequence[str] = ()) -> tuple[Car
     return _card_for(met, None), Notice(NoticeKind.ABOUT, ABOUT) if met.asks_who else None
 
 
+def stands_alone(card: CareCard | None) -> bool:
+    """Whether there is a card with which nothing is searched and nothing quoted."""
+    return card is not None and card.level in BEFORE_ANY_QUOTE
+
+
 def care_notice(card: CareCard) -> Notice:
     """A card as plain text."""
     lines = [LEVEL_WORDS[card.level], card.title, card.text, *(f"- {step}" for step in card.steps)]

@@ -114,12 +114,10 @@ def build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
         f"{report.open_questions} open questions; {did} ({report.seconds:.1f} s, model {model_name})."
     )
     if report.without_bank:
-        which = (
-            "The document has" if report.documents == 1 else f"{report.without_bank} of the documents have"
-        )
+        which = "The document" if report.documents == 1 else f"{report.without_bank} of the documents"
         yield (
-            f"{which} no bank of answered questions: what is not answered there is hardly told from what is. "
-            "NAME.questions.yaml beside NAME.md mends that."
+            f"{which} {'has' if report.without_bank == 1 else 'have'} no bank of answered questions: what is "
+            "not answered there is hardly told from what is. NAME.questions.yaml beside NAME.md mends that."
         )
 
 

@@ -189,7 +189,7 @@ def search(assistant: Assistant, request: SearchRequest) -> dict[str, Any]:
     question = writable(request.question)
     card = safety.care_card(question, request.history)
     results: tuple[ScoredChunk, ...] = ()
-    if card is None or card.level not in safety.BEFORE_ANY_QUOTE:
+    if not safety.stands_alone(card):
         top_k = min(request.top_k, assistant.retriever.most_passages)
         results = assistant.search(question, request.history, top_k)
     return {

@@ -94,7 +94,7 @@ def turn_for(
     typed = typed or history
     try:
         card = None if list(typed) == list(history) else safety.care_card(question, typed)
-        is_urgent = card is not None and card.level in safety.BEFORE_ANY_QUOTE
+        is_urgent = safety.stands_alone(card)
         answer, more = assistant.ask_with_more(
             question,
             typed if is_urgent else history,  # an urgent card ends the answer before anything is searched
