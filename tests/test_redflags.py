@@ -387,8 +387,8 @@ def changed(before: str, after: str) -> bytes:
         ("  start: -6\n", "  nobody: 1\n  start: -6\n", "no list of words is named 'nobody'"),
         ("  start: -6\n", "", "no points are named 'start'. Add them."),
         (
-            "-12: [casualty]",
-            "-12: [casualty, casualty]",
+            "-11: [poison]",
+            "-11: [poison, poison]",
             "expected one word of letters that stands here once, got",
         ),
         (
