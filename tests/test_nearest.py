@@ -42,7 +42,7 @@ def test_enough_of_the_nearest_are_found_for_queries_that_the_sample_does_not_ho
 @pytest.mark.parametrize("kind", ["ivf", "pq"])
 def test_the_recall_that_is_told_is_that_of_the_sample(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured again in another way: every row of the sample, without itself, by a full sort."""
-    monkeypatch.setattr(module, "CANDIDATES_BY_CODE", 20)  # so few that some are missed
+    monkeypatch.setattr(module, "CANDIDATES_BY_CODE", (20,))  # so few that some are missed
     rows = clustered(3000, 1)
     nearest = make_nearest(MappedVectors(rows), kind, NO_QUESTIONS)
     own = np.linspace(0, 2999, module.SAMPLE_ROWS).astype(int)
@@ -56,12 +56,27 @@ def test_the_recall_that_is_told_is_that_of_the_sample(kind: str, monkeypatch: p
 
 
 def test_codes_get_longer_until_enough_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CANDIDATES_BY_CODE", 12)
+    monkeypatch.setattr(module, "CANDIDATES_BY_CODE", (12,))
     found = make_nearest(MappedVectors(clustered(3000, 1)), "pq", NO_QUESTIONS).facts
     assert found.values_a_code < 4
     assert found.recall_at_10 >= module.SAMPLE_RECALL or found.values_a_code == 1
     odd = make_nearest(MappedVectors(clustered(300, 1, dimension=35)), "pq", np.zeros((0, 35), np.float32))
     assert odd.facts.values_a_code == 1  # 35 values share out to neither 4, 3 nor 2
+
+
+def test_more_rows_are_looked_up_before_codes_get_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CANDIDATES_BY_CODE", (12, 200))
+    nearest = make_nearest(MappedVectors(clustered(3000, 1)), "pq", NO_QUESTIONS)
+    assert (nearest.facts.values_a_code, nearest.facts.candidates) == (4, 200)
+    assert nearest.rows(clustered(2, 2)).shape == (2, 200)
+
+
+def test_codes_whose_manifest_names_no_number_of_rows_are_read_as_before(tmp_path: Path) -> None:
+    nearest = make_nearest(MappedVectors(clustered(3000, 1)), "pq", NO_QUESTIONS)
+    write_nearest(HashedFolder(tmp_path), "rows", nearest)
+    of_before = {name: fact for name, fact in nearest.facts.to_dict().items() if name != "candidates"}
+    opened = open_nearest(tmp_path, "rows", of_before)
+    assert opened.rows(clustered(2, 2)).shape == (2, module.CANDIDATES_BY_CODE[0])
 
 
 def test_few_rows_are_enough_for_codes() -> None:

@@ -37,8 +37,9 @@ SAMPLE_RECALL = LEAST_RECALL + 0.005
 SAMPLE_ROWS = 300
 # A code has four bits for so many values of a vector: fewer are tried until enough of the nearest are found.
 VALUES_A_CODE = (4, 3, 2, 1)
-# Codes are rough, so more rows are looked up, and compared exactly afterwards.
-CANDIDATES_BY_CODE = 300
+# Codes are rough, so more rows are looked up, and compared exactly afterwards. Before longer codes are tried,
+# which take more memory to read for every row, more rows are.
+CANDIDATES_BY_CODE = (300, 1000)
 LEAST_LISTS = 4
 ROWS_PER_LIST = 40  # FAISS wants 39 to train a list
 TRAINED = 10_000
@@ -55,6 +56,7 @@ class NearestFacts:
     recall_at_10: float  # share of the exact nearest ten that are found, on the sample; 1 for "flat"
     sample: int  # queries that it was measured with
     values_a_code: int = 0  # of "pq"
+    candidates: int = 0  # of "pq": rows that are looked up by their codes
     lists: int = 0  # of "ivf": that the rows are sorted into by nearness
     probes: int = 0  # of "ivf": lists that a query looks through
 
@@ -98,10 +100,10 @@ class Codes:
         return int(self.index.ntotal)
 
     def rows(self, query_embeddings: FloatMatrix) -> IntMatrix:
-        """Rows near each query, shape (n_queries, CANDIDATES_BY_CODE)."""
+        """Rows near each query, shape (n_queries, facts.candidates)."""
         queries = np.ascontiguousarray(query_embeddings, dtype=np.float32)
         found: IntMatrix
-        _, found = self.index.search(queries, CANDIDATES_BY_CODE)
+        _, found = self.index.search(queries, self.facts.candidates)
         return found
 
 
@@ -165,7 +167,7 @@ def make_nearest(vectors: Vectors, kind: str, questions: FloatMatrix) -> Nearest
 
 
 def _codes(vectors: Vectors) -> Iterator[Codes]:
-    """Ever longer codes."""
+    """Ever longer codes, each with ever more rows looked up."""
     for values in VALUES_A_CODE:
         if vectors.d % values:
             continue
@@ -173,7 +175,10 @@ def _codes(vectors: Vectors) -> Iterator[Codes]:
         index.train(_from_everywhere(vectors, TRAINED, least=_CODE_WORDS))
         for rows in blocks(vectors):
             index.add(rows)
-        yield Codes(_packed(index), NearestFacts(CODES, 0.0, 0, values_a_code=values), index)
+        packed = _packed(index)
+        for candidates in CANDIDATES_BY_CODE:
+            facts = NearestFacts(CODES, 0.0, 0, values_a_code=values, candidates=candidates)
+            yield Codes(packed, facts, index)
 
 
 def _lists(vectors: Vectors) -> Iterator[Lists]:
@@ -231,7 +236,8 @@ def _open_codes(folder: Path, name: str, facts: NearestFacts) -> Codes:
     faiss.copy_array_to_vector(codebook, index.pq.centroids)
     faiss.copy_array_to_vector(by_row, index.codes)
     index.is_trained, index.ntotal = True, len(by_row) // index.code_size
-    return Codes(_packed(index), facts)
+    # Manifests of before do not name the number, which was always the first.
+    return Codes(_packed(index), replace(facts, candidates=facts.candidates or CANDIDATES_BY_CODE[0]))
 
 
 def _write_lists(folder: HashedFolder, name: str, nearest: Lists) -> None:
