@@ -316,11 +316,31 @@ def test_history_is_not_altered() -> None:
         ("What do tablets cost? Are they safe?", ["What do tablets cost?", "Are they safe?"]),
         ("what helps? why?", []),  # "why?" names nothing of its own
         ("what helps? which foods? what pills? who pays?", []),  # too many to be meant one by one
+        # What is told or supposed beside a question is no question of its own.
+        ("foods with much of it, how much is in them?", []),
+        ("if the tablets do nothing, what helps?", []),
+        ("when the tablets have done nothing, what helps?", []),
+        ("so when pain has gone, does it come back?", []),
+        ("how are injections given? they hurt last time", []),
+        (
+            "when were tablets first sold, and what did they cost?",
+            ["when were tablets first sold", "what did they cost?"],
+        ),
+        (
+            "I take metformin, which foods have much of it? my feet burn, do injections help?",
+            ["I take metformin, which foods have much of it?", "my feet burn, do injections help?"],
+        ),
     ],
 )
 def test_parts_of_a_message(question: str, parts: list[str]) -> None:
     found = understood(question).parts
     assert [part.readings[0].text for part in found] == parts
+
+
+def test_a_reading_that_is_the_whole_message_is_not_searched_twice() -> None:
+    whole = understood("What do tablets cost; are they safe?")
+    _, second = whole.parts
+    assert [reading.text for reading in second.readings] == ["are they safe?", whole.text]
 
 
 def test_later_part_may_point_to_an_earlier_one() -> None:

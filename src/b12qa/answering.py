@@ -13,7 +13,7 @@ import numpy as np
 
 from b12qa import caution, safety
 from b12qa.companions import Company, Composition, rows_of_warnings
-from b12qa.conversation import Query, asks, naming_the_subject, to_query
+from b12qa.conversation import Query, naming_the_subject, to_query
 from b12qa.corpus import read_corpus, unread_corpus
 from b12qa.courtesy import load_courtesies
 from b12qa.elsewhere import load_elsewhere
@@ -541,7 +541,7 @@ def _absent_parts(outcome: Outcome, query: Query, parts: Sequence[Ranking]) -> l
     return [
         Notice(NoticeKind.MISSING, f"The article does not say: {part.question}")
         for part, ranking in zip(query.parts, parts, strict=True)
-        if ranking.confidence < RELATED_FROM and asks(part.question)
+        if ranking.confidence < RELATED_FROM
     ]
 
 

@@ -57,9 +57,10 @@ _SEVERAL = re.compile(
     rf"|[,;] (?={_QUESTION_WORD})",
     re.IGNORECASE,
 )
-_BEGINS_A_QUESTION = re.compile(
-    rf"(?:(?:and|but|plus|also|or|so|then|if so|now),? )*(?:tell me|{_QUESTION_WORD})", re.IGNORECASE
-)
+_AND_SO = r"(?:(?:and|but|plus|also|or|so|then|if so|now),? )*"
+_BEGINS_A_QUESTION = re.compile(rf"{_AND_SO}(?:tell me|{_QUESTION_WORD})", re.IGNORECASE)
+# "When it has gone, what is left?" supposes where "when was it, and who did it?" asks.
+_SUPPOSES = re.compile(rf"{_AND_SO}(?:when|where)(?:ever)? (?!{_QUESTION_WORD})", re.IGNORECASE)
 MAX_PARTS = 3
 # So many words that are everywhere in a document say something together.
 MIN_TERMS_OF_A_QUESTION = 3
@@ -119,17 +120,12 @@ def to_query(question: str, history: Sequence[str] = (), topics: Topics = NO_TOP
         topics: which words can name a topic in these documents.
     """
     whole = _in_conversation(question, history, topics)
-    parts = [part for part in _SEVERAL.split(_one_line(question)) if _content(part, topics)]
+    parts = [part for part in _questions_in(whole.question) if _content(part, topics)]
     if not 1 < len(parts) <= MAX_PARTS:
         return whole
     # A later part may point to an earlier one, as a later question does.
     queries = [_in_conversation(part, [*history, *parts[:i]], topics) for i, part in enumerate(parts)]
-    return replace(whole, parts=tuple(queries))
-
-
-def asks(text: str) -> bool:
-    """Whether a part of a message is worded as a question, and does not only tell something."""
-    return text.rstrip().endswith("?") or _BEGINS_A_QUESTION.match(text) is not None
+    return replace(whole, parts=tuple(_reading_the_whole(query, whole) for query in queries))
 
 
 def naming_the_subject(query: Query, topics: Topics) -> Query:
@@ -143,6 +139,33 @@ def naming_the_subject(query: Query, topics: Topics) -> Query:
     if not named or query.reason or query.parts or names_it or not topics.know(query.text):
         return query
     return replace(query, readings=(*query.readings, Reading(f"{topics.name}: {query.text}")))
+
+
+def _questions_in(message: str) -> list[str]:
+    """The questions in a message, each with what is told or supposed beside it.
+
+    "Clams, how much is in them?" and "If I am low, what helps?" are one question, not two.
+    """
+    begins, ends = [0], []
+    for between in _SEVERAL.finditer(message):
+        before, after = message[begins[-1] : between.start()], message[between.end() :]
+        if asks(before) and not _SUPPOSES.match(before) and asks(after):
+            ends.append(between.start())
+            begins.append(between.end())
+    return [message[begin:end] for begin, end in zip(begins, [*ends, len(message)], strict=True)]
+
+
+def asks(text: str) -> bool:
+    """Whether a part of a message is worded as a question, and does not only tell something."""
+    return text.rstrip().endswith("?") or _BEGINS_A_QUESTION.match(text) is not None
+
+
+def _reading_the_whole(part: Query, whole: Query) -> Query:
+    """A question of a message whose reading in its context is all of the message: that is read already."""
+    as_typed = whole.readings[0].text
+    said = terms(as_typed)
+    readings = (r._replace(text=as_typed) if terms(r.text) == said else r for r in part.readings)
+    return replace(part, readings=tuple(readings))
 
 
 def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Query:
