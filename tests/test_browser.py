@@ -691,6 +691,8 @@ def test_thumbs_stand_where_something_can_be_rated_and_never_on_the_box(
         chat.ask("I have chest pain")
         expect(thumbs).to_have_count(0)
         chat.start_over()
+        chat.ask("are you a doctor?")
+        expect(thumbs).to_have_count(0)
         chat.ask("how much b12 in clams")
         expect(thumbs).to_have_count(2)
         box = chat.page.locator("#question textarea").bounding_box()

@@ -136,10 +136,14 @@ def passage_anchor(document: str, excerpt: Excerpt) -> str:
     return f"{document}~{excerpt.start}~{excerpt.end}~{words}"
 
 
+def is_ours(answer: Answer) -> bool:
+    """Whether it is a reply of our own, on us or in return for mere courtesy: nothing was searched."""
+    return any(notice.kind is NoticeKind.ABOUT for notice in answer.notices)
+
+
 def outcome_words(answer: Answer) -> str:
     """How an answer is headed."""
-    of_us = any(notice.kind is NoticeKind.ABOUT for notice in answer.notices)
-    return OUR_WORDS if of_us else OUTCOME_WORDS[answer.outcome]
+    return OUR_WORDS if is_ours(answer) else OUTCOME_WORDS[answer.outcome]
 
 
 class Parts(NamedTuple):
@@ -173,7 +177,8 @@ def in_order(answer: Answer) -> Parts:
 
 def answer_html(answer: Answer, page: Surroundings = NOWHERE) -> str:
     """An answer as one HTML block: outcome, quotes, notices."""
-    parts = [f'<div class="b12qa answer {answer.outcome}" lang="{escape(page.language)}">']
+    kind = "ours" if is_ours(answer) else answer.outcome
+    parts = [f'<div class="b12qa answer {kind}" lang="{escape(page.language)}">']
     shown = in_order(answer)
     parts += [
         said_html(page, part, "p", "outcome") if isinstance(part, str) else care_html(part, page)

@@ -58,7 +58,7 @@ class Turn(NamedTuple):
     question: str  # empty when it was refused
     reply: str  # HTML; empty where it was asked before and is not answered again
     unlinked: str  # the same without links into the article
-    outcome: str = ""  # of the answer; empty where there is none
+    outcome: str = ""  # of the answer; empty where nothing was searched
     too_long: str = ""  # what was refused: never searched and never rated, but read for red flags
 
 
@@ -115,7 +115,8 @@ def turn_for(
         linked, unlinked = (
             untouched(rendering.answer_html(answer, replace(page, links=links))) for links in (True, False)
         )
-        return Turn(question, linked, unlinked, answer.outcome.value)
+        outcome = "" if rendering.is_ours(answer) else answer.outcome.value
+        return Turn(question, linked, unlinked, outcome)
     except Exception as error:
         log_fault(error)
         return _our_turn(question, "fault", "No answer", FAULT_WORDS, card_for(question, typed), texts)
