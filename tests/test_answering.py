@@ -367,7 +367,7 @@ def test_fewer_than_one_quote_cannot_be_asked_for(tea: Assistant, max_quotes: in
 
 @pytest.mark.parametrize("top_k", [0, 5])
 def test_a_search_for_an_impossible_number_is_refused(tea: Assistant, top_k: int) -> None:
-    with pytest.raises(QueryError, match=f"Expected top_k from 1 to 4, the number of passages; got {top_k}"):
+    with pytest.raises(QueryError, match=f"Expected top_k from 1 to 4, of 4 passages; got {top_k}"):
         tea.search("green tea", top_k=top_k)
 
 

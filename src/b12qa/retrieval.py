@@ -238,11 +238,9 @@ class Retriever:
             top_k = min(DEFAULT_TOP_K, count)
         if not isinstance(top_k, int):
             raise QueryError(f"Expected a whole number as top_k, got {top_k!r}.")
-        if not 1 <= top_k <= count:
-            raise QueryError(f"Expected top_k from 1 to {count}, the number of passages; got {top_k}.")
         most = self.most_passages
-        if top_k > most:
-            raise QueryError(f"Expected top_k from 1 to {most} of so many passages; got {top_k}.")
+        if not 1 <= top_k <= most:
+            raise QueryError(f"Expected top_k from 1 to {most}, of {count} passages; got {top_k}.")
         # A stable sort keeps reading order among equals: the same question always gets the same answer.
         compared = np.flatnonzero(ranking.scores > -np.inf)
         best_first = compared[np.argsort(-ranking.scores[compared], kind="stable")]
