@@ -19,6 +19,10 @@ MIN_LENGTH_TO_SPLIT = 6
 MAX_LENGTH_TO_SPLIT = 30
 MAX_LENGTH_OF_A_PART = 14
 
+# "6.9" and "6,9" are one number, "2,340" is another.
+_WITH_DECIMALS = re.compile(r"(\d+)[.,](\d+)")
+_DIGITS_OF_A_THOUSAND = 3
+
 _REPEATED = re.compile(r"(.)\1{2,}")
 # Short words that are often typed together with the next one.
 _GLUED = frozenset({
@@ -92,7 +96,16 @@ class KnownWords:
         )
 
     def understood(self, token: str) -> Iterator[Word]:
-        """What was typed as words, each with its meaning, or that of what it is a misspelling of."""
+        """What was typed as words, each with its meaning, or that of what it is a misspelling of.
+
+        A number with decimals means its whole part as well: "40.6" is one of "#40-43".
+        """
+        if found := _WITH_DECIMALS.fullmatch(token):
+            whole, decimals = found.groups()
+            thousands = len(decimals) == _DIGITS_OF_A_THOUSAND
+            texts = [whole + decimals] if thousands else [f"{whole}.{decimals}", whole]
+            yield texts[0], self._meaning(texts)
+            return
         for typed in plain_words(token.strip("'*")):
             yield from self._respelt(typed)
 

@@ -18,7 +18,7 @@ from b12qa.matching import Hit, Phrases
 # Words that may stand between those of a phrase, one after the other: "I can't really even feel it".
 MAX_FILLED = 2
 
-_TOKEN = re.compile(r"[a-z0-9'*@$]+|[.!?;\n:,()\u2026\u2013\u2014\"]|(?<=\s)-(?=\s)")
+_TOKEN = re.compile(r"\d+[.,]\d+|[a-z0-9'*@$]+|[.!?;\n:,()\u2026\u2013\u2014\"]|(?<=\s)-(?=\s)")
 _APART_T = re.compile(r"\b(can|don|won|isn|aren|doesn|didn|couldn|hasn|haven|wasn|wouldn) t\b")
 _SENTENCE_ENDS = frozenset(".!?;\n\u2026")
 _STOPS = frozenset(":,()-\u2013\u2014*@$'")

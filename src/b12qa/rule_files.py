@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_WITHIN = 6
 MAX_NUMBER_IN_A_RANGE = 9999
 
-_RANGE = re.compile(r"#(\d+)-(\d+)")
+_RANGE = re.compile(r"#(\d+)(\.\d)?-(\d+)(\.\d)?")
 
 
 def expressions_of(node: yaml.Node, file: str, above: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
@@ -40,15 +40,24 @@ def expressions_of(node: yaml.Node, file: str, above: Mapping[str, Iterable[str]
 
 
 def _numbers(expression: Line, file: str) -> list[str]:
-    """An expression, or one for each number of the range in it: "aged #1-2" is "aged =1" and "aged =2"."""
+    """An expression, or one for each number of the range in it: "aged #1-2" is "aged =1" and "aged =2".
+
+    In "#2.9-3.1" the numbers are 2.9, 3, 3.0 and 3.1.
+    """
     text = expression.text
     found = _RANGE.search(text)
     if found is None:
         return [text]
-    first, last = int(found[1]), int(found[2])
+    steps = 10 if found[2] or found[4] else 1
+    first, last = (
+        round(steps * float(whole + (part or ""))) for whole, part in (found.group(1, 2), found.group(3, 4))
+    )
     if not first <= last <= MAX_NUMBER_IN_A_RANGE:
         raise no_range(expression, file)
-    return [f"{text[: found.start()]}={number}{text[found.end() :]}" for number in range(first, last + 1)]
+    numbers = [str(number // steps) for number in range(first, last + 1) if number % steps == 0]
+    if steps > 1:
+        numbers += [f"{number // steps}.{number % steps}" for number in range(first, last + 1)]
+    return [f"{text[: found.start()]}={number}{text[found.end() :]}" for number in numbers]
 
 
 def no_range(expression: Line, file: str) -> YamlError:
