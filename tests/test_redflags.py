@@ -16,7 +16,7 @@ from b12qa.errors import YamlError
 from b12qa.flag_rules import RED_FLAGS_FILE, Concept, Mention
 from b12qa.mentions import counts, matches
 from b12qa.records import CareLevel
-from b12qa.redflags import flagged, load_red_flags, points_in, read_red_flags
+from b12qa.redflags import RedFlags, flagged, load_red_flags, points_in, read_red_flags
 
 FLAGS = load_red_flags()
 CONCEPTS = {concept.id: concept for concept in FLAGS.concepts}
@@ -357,13 +357,56 @@ def test_time_grows_with_the_length_and_no_faster(text: str) -> None:
     assert seconds(80_000) < 24 * seconds(10_000) + 0.05
 
 
+# Numbers.
+
+
+@pytest.mark.parametrize(
+    ("message", "dangerous"),
+    [
+        ("sodium one hundred and twelve, husband thinks it is 1987", True),
+        ("the lab says potassium 6,9", True),
+        ("the lab says potassium 6.9", True),
+        ("the lab says potassium 6.4", False),
+        ("the lab says potassium 4,9", False),
+        ("the lab rang, platelets are 20", True),
+        ("the lab rang, platelets are 210", False),
+        ("the cuff shows 69 over 41", True),
+        ("the cuff shows 121 over 69", False),
+        ("his temperature is 40,6", True),
+        ("his temperature is 37,6", False),
+        ("troponin came back as 2,340", True),  # a thousand
+    ],
+)
+def test_a_value_is_dangerous_or_not(message: str, dangerous: bool) -> None:
+    assert (found_id(message) == "dangerous-value") is dangerous
+
+
 # The file.
 
 
+def text_of_the_file() -> str:
+    return (files("b12qa") / "data" / RED_FLAGS_FILE).read_text("utf-8")
+
+
 def changed(before: str, after: str) -> bytes:
-    text = (files("b12qa") / "data" / RED_FLAGS_FILE).read_text("utf-8")
+    text = text_of_the_file()
     assert before in text
     return text.replace(before, after, 1).encode()
+
+
+def test_a_range_in_tenths_holds_the_whole_numbers_between() -> None:
+    rules = read_red_flags(changed('sugar_low: ["#1.0-2.9"', 'sugar_low: ["#2.9-3.1"'), RED_FLAGS_FILE)
+    held = {number for number in "2 2.8 2.9 3 3.0 3,0 3.1 3.2 3.15 31".split() if rules_hold(rules, number)}
+    assert held == {"2.9", "3", "3.0", "3,0", "3.1", "3.2", "3.15"}  # of 3.2 the whole part is 3
+
+
+def rules_hold(rules: RedFlags, number: str) -> bool:
+    return "sugar_low" in rules.reader.read(f"sugar {number}").hits
+
+
+# Points are found anew from time to time: whatever they are now.
+POINTS_TO_START = re.findall(r"  start: -?\d+\n", text_of_the_file())[0]
+POINTS, WORD = re.findall(r"\npoints of words:\n +(-?\d+): \[(\w+)", text_of_the_file())[0]
 
 
 @pytest.mark.parametrize(
@@ -384,11 +427,11 @@ def changed(before: str, after: str) -> bytes:
         ("    sources: [", "    source: [", "got source. Mend"),
         ("  month: [", "  empty: []\n  month: [", "the list 'empty' is empty. Add words to it."),
         ("  month: [", '  odd: ["#1-x years"]\n  month: [', 'expected a range of numbers such as "#1-120"'),
-        ("  start: -6\n", "  nobody: 1\n  start: -6\n", "no list of words is named 'nobody'"),
-        ("  start: -6\n", "", "no points are named 'start'. Add them."),
+        (POINTS_TO_START, f"  nobody: 1\n{POINTS_TO_START}", "no list of words is named 'nobody'"),
+        (POINTS_TO_START, "", "no points are named 'start'. Add them."),
         (
-            "-11: [poison]",
-            "-11: [poison, poison]",
+            f"{POINTS}: [{WORD}",
+            f"{POINTS}: [{WORD}, {WORD}",
             "expected one word of letters that stands here once, got",
         ),
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -131,16 +131,23 @@ def _look_up(words: _Meant, fills: AbstractSet[str]) -> dict[str, list[Hit]]:
     for meaning, hits in places.items():
         for name in meaning.exact:
             found[name].append(hits)
-    masked = {i for hits in found.get("harmless", ()) for start, end in hits for i in range(start, end)}
-    if masked:
+    harmless = [hit for hits in found.get("harmless", ()) for hit in hits]
+    if harmless:
+        masked = {i for hit in harmless for i in range(*hit)}
         for name in phrases.keys() - FRAMES:
-            found[name] = [[hit for hit in phrases[name] if masked.isdisjoint(range(*hit))]]
+            hits = phrases[name]
+            found[name] = [[h for h in hits if masked.isdisjoint(range(*h)) or _holds_one(h, harmless)]]
         places = {of: [hit for hit in hits if hit[0] not in masked] for of, hits in places.items()}
     for meaning, hits in places.items():
         for name in meaning.lists:
             found[name].append(hits)
     in_order = {name: _in_order(parts, once=name not in phrases) for name, parts in found.items()}
     return {name: hits for name, hits in in_order.items() if hits}
+
+
+def _holds_one(hit: Hit, others: Iterable[Hit]) -> bool:
+    """Whether a hit holds one of others as a whole: "blood sugar" is meant where a list names it."""
+    return any(hit[0] <= start and end <= hit[1] for start, end in others)
 
 
 def _in_order(parts: Sequence[list[Hit]], *, once: bool) -> list[Hit]:

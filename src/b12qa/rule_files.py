@@ -52,7 +52,7 @@ def _numbers(expression: Line, file: str) -> list[str]:
     first, last = (
         round(steps * float(whole + (part or ""))) for whole, part in (found.group(1, 2), found.group(3, 4))
     )
-    if not first <= last <= MAX_NUMBER_IN_A_RANGE:
+    if not first <= last <= MAX_NUMBER_IN_A_RANGE * steps:
         raise no_range(expression, file)
     numbers = [str(number // steps) for number in range(first, last + 1) if number % steps == 0]
     if steps > 1:
