@@ -368,6 +368,8 @@ def test_time_grows_with_the_length_and_no_faster(text: str) -> None:
         ("the lab says potassium 6.9", True),
         ("the lab says potassium 6.4", False),
         ("the lab says potassium 4,9", False),
+        ("oxygen 96, temp 36.8, pulse 72", False),
+        ("pulse 72, temp 36.8, oxygen 96", False),
         ("the lab rang, platelets are 20", True),
         ("the lab rang, platelets are 210", False),
         ("the cuff shows 69 over 41", True),
