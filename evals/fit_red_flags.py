@@ -82,7 +82,7 @@ WEIGHTS = {
 # Whether a word occurs often enough is not counted in these. Nobody chose to leave our own red flags out, but
 # the points in red-flags.yaml were found so.
 NOT_COUNTED = (Origin.BANK, Origin.OWN)
-RED_FLAG = 1.5  # times that, for one that must not be missed
+RED_FLAG = 3.0  # times that, for one that must not be missed
 # Without a match of a rule so much is asked for of a part. First chosen by leaving out one hand after the
 # other, then moved with what is learnt from, so that as many of the unseen sets are missed as before
 # (decision 0018).
