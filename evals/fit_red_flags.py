@@ -82,13 +82,13 @@ WEIGHTS = {
 # Whether a word occurs often enough is not counted in these. Nobody chose to leave our own red flags out, but
 # the points in red-flags.yaml were found so.
 NOT_COUNTED = (Origin.BANK, Origin.OWN)
-RED_FLAG = 3.0  # times that, for one that must not be missed
+RED_FLAG = 1.5  # times that, for one that must not be missed
 # Without a match of a rule so much is asked for of a part. First chosen by leaving out one hand after the
 # other, then moved with what is learnt from, so that as many of the unseen sets are missed as before
 # (decision 0018).
 ENOUGH = -1.0
 # What a match needs, in points, those of the wording among them (decision 0028).
-LEAST_OF_A_MATCH = -12
+LEAST_OF_A_MATCH = -16
 # Of a message as a whole. Rarer wordings, another penalty and stems for words changed next to nothing.
 WORDING_SEEN_AT_LEAST = 3
 WORDING_POINTS_AT_LEAST = 3  # fewer tell nothing: two in five wordings are left out without a difference
