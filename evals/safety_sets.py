@@ -43,6 +43,7 @@ RED_FLAG_SETS = tuple(
         "nineteenth",
         "twentieth",
         "twenty-first",
+        "twenty-second",
     )
 )
 TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl", "treatment-third.jsonl")

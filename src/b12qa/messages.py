@@ -137,7 +137,8 @@ def _look_up(words: _Meant, fills: AbstractSet[str]) -> dict[str, list[Hit]]:
         for name in phrases.keys() - FRAMES:
             hits = phrases[name]
             found[name] = [[h for h in hits if masked.isdisjoint(range(*h)) or _holds_one(h, harmless)]]
-        places = {of: [hit for hit in hits if hit[0] not in masked] for of, hits in places.items()}
+        for meaning in {words.meanings[i] for i in masked}:  # few, so that the others are left as they are
+            places[meaning] = [hit for hit in places[meaning] if hit[0] not in masked]
     for meaning, hits in places.items():
         for name in meaning.lists:
             found[name].append(hits)
