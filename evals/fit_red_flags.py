@@ -88,7 +88,7 @@ RED_FLAG = 1.5  # times that, for one that must not be missed
 # (decision 0018).
 ENOUGH = -1.0
 # What a match needs, in points, those of the wording among them (decision 0028).
-LEAST_OF_A_MATCH = -18
+LEAST_OF_A_MATCH = -15
 # Of a message as a whole. Rarer wordings, another penalty and stems for words changed next to nothing.
 WORDING_SEEN_AT_LEAST = 3
 WORDING_POINTS_AT_LEAST = 3  # fewer tell nothing: two in five wordings are left out without a difference

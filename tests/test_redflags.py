@@ -16,7 +16,7 @@ from b12qa.errors import YamlError
 from b12qa.flag_rules import RED_FLAGS_FILE, Concept, Mention
 from b12qa.mentions import counts, matches
 from b12qa.records import CareLevel
-from b12qa.redflags import RedFlags, flagged, load_red_flags, points_in, read_red_flags
+from b12qa.redflags import flagged, load_red_flags, points_in, read_red_flags
 
 FLAGS = load_red_flags()
 CONCEPTS = {concept.id: concept for concept in FLAGS.concepts}
@@ -374,8 +374,8 @@ def test_time_grows_with_the_length_and_no_faster(text: str) -> None:
         ("the lab rang, platelets are 210", False),
         ("the cuff shows 69 over 41", True),
         ("the cuff shows 121 over 69", False),
-        ("his temperature is 40,6", True),
-        ("his temperature is 37,6", False),
+        ("his temperature is 40,6 and he shakes", True),
+        ("his temperature is 37,6 and he shakes", False),
         ("troponin came back as 2,340", True),  # a thousand
     ],
 )
@@ -396,14 +396,17 @@ def changed(before: str, after: str) -> bytes:
     return text.replace(before, after, 1).encode()
 
 
-def test_a_range_in_tenths_holds_the_whole_numbers_between() -> None:
+@pytest.mark.parametrize(
+    ("numbers", "held"),
+    [
+        (["2.9", "3", "3.0", "3,0", "3.1", "3.2"], True),  # of 3.2 the whole part is 3
+        (["2", "2.8", "4.2", "31"], False),
+    ],
+)
+def test_a_range_in_tenths_holds_the_whole_numbers_between(numbers: list[str], held: bool) -> None:
     rules = read_red_flags(changed('sugar_low: ["#1.0-2.9"', 'sugar_low: ["#2.9-3.1"'), RED_FLAGS_FILE)
-    held = {number for number in "2 2.8 2.9 3 3.0 3,0 3.1 3.2 3.15 31".split() if rules_hold(rules, number)}
-    assert held == {"2.9", "3", "3.0", "3,0", "3.1", "3.2", "3.15"}  # of 3.2 the whole part is 3
-
-
-def rules_hold(rules: RedFlags, number: str) -> bool:
-    return "sugar_low" in rules.reader.read(f"sugar {number}").hits
+    found = {number: "sugar_low" in rules.reader.read(f"sugar {number}").hits for number in numbers}
+    assert found == dict.fromkeys(numbers, held)
 
 
 # Points are found anew from time to time: whatever they are now.

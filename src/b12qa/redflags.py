@@ -30,7 +30,7 @@ FEWER_POINTS_IN_PART = 34
 LEAST_POINTS_OF_TWO = -16
 LEAST_POINTS_TO_LAST = 5
 # Beside what a rule says should be seen soon, points alone count only if there are so many more.
-MORE_POINTS_BESIDE_A_NAME = 26
+MORE_POINTS_BESIDE_A_NAME = 23
 # A longer sentence is read in parts.
 WORDS_OF_A_PART = 25
 # A whole message of so few words has points of its own: there is little to judge by.
