@@ -508,7 +508,7 @@ def test_a_question_mark_that_nobody_typed_changes_no_answer(assistant: Assistan
 
 
 def test_a_card_for_what_is_only_vague_stands_above_the_answer(assistant: Assistant) -> None:
-    answer = assistant.ask("his legs feel funny today, can low b12 do that?")
+    answer = assistant.ask("her legs feel funny today, is low b12 a cause of numb legs?")
     assert answer.care_card is not None
     assert answer.care_card.concept == "unsure"
     assert answer.outcome is not Outcome.URGENT

@@ -165,9 +165,7 @@ def test_five_passages_are_found_by_default_or_all_there_are(tea: Retriever, tmp
 
 @pytest.mark.parametrize("top_k", [0, -1, 5, 10**9])
 def test_top_k_out_of_range_is_refused(tea: Retriever, top_k: int) -> None:
-    with pytest.raises(
-        QueryError, match=rf"Expected top_k from 1 to 4, of 4 passages; got {top_k}\."
-    ):
+    with pytest.raises(QueryError, match=rf"Expected top_k from 1 to 4, of 4 passages; got {top_k}\."):
         tea.search("tea", top_k)
 
 

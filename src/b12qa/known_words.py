@@ -20,7 +20,7 @@ MAX_LENGTH_TO_SPLIT = 30
 MAX_LENGTH_OF_A_PART = 14
 
 # "6.9" and "6,9" are one number, "2,340" is another.
-_WITH_DECIMALS = re.compile(r"(\d+)[.,](\d+)")
+_WITH_DECIMALS = re.compile(r"(\d{1,9})[.,](\d{1,9})")
 _DIGITS_OF_A_THOUSAND = 3
 
 _REPEATED = re.compile(r"(.)\1{2,}")
