@@ -96,7 +96,7 @@ WORDING_STRENGTH = 20.0
 # How much log-odds of a whole count beside those of its best part: chosen on three of the sets in evals/.
 WORDING_POINTS_PER_UNIT = 8.0
 WORDING_WEIGHTS = dict.fromkeys(Origin, 1.0) | {
-    Origin.BANK: 0.5,
+    Origin.BANK: 2.0,
     Origin.FILE: 3.0,
     Origin.FILE_HARMLESS: 3.0,
     Origin.OWN: 2.0,
