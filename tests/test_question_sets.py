@@ -31,6 +31,7 @@ SETS = (
     "conversations.jsonl",
     "mixed.jsonl",
     "people.jsonl",
+    "beside.jsonl",
 )
 # A question of fewer words says too little to be a copy without the one that it hangs on.
 WORDS_OF_A_COPY = 6
