@@ -52,6 +52,7 @@ class Mention(StrEnum):
     COMPLAINT = "complaint"  # not negated, taught, supposed or long past
     ILLNESS = "illness"  # and said to happen
     ALWAYS = "always"  # not negated
+    STATED = "stated"  # as a complaint, however the rest of the message is worded
 
 
 @dataclass(frozen=True, slots=True)

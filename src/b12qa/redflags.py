@@ -172,7 +172,7 @@ def flagged(words: Words, rules: FlagRules, claimed: bool = False) -> set[int]:
     found: set[int] = set()
     for number, rule in rules.by_list.possible(words.hits.keys()):
         soon = rules.concepts[number].level is CareLevel.SOON
-        may_count = likely or soon or rule.mention is Mention.ALWAYS
+        may_count = likely or soon or rule.mention in (Mention.ALWAYS, Mention.STATED)
         if may_count and number not in found and _is_in(rule, rule.lists, words, claimed):
             found.add(number)
     more = MORE_POINTS_BESIDE_A_NAME if found else 0
