@@ -339,6 +339,7 @@ def test_normalizing_keeps_plain_words_as_they_are() -> None:
         "'",
         "xqzvwkjhg ",
         "my doctor says no pain in the chest and ",
+        "my blood sugar and blood test ",
         "\u200b",
         "…",
     ],

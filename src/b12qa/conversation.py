@@ -128,6 +128,12 @@ def to_query(question: str, history: Sequence[str] = (), topics: Topics = NO_TOP
     return replace(whole, parts=tuple(_reading_the_whole(query, whole) for query in queries))
 
 
+def asks(text: str, start: int = 0, end: int | None = None) -> bool:
+    """Whether a part of a message on one line is worded as a question, and does not only tell something."""
+    end = len(text) if end is None else end
+    return text.endswith(("?", "? "), start, end) or _BEGINS_A_QUESTION.match(text, start, end) is not None
+
+
 def naming_the_subject(query: Query, topics: Topics) -> Query:
     """Read a question that stands alone and names nothing as one on the subject as well.
 
@@ -146,18 +152,13 @@ def _questions_in(message: str) -> list[str]:
 
     "Clams, how much is in them?" and "If I am low, what helps?" are one question, not two.
     """
-    begins, ends = [0], []
+    found, begin = [], 0
     for between in _SEVERAL.finditer(message):
-        before, after = message[begins[-1] : between.start()], message[between.end() :]
-        if asks(before) and not _SUPPOSES.match(before) and asks(after):
-            ends.append(between.start())
-            begins.append(between.end())
-    return [message[begin:end] for begin, end in zip(begins, [*ends, len(message)], strict=True)]
-
-
-def asks(text: str) -> bool:
-    """Whether a part of a message is worded as a question, and does not only tell something."""
-    return text.rstrip().endswith("?") or _BEGINS_A_QUESTION.match(text) is not None
+        end, after = between.span()
+        if asks(message, begin, end) and not _SUPPOSES.match(message, begin, end) and asks(message, after):
+            found.append(message[begin:end])
+            begin = after
+    return [*found, message[begin:]]
 
 
 def _reading_the_whole(part: Query, whole: Query) -> Query:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -134,9 +134,10 @@ def _look_up(words: _Meant, fills: AbstractSet[str]) -> dict[str, list[Hit]]:
     harmless = [hit for hits in found.get("harmless", ()) for hit in hits]
     if harmless:
         masked = {i for hit in harmless for i in range(*hit)}
+        shortest = dict(sorted(harmless, reverse=True))  # the end of the shortest one from each start
         for name in phrases.keys() - FRAMES:
             hits = phrases[name]
-            found[name] = [[h for h in hits if masked.isdisjoint(range(*h)) or _holds_one(h, harmless)]]
+            found[name] = [[h for h in hits if masked.isdisjoint(range(*h)) or _holds_one(h, shortest)]]
         for meaning in {words.meanings[i] for i in masked}:  # few, so that the others are left as they are
             places[meaning] = [hit for hit in places[meaning] if hit[0] not in masked]
     for meaning, hits in places.items():
@@ -146,9 +147,9 @@ def _look_up(words: _Meant, fills: AbstractSet[str]) -> dict[str, list[Hit]]:
     return {name: hits for name, hits in in_order.items() if hits}
 
 
-def _holds_one(hit: Hit, others: Iterable[Hit]) -> bool:
-    """Whether a hit holds one of others as a whole: "blood sugar" is meant where a list names it."""
-    return any(hit[0] <= start and end <= hit[1] for start, end in others)
+def _holds_one(hit: Hit, others: Mapping[int, int]) -> bool:
+    """Whether a hit holds a whole one of others, given by start and end: a list that names it means it."""
+    return any(others.get(start, hit[1] + 1) <= hit[1] for start in range(*hit))
 
 
 def _in_order(parts: Sequence[list[Hit]], *, once: bool) -> list[Hit]:

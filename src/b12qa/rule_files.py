@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_WITHIN = 6
 MAX_NUMBER_IN_A_RANGE = 9999
 
-_RANGE = re.compile(r"#(\d+)(\.\d)?-(\d+)(\.\d)?")
+_RANGE = re.compile(r"#(\d+(?:\.\d)?)-(\d+(?:\.\d)?)")
 
 
 def expressions_of(node: yaml.Node, file: str, above: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
@@ -48,10 +48,8 @@ def _numbers(expression: Line, file: str) -> list[str]:
     found = _RANGE.search(text)
     if found is None:
         return [text]
-    steps = 10 if found[2] or found[4] else 1
-    first, last = (
-        round(steps * float(whole + (part or ""))) for whole, part in (found.group(1, 2), found.group(3, 4))
-    )
+    steps = 10 if "." in found[0] else 1
+    first, last = (round(steps * float(number)) for number in found.groups())
     if not first <= last <= MAX_NUMBER_IN_A_RANGE * steps:
         raise no_range(expression, file)
     numbers = [str(number // steps) for number in range(first, last + 1) if number % steps == 0]

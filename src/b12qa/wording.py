@@ -147,6 +147,6 @@ def _sentences(message: Worded) -> Iterator[list[str]]:
         if number != of:
             yield tokens
             tokens, of = [], number
-        token = NUMBER if word[:1].isdigit() and word.replace(".", "").isdigit() else word
+        token = NUMBER if word.replace(".", "").isdigit() else word
         tokens.append(NOT + token if i in negated else token)
     yield tokens
