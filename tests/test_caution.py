@@ -236,6 +236,45 @@ def test_a_medicine_must_be_spoken_of_by_what_answers(tonic: Assistant) -> None:
     assert another.outcome is Outcome.RELATED
 
 
+def test_a_person_who_asks_what_is_so_is_answered_as_anybody_and_told_whom_to_ask(tonic: Assistant) -> None:
+    question = "I have gout, are tonic tablets of plums, the tonic tastes of plums?"
+    asked = load_rules().asked(question)
+    assert asked.personal
+    assert not asked.decides
+    answer = tonic.ask(question)
+    assert answer.outcome is Outcome.ANSWERED
+    assert "plums" in answer.quotes[0].text
+    assert answer.notices[0].text == caution.NOT_ABOUT_YOU
+    assert roles(answer)[1] is QuoteRole.WARNING
+    # Where it is to be decided, no more than what is close.
+    decides = tonic.ask("I have gout, should I take tonic tablets, the tonic tastes of plums?")
+    assert decides.outcome is Outcome.RELATED
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("milk every morning is my only dairy. how much b12 does it give", Outcome.ANSWERED),
+        ("my son is 6, milk is his only dairy. how much b12 does it give", Outcome.RELATED),
+        ("how many mg should I take daily? a cup of milk holds 5", Outcome.RELATED),
+    ],
+)
+def test_how_much_is_in_a_food_is_told_whoever_asks(question: str, expected: Outcome, tmp_path: Path) -> None:
+    encoder = HashingEncoder(dimension=1024)
+    text = f"{TONIC}\n## Foods\n\nA cup of milk, a dairy food, holds 5 mg of the tonic. It does give b12 every morning.\n"
+    build_index(
+        Corpus((parse_document("tonic", text),), {"tonic.notes.yaml": b"warnings: [Warnings]\n"}),
+        encoder,
+        tmp_path,
+    )
+    foods = Assistant(Retriever(open_index(tmp_path), encoder))
+    assert load_rules().asked(question).personal
+    answer = foods.ask(question)
+    assert answer.outcome is expected
+    assert (answer.quotes[0].section_path[-1] == "Foods") is (expected is Outcome.ANSWERED)
+    assert (NoticeKind.PERSONAL in kinds(answer)) is (expected is Outcome.RELATED)
+
+
 # Our words.
 
 

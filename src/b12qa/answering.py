@@ -249,7 +249,7 @@ class Assistant:
         if asked.treatment and (answers or self._may_be_of_the_subject(query, asked)):
             document = (answers or ranked)[0].document
             answers, warnings = caution.with_warnings(index, answers, ranking.scores, document)
-            if asked.personal or not answers:
+            if not answers or (asked.personal and outcome is not Outcome.ANSWERED):
                 answers, warnings = [*warnings, *answers], []
         shown = self._composed(answers, warnings, ranking, wanted)
         partners = [quote for quote in shown.quotes if quote.role is QuoteRole.PARTNER]

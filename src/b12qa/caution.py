@@ -58,6 +58,11 @@ def decide(asked: Asked, outcome: Outcome, answers: Sequence[Quote], index: Inde
         answers = left
     if asked.cannot and outcome is Outcome.ANSWERED:
         outcome, answers = Outcome.RELATED, answers[:1]
+    asks_only_amount = asked.personal and asked.amount and not asked.decides and not asked.special
+    if asks_only_amount and outcome is Outcome.ANSWERED:
+        on_food = _with_the_first([quote for quote in answers if _on_food(quote, rules)], answers)
+        if on_food:  # what is in a food is no dose: "yogurt is my only dairy, how much does it give?"
+            return Decision(asked.of_no_treatment(), outcome, on_food, is_cut)
     if asked.personal and outcome is Outcome.ANSWERED:
         fit = answers_for_a_person(asked, answers, index, rules)
         outcome, answers = (outcome, fit) if fit else (Outcome.RELATED, answers[:1])
@@ -72,17 +77,24 @@ def answers_for_a_person(asked: Asked, answers: Sequence[Quote], index: Index, r
     No article knows how much somebody should take, or what a child, a pregnancy or weak kidneys change. What
     else is personal may be answered by a warning that names no dose, and if a medicine is asked about, speaks
     of it or its class. The warning comes first; other quotes without a dose may follow.
+
+    Where nothing is to be decided, what is no warning answers as well, on the same terms ("will a spray work
+    with my blocked nose?").
     """
     if asked.amount or asked.special:
         return []
     fit = [quote for quote in answers if not names_dose(_words(quote))]
     named = asked.medicines - {rules.any_medicine}
-    warn = [
-        quote
-        for quote in fit
-        if _warns(index, quote) and (not named or not named.isdisjoint(rules.lists_in(_words(quote))))
-    ]
-    return [*warn, *(quote for quote in fit if quote not in warn)] if warn else []
+    on_it = [q for q in fit if not named or not named.isdisjoint(rules.lists_in(_words(q)))]
+    warn = [quote for quote in on_it if _warns(index, quote)]
+    if warn:
+        return [*warn, *(quote for quote in fit if quote not in warn)]
+    return [] if asked.decides or on_it[:1] != fit[:1] else _with_the_first(fit, answers)
+
+
+def _with_the_first(fit: list[Quote], answers: Sequence[Quote]) -> list[Quote]:
+    """The quotes that fit, or none: those below the best answer are none without it."""
+    return fit if fit and fit[0] is answers[0] else []
 
 
 def names_any_dose(quotes: Sequence[Quote]) -> bool:
@@ -92,10 +104,12 @@ def names_any_dose(quotes: Sequence[Quote]) -> bool:
 
 def names_dose_to_take(quotes: Sequence[Quote], rules: Rules) -> bool:
     """Whether a quote says how much or how often to take something, rather than what is in a food."""
-    return any(
-        names_dose(_words(quote)) and "food" not in rules.lists_in(" ".join(quote.section_path[-1:]))
-        for quote in quotes
-    )
+    return any(names_dose(_words(quote)) and not _on_food(quote, rules) for quote in quotes)
+
+
+def _on_food(quote: Quote, rules: Rules) -> bool:
+    """Whether a quote stands in a section on food."""
+    return "food" in rules.lists_in(" ".join(quote.section_path[-1:]))
 
 
 def without_doses(index: Index, answers: Sequence[Quote], rules: Rules) -> list[Quote]:

@@ -68,6 +68,7 @@ _PEOPLE = frozenset(PEOPLE)
 _AMOUNT_OR_CHANGE = frozenset({"amount", "own amount", "change"})
 # Words that may stand for what an article is about: "is it safe with aspirin?", "my level is low".
 _STANDS_FOR_IT = frozenset({"it", "level", "deficient", "numb", "form", "counted"})
+_DECIDES = frozenset({"own amount", "decision", "change", "safety", "advice"})
 _ON_TAKING_IT = frozenset({"dose", "amount", "own amount", "decision"})
 
 _OF_SOMEBODY = frozenset({"amount", "decision", "change"})
@@ -123,6 +124,7 @@ class Asked:
     # That only by what is told of somebody: no amount, no change and nothing personal is asked.
     only_told: bool = False
     amount: bool = False  # how much, how often, or what to change
+    decides: bool = False  # somebody's amount, what to do, take or change, or whether that is safe
     special: bool = False  # of a child, a pregnancy, weak kidneys: of whom doses differ
     beginning: bool = False  # whether to take a vitamin or the like, and how much: a test comes first
     medicines: frozenset[str] = frozenset()  # classes of the medicines that it names
@@ -132,7 +134,13 @@ class Asked:
 
     def of_a_person(self) -> Asked:
         """The same, read as a question on somebody's dose."""
-        return replace(self, personal=True, amount=True, of_somebody=False)
+        return replace(self, personal=True, amount=True, decides=True, of_somebody=False)
+
+    def of_no_treatment(self) -> Asked:
+        """The same, read as a question on something else than taking anything."""
+        return replace(
+            self, treatment=False, personal=False, amount=False, beginning=False, of_somebody=False
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +189,7 @@ class Rules:
             of_somebody=of_somebody,
             only_told=of_somebody and not asks_for_somebody,
             amount=not asks.isdisjoint(_AMOUNT_OR_CHANGE),
+            decides=not asks.isdisjoint(_DECIDES),
             special="special" in told,
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
             medicines=medicines,
