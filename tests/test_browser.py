@@ -132,6 +132,12 @@ def test_start_over_begins_at_the_top_of_the_page(browser: Browser, address: str
         assert chat.page.evaluate("scrollY") == 0
 
 
+def test_a_page_that_is_pulled_down_is_not_loaded_anew(chat: Visit) -> None:
+    chat.ask("how much b12 in clams")
+    pulled = chat.page.evaluate("getComputedStyle(document.documentElement).overscrollBehaviorY")
+    assert pulled == "contain"
+
+
 def test_conversation_may_become_long(chat: Visit) -> None:
     for _ in range(25):
         chat.ask("can heartburn pills cause low b12?")
