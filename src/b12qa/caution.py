@@ -49,6 +49,11 @@ def decide(asked: Asked, outcome: Outcome, answers: Sequence[Quote], index: Inde
         outcome: by what was found alone.
         answers: best first.
     """
+    of_a_person = asked.personal or asked.of_somebody
+    if outcome is Outcome.ANSWERED and of_a_person and asked.amount and not (asked.decides or asked.special):
+        on_food = _with_the_first([quote for quote in answers if _on_food(quote, rules)], answers)
+        if on_food:  # what is in a food is no dose: "yogurt is my only dairy, how much does it give?"
+            return Decision(asked.of_no_treatment(), outcome, on_food)
     is_cut = asked.of_somebody and names_dose_to_take(answers, rules)
     if is_cut:
         may_answer = asked.only_told and outcome is Outcome.ANSWERED
@@ -58,11 +63,6 @@ def decide(asked: Asked, outcome: Outcome, answers: Sequence[Quote], index: Inde
         answers = left
     if asked.cannot and outcome is Outcome.ANSWERED:
         outcome, answers = Outcome.RELATED, answers[:1]
-    asks_only_amount = asked.personal and asked.amount and not asked.decides and not asked.special
-    if asks_only_amount and outcome is Outcome.ANSWERED:
-        on_food = _with_the_first([quote for quote in answers if _on_food(quote, rules)], answers)
-        if on_food:  # what is in a food is no dose: "yogurt is my only dairy, how much does it give?"
-            return Decision(asked.of_no_treatment(), outcome, on_food, is_cut)
     if asked.personal and outcome is Outcome.ANSWERED:
         fit = answers_for_a_person(asked, answers, index, rules)
         outcome, answers = (outcome, fit) if fit else (Outcome.RELATED, answers[:1])
