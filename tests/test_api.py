@@ -455,6 +455,14 @@ def test_description_speaks_of_every_route_for_programs(client: TestClient) -> N
     }  # fmt: skip
 
 
+def test_description_says_where_the_api_is_where_that_is_known(tea: Assistant, client: TestClient) -> None:
+    behind = Settings(public_origin="https://clinic.example", prefix="/ask")
+    with TestClient(programs_app(tea, behind), ADDRESS) as proxied:
+        described = proxied.get("/api/openapi.json").json()
+    assert described["servers"] == [{"url": "https://clinic.example/ask"}]
+    assert "servers" not in client.get("/api/openapi.json").json()
+
+
 class _Links(HTMLParser):
     """Addresses that a page names, and ids."""
 

@@ -261,7 +261,8 @@ def test_a_person_who_asks_what_is_so_is_answered_as_anybody_and_told_whom_to_as
 )
 def test_how_much_is_in_a_food_is_told_whoever_asks(question: str, expected: Outcome, tmp_path: Path) -> None:
     encoder = HashingEncoder(dimension=1024)
-    text = f"{TONIC}\n## Foods\n\nA cup of milk, a dairy food, holds 5 mg of the tonic. It does give b12 every morning.\n"
+    milk = "A cup of milk, a dairy food, holds 5 mg of the tonic. It does give b12 every morning."
+    text = f"{TONIC}\n## Foods\n\n{milk}\n"
     build_index(
         Corpus((parse_document("tonic", text),), {"tonic.notes.yaml": b"warnings: [Warnings]\n"}),
         encoder,

@@ -34,9 +34,10 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Api:
     """The routes for programs, for the app that also carries the page."""
 
-    def __init__(self, desk: Desk, metrics: Metrics) -> None:
+    def __init__(self, desk: Desk, metrics: Metrics, public_url: str = "") -> None:
         self._desk = desk
         self._metrics = metrics
+        self._public_url = public_url
         self._health = Health(desk.current)
 
     @property
@@ -82,7 +83,7 @@ class Api:
 
     async def openapi(self, _: Request) -> Response:
         """Describe the API to programs."""
-        return JSONResponse(description.openapi())
+        return JSONResponse(description.openapi(self._public_url))
 
     async def docs(self, _: Request) -> Response:
         """Describe the API to people."""

@@ -62,10 +62,15 @@ def schemas(given: bool) -> Mapping[str, Any]:
     return definitions
 
 
-def openapi() -> dict[str, Any]:
-    """The API as an OpenAPI 3.1 document."""
+def openapi(public_url: str = "") -> dict[str, Any]:
+    """The API as an OpenAPI 3.1 document.
+
+    Args:
+        public_url: where people reach the chat, if that is known; a proxy may show it below its root.
+    """
     return {
         "openapi": "3.1.0",
+        **({"servers": [{"url": public_url}]} if public_url else {}),
         "info": {
             "title": "b12qa",
             "version": __version__,

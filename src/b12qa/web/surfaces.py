@@ -52,6 +52,7 @@ class Surfaces:
     """What all surfaces of one server share: the cores, the queue of programs and the counters."""
 
     def __init__(self, settings: Settings) -> None:
+        self._public_url = settings.public_url
         self._workers = Workers(settings.workers, settings.max_waiting)
         self.cores = BoundedSemaphore(settings.workers)
         self.metrics = Metrics(lambda: self._workers.under_way)
@@ -66,7 +67,8 @@ class Surfaces:
         Args:
             current: the assistant to ask; it is asked for again for every request.
         """
-        app.router.routes.extend(Api(self._desk(current, "http"), self.metrics).routes)
+        api = Api(self._desk(current, "http"), self.metrics, self._public_url)
+        app.router.routes.extend(api.routes)
         if not has_mcp():
             return
         from b12qa.web.mcp import McpRoute
