@@ -303,6 +303,17 @@ def test_parts_of_the_conversation_can_be_told_apart_by_ear(chat: Visit) -> None
         assert not re.search("Copy|Open in", name)
 
 
+def test_quotes_of_one_section_can_be_told_apart_by_ear(chat: Visit) -> None:
+    answer = chat.ask("Does B12 clash with many other medicines?")
+    figures = answer.locator("figure.quote").filter(visible=True).all()
+    leaves = [figure.locator(".leaf").text_content() for figure in figures]
+    assert len(set(leaves)) < len(leaves)
+    names = [figure.aria_snapshot().splitlines()[0] for figure in figures]
+    assert len(set(names)) == len(names)
+    for number, (figure, leaf) in enumerate(zip(figures, leaves, strict=True), start=1):
+        expect(figure.get_by_role("button", name=f"Copy {leaf} {number}", exact=True)).to_be_visible()
+
+
 def test_a_person_hears_our_notice_first(chat: Visit) -> None:
     answer = chat.ask("I am pregnant, how much should I take?")
     notice = answer.locator(".notice.personal p").text_content() or ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -384,6 +385,17 @@ def test_a_file_that_only_looks_as_if_it_were_read_is_warned_of(
     assert [str(problem) for problem in check_unread(sources)] == [said]
     assert said in [str(problem) for problem in check_corpus(sources)]
     assert read_corpus(folder).beside == {}
+
+
+@pytest.mark.parametrize("name", ["coffee.docx", "Coffee Beans.PDF", "coffee.html"])
+def test_a_file_that_can_be_imported_is_warned_of_unless_it_was(folder: Path, name: str) -> None:
+    (folder / "tea.md").write_text(SMALL_TEXT)
+    (folder / name).write_text("")
+    [problem] = check_corpus(read_sources(folder))
+    assert str(problem).startswith(f"{name}:1: warning: not read: expected Markdown.")
+    assert problem.message.endswith(f"b12qa import {shlex.quote(name)}")
+    (folder / f"{Path(name).stem}.md").write_text("# Coffee\n\nCoffee keeps awake.\n")
+    assert list(check_unread(read_sources(folder))) == []
 
 
 def test_files_for_other_purposes_are_left_alone(folder: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,8 @@ BESIDE = ("notes", "questions", "synonyms")
 # Files that editors take for documents, or for files beside one, end so, and nothing reads them.
 _NEARLY_A_DOCUMENT = (".markdown", ".mdown", ".mkd", ".mkdn", ".txt")
 _NEARLY_BESIDE = (".yaml", ".yml", ".json", ".txt")
+# What `b12qa import` makes drafts of.
+IMPORTABLE = (".docx", ".html", ".htm", ".pdf")
 _LETTERS = re.compile(r"[a-z]+")
 # So many characters at the beginning are looked at for front matter that is not where it should be.
 MAX_FRONT_MATTER_LOOKED_AT = 2000
@@ -188,7 +191,8 @@ def read_sources(corpus_dir: Path) -> Sources:
     belong = {name for source in files for name in _names_beside(Path(source.file).stem)}
     others = sorted({path.name for path in corpus_dir.iterdir()} - belong)
     astray = tuple(name for name in others if _is_meant_to_belong(name))
-    unread = tuple(name for name in others if name not in astray and _looks_meant(name))
+    documents = {Path(source.file).stem.lower() for source in files}
+    unread = tuple(name for name in others if name not in astray and _looks_meant(name, documents))
     return Sources(corpus_dir, files, {path.name: path.read_bytes() for path in beside}, astray, unread)
 
 
@@ -305,9 +309,13 @@ def check_astray(sources: Sources) -> Iterator[Problem]:
 
 
 def check_unread(sources: Sources) -> Iterator[Problem]:
-    """Files whose names nearly say that they are to be read, and with which name they would be."""
+    """Files whose names nearly say that they are to be read, and what it takes for them to be."""
     documents = [Path(source.file).stem for source in sources.files]
     for file in sources.unread:
+        if Path(file).suffix.lower() in IMPORTABLE:
+            message = f"not read: expected Markdown. Make a draft of it: b12qa import {shlex.quote(file)}"
+            yield Problem(Severity.WARNING, file, 1, message)
+            continue
         kind = _kind_named_by(file)
         expected = f"{Path(file).stem.removesuffix('.md')}.md"
         if kind is not None:
@@ -371,10 +379,16 @@ def _is_meant_to_belong(file: str) -> bool:
     return kind in kinds and ending in (".yaml", ".yml") and not file.startswith(".")
 
 
-def _looks_meant(file: str) -> bool:
-    """Whether a file that is not read has a name of which its editor may think that it is."""
+def _looks_meant(file: str, documents: Container[str]) -> bool:
+    """Whether a file that is not read has a name of which its editor may think that it is.
+
+    Args:
+        documents: names in small letters; beside TEA.md, TEA.docx is what it was made of.
+    """
     if file.startswith(".") or file.lower().startswith("readme."):
         return False
+    if Path(file).suffix.lower() in IMPORTABLE:
+        return Path(file).stem.lower() not in documents
     return Path(file).suffix.lower() in _NEARLY_A_DOCUMENT or _kind_named_by(file) is not None
 
 

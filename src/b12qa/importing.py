@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import yaml
 
 from b12qa import markdown
-from b12qa.corpus import NOT_DOCUMENTS
+from b12qa.corpus import IMPORTABLE, NOT_DOCUMENTS
 from b12qa.errors import ConversionError
 from b12qa.storage import replace
 
@@ -66,8 +66,8 @@ def convert(path: Path) -> str:
             a password, or it holds no text.
     """
     suffix = path.suffix.lower()
-    if suffix not in _CONVERTERS:
-        known = ", ".join(_CONVERTERS)
+    if suffix not in IMPORTABLE:
+        known = ", ".join(IMPORTABLE)
         raise ConversionError(
             f"Expected a file of a kind that can be read ({known}), got {path.name}. Save it as one of them."
         )

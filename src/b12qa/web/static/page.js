@@ -196,13 +196,25 @@ function nameParts() {
     outcome.setAttribute("role", "heading");
     outcome.setAttribute("aria-level", "2");
   });
-  document.querySelectorAll("#conversation figure.quote:not([aria-labelledby])").forEach((figure) => {
-    const leaf = figure.querySelector(".leaf");
-    figure.setAttribute("aria-labelledby", nameOf(figure.querySelector(".where")));
-    figure.querySelectorAll(".acts > *").forEach((act) => {
-      act.setAttribute("aria-labelledby", `${nameOf(act)} ${nameOf(leaf)}`);
+  document.querySelectorAll("#conversation .b12qa.answer").forEach((answer) => {
+    const quotes = [...answer.querySelectorAll("figure.quote")];
+    const leafOf = (figure) => figure.querySelector(".leaf").textContent;
+    quotes.filter((figure) => !figure.hasAttribute("aria-labelledby")).forEach((figure) => {
+      const alike = quotes.filter((other) => leafOf(other) === leafOf(figure));
+      // Quotes of one section are told apart by their number.
+      const which = alike.length > 1 ? ` ${nameOf(numberOf(figure, alike.indexOf(figure) + 1))}` : "";
+      figure.setAttribute("aria-labelledby", nameOf(figure.querySelector(".where")) + which);
+      figure.querySelectorAll(".acts > *").forEach((act) => {
+        act.setAttribute("aria-labelledby", `${nameOf(act)} ${nameOf(figure.querySelector(".leaf"))}${which}`);
+      });
     });
   });
+}
+
+function numberOf(figure, number) {
+  const unseen = element("span", { hidden: true, textContent: String(number) });
+  figure.append(unseen);
+  return unseen;
 }
 
 /** What to hear of an answer: our notice to a person, or where its first quote stands. */
