@@ -44,6 +44,7 @@ RED_FLAG_SETS = tuple(
         "twentieth",
         "twenty-first",
         "twenty-second",
+        "twenty-third",
     )
 )
 TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl", "treatment-third.jsonl")

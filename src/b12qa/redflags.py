@@ -24,7 +24,7 @@ from b12qa.wording import points_of
 EARLIER_MESSAGES = 2
 # How a part of a message is worded is less sure than the whole, most of all where no rule has found anything.
 FEWER_POINTS_BESIDE_A_MATCH = 12
-FEWER_POINTS_IN_PART = 34
+FEWER_POINTS_IN_PART = 27
 # Two messages read as one need so many, as where no rule has found anything: for what both say together, and
 # for what the earlier one said to last.
 LEAST_POINTS_OF_TWO = -16
