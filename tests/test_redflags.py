@@ -145,6 +145,47 @@ def test_what_two_messages_say_counts_only_if_both_together_are_worded_as_a_red_
     assert FLAGS.find(calm, ["I want to kill myself"]) is not None
 
 
+SPEECH = "I suddenly can't speak properly"
+PILLS = "my son ate 30 of my b12 tablets"
+
+
+@pytest.mark.parametrize(
+    ("conversation", "expected"),
+    [
+        # Whatever is asked next.
+        ((PILLS, "what should I do?"), "overdose"),
+        ((PILLS, "which foods have b12?"), "overdose"),
+        # An emergency whose signs have gone is one; what is only urgent is not.
+        ((SPEECH, "it's gone now"), "stroke"),
+        ((SPEECH, "now it's fine again"), "stroke"),
+        ((SPEECH, "it's gone now", "should I still go?"), "stroke"),
+        (("my leg is hot and swollen", "it's gone now"), None),
+        # Some things are no joke, and stay for two messages.
+        (("I want to die", "just kidding"), "self-harm"),
+        ((PILLS, "just kidding"), "overdose"),
+        ((PILLS, "is that dangerous?", "will I be ok?"), "overdose"),
+        ((PILLS, "is that dangerous?", "ok", "will I be ok?"), None),
+        ((SPEECH, "just kidding"), None),
+        # Somebody has seen to it, or there was nothing.
+        ((SPEECH, "saw the doctor, all clear"), None),
+        ((PILLS, "false alarm"), None),
+    ],
+)
+def test_an_emergency_lasts_until_it_is_taken_back(
+    conversation: tuple[str, ...], expected: str | None
+) -> None:
+    *history, last = conversation
+    concept = FLAGS.find(last, history)
+    assert (concept and concept.id) == expected
+
+
+def test_what_lasts_is_said_in_one_word() -> None:
+    text = (files("b12qa") / "data" / RED_FLAGS_FILE).read_text("utf-8")
+    assert {concept.id for concept in FLAGS.concepts if concept.lasts} == {"self-harm", "overdose"}
+    with pytest.raises(YamlError, match="expected always as lasts, got 'long'"):
+        read_red_flags(text.replace("lasts: always", "lasts: long").encode(), RED_FLAGS_FILE)
+
+
 @pytest.mark.parametrize(
     ("message", "expected"),
     [

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 RED_FLAGS_FILE = "red-flags.yaml"
 # Points that are not those of a list.
 START, LEAST, SHORT = "start", "least", "short"
+# Of a concept.
+LASTS, ALWAYS_LASTS = "lasts", "always"
 # A word with points of its own is a list of one word, of this name.
 OF_WORD = "word "
 
@@ -77,6 +79,7 @@ class Concept:
     rules: tuple[FlagRule, ...]
     match: tuple[str, ...]  # messages that the rules must find
     no_match: tuple[str, ...]  # messages that no rule of any concept may find
+    lasts: bool = False  # for the next messages whatever they ask, and if one says that it was a joke
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +227,9 @@ def _concepts(node: yaml.Node, file: str, lists: Container[str]) -> list[Concept
 
 def _concept(node: yaml.Node, file: str, lists: Container[str]) -> Concept:
     names = {"id", "level", "title", "text", "steps", "sources", "rules", "match", "no match"}
-    parts = fields(node, file, names, required=True)
+    parts = fields(node, file, names, required=True, optional={LASTS})
+    if LASTS in parts and (lasts := text_of(parts[LASTS], file)).text != ALWAYS_LASTS:
+        raise YamlError(file, lasts.line, f"expected {ALWAYS_LASTS} as {LASTS}, got {lasts.text!r}")
     return Concept(
         id=text_of(parts["id"], file).text,
         level=_one_of(CareLevel, text_of(parts["level"], file), "level", file),
@@ -235,6 +240,7 @@ def _concept(node: yaml.Node, file: str, lists: Container[str]) -> Concept:
         rules=_rules(parts["rules"], file, lists),
         match=_texts(parts["match"], file),
         no_match=_texts(parts["no match"], file),
+        lasts=LASTS in parts,
     )
 
 

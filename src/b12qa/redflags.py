@@ -117,15 +117,21 @@ class RedFlags:
         levels = {n: self.concepts[n].level for n in flagged(turn.words, self.rules, claimed)}
         # What should be seen soon has been said, and is no reason to say it again.
         told = {number for number, level in levels.items() if level is not CareLevel.SOON}
+        emergencies = {number for number in told if levels[number] is CareLevel.EMERGENCY}
+        whatever = {number for number in emergencies if self.concepts[number].lasts}
+        if later.words.anywhere("jests"):
+            return whatever
+        if later.words.anywhere("passed"):
+            told = emergencies  # a stroke whose signs have gone, too
         if not told or claimed:
             return told
         points = self._points_of_both(turn, last)
-        if points < LEAST_POINTS_OF_TWO or (points < LEAST_POINTS_TO_LAST and later is not last):
-            return told & _said_outright(turn.words, self.rules)
-        if points < LEAST_POINTS_TO_LAST:
-            # Whoever has just told of an emergency may ask for something else; once more it is shown.
-            return {number for number in told if levels[number] is CareLevel.EMERGENCY}
-        return told
+        if points >= LEAST_POINTS_TO_LAST:
+            return told
+        # Whoever has just told of an emergency may ask for something else; once more it is shown. But what
+        # they say of it may be why it is none: "it is from the iron, the doctor tested it".
+        once_more = later is last and (points >= LEAST_POINTS_OF_TWO or _asks(last.words))
+        return whatever | (emergencies if once_more else told & _said_outright(turn.words, self.rules))
 
     def _points_of_both(self, earlier: _Turn, last: _Turn) -> int:
         """How much an earlier message and the last one, read as one, are worded as a red flag is."""
@@ -290,6 +296,11 @@ def _goes_on_asking(earlier: Words, last: Words) -> bool:
     asked = earlier.at("auxiliary", 0) or earlier.at("asking", 0)
     of_somebody = any(last.anywhere(name) for name in ("person", "body_owner", "now"))
     return asked and not (of_somebody or earlier.anywhere("person") or earlier.anywhere("body_owner"))
+
+
+def _asks(words: Words) -> bool:
+    """Whether a message asks something."""
+    return words.question_mark or words.at("asking", 0) or words.at("auxiliary", 0)
 
 
 def _taken_back(words: Words) -> bool:
