@@ -23,7 +23,7 @@ from b12qa.records import (
     CareLevel,
     Outcome,
 )
-from b12qa.safety import DISCLAIMER, LEVEL_WORDS, care_card, help_lines
+from b12qa.safety import DISCLAIMER, IN_EMERGENCY, LEVEL_WORDS, care_card, help_lines
 from b12qa.web import page as chat_page
 from b12qa.web import replies
 from b12qa.web.api import STATIC
@@ -404,7 +404,7 @@ def test_page_says_what_it_needs_where_no_script_runs(
     page = context.new_page()
     page.goto(address)
     say = languages()[language[:2]]
-    emergency = chat_page.EMERGENCY.format(number=help_lines()["emergency"].number)
+    emergency = IN_EMERGENCY.format(number=help_lines()["emergency"].number)
     lines = page.locator("noscript p")
     expect(lines).to_have_text([say(words).words for words in (chat_page.NO_SCRIPTS, emergency)])
     for line in lines.all():

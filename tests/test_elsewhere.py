@@ -89,6 +89,8 @@ def test_english_is_taken_for_no_other_language() -> None:
     assert len(lines) > 20_000
     taken = [line for line in lines if ELSEWHERE.language_of(line)]
     assert len(taken) <= 3, taken  # they are German or Spanish in part
+    others = [line for line in lines if ELSEWHERE.is_another(line)]
+    assert len(others) <= 7, others  # French, Polish and Portuguese
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,39 @@ def test_english_is_taken_for_no_other_language() -> None:
 )
 def test_short_questions_are_known_by_their_language(message: str, language: str) -> None:
     assert ELSEWHERE.language_of(message) == language
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("у меня болит грудь", True),
+        ("我胸口很痛", True),
+        ("J'ai mal à la poitrine et je ne peux pas respirer", True),
+        ("quelle est la meilleure forme", True),
+        ("minha mãe não consegue respirar", True),
+        ("nie mogę oddychać", True),  # "nie" is German as well
+        ("B12 vitamini nedir", True),
+        ("Welche Lebensmittel enthalten B12?", False),
+        ("metformin", False),
+        ("ｃｈｅｓｔ ｐａｉｎ", False),
+        ("сhest pаin", False),
+        ("💊?", False),
+    ],
+)
+def test_other_languages_are_told_from_english(message: str, expected: bool) -> None:
+    assert ELSEWHERE.is_another(message) is expected
+    if expected:
+        assert not ELSEWHERE.language_of(message)
+
+
+def test_whoever_writes_in_another_language_is_told_whom_to_call_and_to_ask_in_english(
+    tmp_path: Path,
+) -> None:
+    answer = assistant_for(SMALL_TEXT, tmp_path, "tea").ask("у меня болит грудь")
+    call, ask, *_ = answer.notices
+    assert call.text.endswith("In an emergency, call your local emergency number.")
+    assert ask.text == ASK_IN_ENGLISH
+    assert (answer.outcome, answer.quotes) == (Outcome.NOT_COVERED, ())
 
 
 def test_messages_by_another_hand_are_known_by_their_language() -> None:

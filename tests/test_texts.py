@@ -44,7 +44,7 @@ def test_every_word_of_ours_is_in_the_files() -> None:
         *(rendering.FOUND, rendering.TO_FOUND),
         *(rendering.OPEN, rendering.COPY, rendering.LINK, rendering.LITERAL, rendering.FOLLOWING),
         *(rendering.VERSION, rendering.UNREVIEWED),
-        *(page.TITLE, page.WELCOME, ASK_IN_ENGLISH, page.BEGIN_WITH, page.EMERGENCY),
+        *(page.TITLE, page.WELCOME, ASK_IN_ENGLISH, page.BEGIN_WITH, safety.IN_EMERGENCY),
         page.NO_SCRIPTS,
         *(page.KEEPS_NOTHING, page.KEEPS_RATED),
         *(page.THUMB_KEPT, page.THUMB_AGAIN, page.THUMB_LOST, page.NOT_RATED),

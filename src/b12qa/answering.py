@@ -387,13 +387,14 @@ class Assistant:
     def _our_reply(self, question: str) -> list[Notice]:
         """What we say ourselves to a message that nothing can be searched for."""
         elsewhere = load_elsewhere()
-        language = elsewhere.language_of(question)
-        if language and all(d.about.is_english for d in self.documents):
-            emergency = elsewhere.languages[language].emergency
-            return [
-                Notice(NoticeKind.ABOUT, emergency, language=language),
-                Notice(NoticeKind.ABOUT, ASK_IN_ENGLISH),
-            ]
+        if all(d.about.is_english for d in self.documents):
+            ask_in_english = Notice(NoticeKind.ABOUT, ASK_IN_ENGLISH)
+            if language := elsewhere.language_of(question):
+                emergency = elsewhere.languages[language].emergency
+                return [Notice(NoticeKind.ABOUT, emergency, language=language), ask_in_english]
+            if elsewhere.is_another(question):
+                call = safety.IN_EMERGENCY.format(number=safety.help_lines()["emergency"].number)
+                return [Notice(NoticeKind.ABOUT, call), ask_in_english]
         courtesy = load_courtesies().reply(question)
         return [Notice(NoticeKind.ABOUT, courtesy)] if courtesy else []
 

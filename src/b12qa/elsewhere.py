@@ -7,6 +7,7 @@ its questions; but whoever is met in their own language may tell of an emergency
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -28,7 +29,14 @@ NOT_REACH = 2
 LEAST_WORDS_OF_A_LANGUAGE = 2
 SHARE_OF_A_LANGUAGE = 0.3
 
+# Of a language that the page does not speak, more: its short words are those of others as well.
+LEAST_WORDS_OF_ANOTHER = 2
+SHARE_OF_ANOTHER = 0.4
+OTHERS = "others"
+
 _WORD = re.compile(r"\w+")
+# The last letters of the Latin alphabet, and those added to it later.
+_LAST_LATIN, _MORE_LATIN = "\u024f", range(0x1E00, 0x1F00)
 _WRITTEN_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
 
@@ -47,17 +55,31 @@ class Elsewhere:
     """What is known of all languages but English."""
 
     languages: Mapping[str, Language]  # by tag
+    others: tuple[frozenset[str], ...]  # words that show languages of which no more is known
 
     def language_of(self, message: str) -> str:
         """The language of a message; empty if it is English, or cannot be told."""
         words = _words(message)
         counts = {tag: sum(w in language.words for w in words) for tag, language in self.languages.items()}
         tag = max(counts, key=counts.__getitem__, default="")
-        if not tag or counts[tag] < SHARE_OF_A_LANGUAGE * len(words):
+        if not tag or counts[tag] < max(SHARE_OF_A_LANGUAGE * len(words), self._of_another(words)):
             return ""
         if counts[tag] < LEAST_WORDS_OF_A_LANGUAGE:
             return tag if counts[tag] and not _any_english(words, self.languages[tag]) else ""
         return tag
+
+    def is_another(self, message: str) -> bool:
+        """Whether a message is in a language of which no more is known than that it is not English."""
+        letters = [c for c in unicodedata.normalize("NFKC", message) if c.isalpha()]
+        strange = sum(c > _LAST_LATIN and ord(c) not in _MORE_LATIN for c in letters)
+        if 2 * strange > len(letters):
+            return True
+        words = _words(message)
+        return self._of_another(words) >= max(LEAST_WORDS_OF_ANOTHER, SHARE_OF_ANOTHER * len(words))
+
+    def _of_another(self, words: list[str]) -> int:
+        """How many words are of the other language that has most of them."""
+        return max(sum(word in of_one for word in words) for of_one in self.others)
 
     def flags_in(self, message: str) -> set[str]:
         """The ids of the concepts that a message tells of."""
@@ -86,8 +108,9 @@ def _words(text: str) -> list[str]:
 @cache
 def load_elsewhere() -> Elsewhere:
     """What comes with the package."""
-    plain = compiled.rules(ELSEWHERE_FILE, read_elsewhere)
-    return Elsewhere({
+    plain = dict(compiled.rules(ELSEWHERE_FILE, read_elsewhere))
+    others = tuple(map(frozenset, plain.pop(OTHERS).values()))
+    languages = {
         tag: Language(
             frozenset(parts["words"]),
             parts["emergency"],
@@ -95,7 +118,8 @@ def load_elsewhere() -> Elsewhere:
             {first: [(tuple(p), c) for p, c in of_word] for first, of_word in parts["phrases"].items()},
         )
         for tag, parts in plain.items()
-    })  # fmt: skip
+    }
+    return Elsewhere(languages, others)
 
 
 def read_elsewhere(data: bytes, file: str) -> dict[str, Any]:
@@ -110,7 +134,14 @@ def read_elsewhere(data: bytes, file: str) -> dict[str, Any]:
     node = compose(data, file)
     if not is_mapping(node):
         raise YamlError(file, 1, "expected languages by tag here")
-    return {tag.text: _language(value, file) for tag, value in entries(node, file).items()}
+    parts = {tag.text: value for tag, value in entries(node, file).items()}
+    others = parts.pop(OTHERS, None)
+    if others is not None and not is_mapping(others):
+        raise YamlError(file, line_of(others), "expected words by tag of a language here")
+    words = {} if others is None else entries(others, file)
+    return {tag: _language(value, file) for tag, value in parts.items()} | {
+        OTHERS: {tag.text: _single(value, file) for tag, value in words.items()}
+    }
 
 
 def _language(node: yaml.Node, file: str) -> dict[str, Any]:

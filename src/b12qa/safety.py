@@ -42,6 +42,7 @@ LEVEL_WORDS = {
     CareLevel.URGENT: "Urgent: get help today",
     CareLevel.SOON: "See someone soon",
 }
+IN_EMERGENCY = "Not medical advice. In an emergency, call {number}."
 TOLD_BEFORE = "This is about what you wrote before."
 # With these, nothing is searched and nothing quoted.
 BEFORE_ANY_QUOTE = (CareLevel.EMERGENCY, CareLevel.URGENT)

@@ -22,7 +22,7 @@ from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
 from b12qa.plain import writable
 from b12qa.records import Document
 from b12qa.rendering import element, in_english, questions_html, titles
-from b12qa.safety import DISCLAIMER, help_lines
+from b12qa.safety import DISCLAIMER, IN_EMERGENCY, help_lines
 from b12qa.web.api import STATIC
 from b12qa.web.guard import Guard
 from b12qa.web.problems import log_fault
@@ -53,7 +53,6 @@ WELCOME = (
 )
 BEGIN_WITH = "For example:"
 NO_SCRIPTS = "This page needs JavaScript. Please turn it on."
-EMERGENCY = "Not medical advice. In an emergency, call {number}."
 # The server keeps conversations in memory, so that a phone may sleep in between.
 MAX_CONVERSATION_SECONDS = 60 * 60
 # Some of what the page is asked needs no worker, and an answer is drawn without one.
@@ -439,7 +438,7 @@ def _introduction(documents: Sequence[Document], texts: Texts) -> str:
 
 
 def _emergency_words() -> str:
-    return EMERGENCY.format(number=help_lines()["emergency"].number)
+    return IN_EMERGENCY.format(number=help_lines()["emergency"].number)
 
 
 def _emergency_line() -> str:
