@@ -294,6 +294,15 @@ def test_a_damaged_index_ends_with_2_until_it_is_built(bicycles: Path, tmp_path:
     run("check", *where)
 
 
+@pytest.mark.model
+def test_a_file_that_is_not_there_is_named_in_plain_words(bicycles: Path, tmp_path: Path) -> None:
+    gone, where = tmp_path / "gone.jsonl", ("--index", bicycles, "--corpus", SECOND_CORPUS)
+    for command in (("diff", "--questions", gone), ("report", "--feedback", gone)):
+        refusal = run(*command, *where, exit_code=2).stderr
+        said = f"{gone} cannot be used: No such file or directory. Look whether that is the right path."
+        assert refusal == f"b12qa: {said}\n"
+
+
 @pytest.mark.parametrize("command", [["build"], ["check"], ["ask", "why?"]])
 def test_an_invalid_corpus_or_model_ends_with_2(command: list[str], tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"

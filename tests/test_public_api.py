@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +87,12 @@ def test_no_module_of_the_package_prints_when_imported() -> None:
 
 def test_the_version_is_a_version() -> None:
     assert [int(part) >= 0 for part in b12qa.__version__.split(".")] == [True, True, True]
+
+
+def test_a_refused_index_names_the_command_that_makes_this_one(tmp_path: Path) -> None:
+    (tmp_path / "my texts").mkdir()
+    (tmp_path / "my texts" / "tea.md").write_text("# Tea\n\nTea is brewed.\n")
+    index, corpus = tmp_path / "kept", tmp_path / "my texts"
+    with pytest.raises(errors.MissingIndexError) as caught:
+        b12qa.load(index, corpus=corpus)
+    assert str(caught.value).endswith(f"Run: b12qa build --index {index} --corpus '{corpus}'")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -49,6 +51,7 @@ from b12qa.records import (
 from b12qa.retrieval import Ranking, Retriever, as_embedded
 from b12qa.treatment import Asked, load_rules
 
+DEFAULT_INDEX = "index"
 MAX_QUOTES = 3
 # A reason that begins so is a statement on the words of the document.
 NOT_MENTIONED = "does not mention"
@@ -85,7 +88,7 @@ class Assistant:
     @classmethod
     def load(
         cls,
-        index: str | Path = "index",
+        index: str | Path = DEFAULT_INDEX,
         *,
         corpus: str | Path | None = None,
         model: str | None = None,
@@ -118,10 +121,11 @@ class Assistant:
             # and an index that was rolled back to is served whatever they are.
             trusted = opened.rolled_back or unread.hashes() == opened.inputs["corpus"]
             check_servable(opened, unread if trusted else read_corpus(folder), found)
-        except IndexUnusableError:
+        except IndexUnusableError as error:
             sources = read_corpus(folder)  # what is wrong with the corpus comes first
             if not build:
                 find_model(model)  # and what is wrong with the model next
+                error.args = (_with_folders(str(error), index, corpus),)
                 raise
             from b12qa.building import build_index
             from b12qa.exporting import export_encoder
@@ -206,8 +210,8 @@ class Assistant:
 
         There are none unless the answer has as many as it may. Arguments and errors as in `ask`.
         """
-        if not isinstance(max_quotes, int) or max_quotes < 1:
-            raise QueryError(f"Expected at least 1 for max_quotes, got {max_quotes}.")
+        if not isinstance(max_quotes, int) or isinstance(max_quotes, bool) or max_quotes < 1:
+            raise QueryError(f"Expected a whole number of at least 1 as max_quotes, got {max_quotes!r}.")
         question, history = _typed(question, history)
         card, ours = self._said_first(question, history, literal=literal)
         care = [] if card is None else [safety.care_notice(card)]
@@ -490,6 +494,13 @@ def corpus_folder(index_dir: str | Path, corpus: str | Path | None = None) -> Pa
         return Path(corpus)
     beside = Path(index_dir).resolve().parent / "corpus"
     return beside if beside.is_dir() else Path("corpus")
+
+
+def _with_folders(message: str, index: str | Path, corpus: str | Path | None) -> str:
+    """A message whose advice to build names the folders that are not those of a build without options."""
+    folders = [] if str(index) == DEFAULT_INDEX else [f" --index {shlex.quote(str(index))}"]
+    folders += [] if corpus is None else [f" --corpus {shlex.quote(str(corpus))}"]
+    return re.sub(r"(?<=[Rr]un: )b12qa build", lambda found: found[0] + "".join(folders), message)
 
 
 def _outcome(confidence: float) -> Outcome:

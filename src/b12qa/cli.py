@@ -230,12 +230,12 @@ def rollback(index: Path) -> None:
         store = configured_store()
         with _progress("Sending to the engine", visible=store is not None) as on_progress:
             earlier = roll_back(index, publisher(store, on_progress))
-        stdout.print(
+        said = (
             f"Generation {earlier.generation} is current again: {len(earlier.chunks)} passages, model "
             f"{earlier.model_name}. It is served until the next build. "
-            "Mend the corpus, then run: b12qa build",
-            soft_wrap=True,
+            "Mend the corpus, then run: b12qa build"
         )
+        stdout.print(_with_folders(said), soft_wrap=True)
 
 
 @app.command(epilog=EXIT_CODES)
@@ -578,8 +578,15 @@ def _reported_errors() -> Iterator[None]:
     except (B12qaError, OSError) as error:
         # To build with the model that does not fit is no advice.
         more = () if isinstance(error, ModelMismatchError) else ("model",)
-        stderr.print(f"b12qa: {_with_folders(str(error), more)}", soft_wrap=True)
+        stderr.print(f"b12qa: {_with_folders(_in_words(error), more)}", soft_wrap=True)
         raise click.exceptions.Exit(2) from error
+
+
+def _in_words(error: Exception) -> str:
+    """What went wrong; of a file without the number that the system gives it."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename} cannot be used: {error.strerror}. Look whether that is the right path."
+    return str(error)
 
 
 def _with_folders(message: str, more: Sequence[str] = ()) -> str:
@@ -594,7 +601,8 @@ def _with_folders(message: str, more: Sequence[str] = ()) -> str:
         for name in ("index", "corpus", *more)
         if context and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     ]
-    return re.sub(r"(?<=[Rr]un: )b12qa build", lambda found: found[0] + "".join(typed), message)
+    left = [option for option in typed if option.split()[0] not in message]
+    return re.sub(r"(?<=[Rr]un: )b12qa build", lambda found: found[0] + "".join(left), message)
 
 
 @contextmanager

@@ -236,7 +236,7 @@ class Retriever:
         count = len(self.index.chunks)
         if top_k is None:
             top_k = min(DEFAULT_TOP_K, count)
-        if not isinstance(top_k, int):
+        if not isinstance(top_k, int) or isinstance(top_k, bool):
             raise QueryError(f"Expected a whole number as top_k, got {top_k!r}.")
         most = self.most_passages
         if not 1 <= top_k <= most:
