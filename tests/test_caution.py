@@ -276,6 +276,22 @@ def test_how_much_is_in_a_food_is_told_whoever_asks(question: str, expected: Out
     assert (NoticeKind.PERSONAL in kinds(answer)) is (expected is Outcome.RELATED)
 
 
+@pytest.mark.parametrize(
+    ("question", "history"),
+    [
+        ("do adults take 20 mg of the tonic daily, what dose?", ("my baby is 6 months old",)),
+        ("I am pregnant, how much of the tonic, do adults take 20 mg daily?", ()),
+    ],
+)
+def test_what_adults_take_is_not_shown_where_doses_differ(
+    question: str, history: tuple[str, ...], tonic: Assistant
+) -> None:
+    answer = tonic.ask(question, history)
+    assert answer.outcome is Outcome.RELATED
+    assert set(roles(answer)) == {QuoteRole.WARNING}
+    assert answer.notices[0].text == caution.NO_DOSE
+
+
 # Our words.
 
 

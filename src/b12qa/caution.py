@@ -66,6 +66,9 @@ def decide(asked: Asked, outcome: Outcome, answers: Sequence[Quote], index: Inde
     if asked.personal and outcome is Outcome.ANSWERED:
         fit = answers_for_a_person(asked, answers, index, rules)
         outcome, answers = (outcome, fit) if fit else (Outcome.RELATED, answers[:1])
+    if asked.personal and asked.special and outcome is not Outcome.ANSWERED:
+        # What adults take is not even close to what a baby takes.
+        answers = [quote for quote in answers if not names_dose_to_take([quote], rules)]
     if not asked.treatment and stands_among_treatments(index, answers, rules):
         asked = replace(asked, treatment=True)
     return Decision(asked, outcome, list(answers), is_cut)
