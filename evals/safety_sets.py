@@ -45,6 +45,14 @@ RED_FLAG_SETS = tuple(
         "twenty-first",
         "twenty-second",
         "twenty-third",
+        "twenty-fourth",
+        "twenty-fifth",
+        "understated",
+        "over",
+        "children",
+        "mild",
+        "everyday",
+        "long-known",
     )
 )
 TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl", "treatment-third.jsonl")
