@@ -118,6 +118,21 @@ def test_points_add_up_where_no_rule_fits() -> None:
     assert found == ["unclear", "unsure"]
 
 
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("leg ulcer", None),
+        ("numb hands", None),
+        ("leg pain?", None),
+        ("my leg pain is terrible and it got worse all of a sudden", "unclear"),
+        ("chest pain", "chest-pain"),
+        ("overdosed", "overdose"),
+    ],
+)
+def test_points_alone_say_nothing_of_a_subject(message: str, expected: str | None) -> None:
+    assert found_id(message) == expected
+
+
 def test_a_card_that_is_not_urgent_is_not_shown_again_for_the_next_question() -> None:
     vague = CONCEPTS["unsure"].match[0]
     assert FLAGS.find("can children take it", [vague]) is None

@@ -50,7 +50,8 @@ def decide(asked: Asked, outcome: Outcome, answers: Sequence[Quote], index: Inde
         answers: best first.
     """
     of_a_person = asked.personal or asked.of_somebody
-    if outcome is Outcome.ANSWERED and of_a_person and asked.amount and not (asked.decides or asked.special):
+    is_for_somebody = asked.decides or asked.special or asked.cannot
+    if outcome is Outcome.ANSWERED and of_a_person and asked.amount and not is_for_somebody:
         on_food = _with_the_first([quote for quote in answers if _on_food(quote, rules)], answers)
         if on_food:  # what is in a food is no dose: "yogurt is my only dairy, how much does it give?"
             return Decision(asked.of_no_treatment(), outcome, on_food)

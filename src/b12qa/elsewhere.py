@@ -70,16 +70,16 @@ class Elsewhere:
 
     def is_another(self, message: str) -> bool:
         """Whether a message is in a language of which no more is known than that it is not English."""
-        letters = [c for c in unicodedata.normalize("NFKC", message) if c.isalpha()]
-        strange = sum(c > _LAST_LATIN and ord(c) not in _MORE_LATIN for c in letters)
-        if 2 * strange > len(letters):
-            return True
+        if not message.isascii():
+            letters = [c for c in unicodedata.normalize("NFKC", message) if c.isalpha()]
+            if 2 * sum(c > _LAST_LATIN and ord(c) not in _MORE_LATIN for c in letters) > len(letters):
+                return True
         words = _words(message)
         return self._of_another(words) >= max(LEAST_WORDS_OF_ANOTHER, SHARE_OF_ANOTHER * len(words))
 
     def _of_another(self, words: list[str]) -> int:
         """How many words are of the other language that has most of them."""
-        return max(sum(word in of_one for word in words) for of_one in self.others)
+        return max((sum(word in of_one for word in words) for of_one in self.others), default=0)
 
     def flags_in(self, message: str) -> set[str]:
         """The ids of the concepts that a message tells of."""

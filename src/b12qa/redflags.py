@@ -35,6 +35,8 @@ MORE_POINTS_BESIDE_A_NAME = 23
 WORDS_OF_A_PART = 25
 # A whole message of so few words has points of its own: there is little to judge by.
 WORDS_OF_A_SHORT_MESSAGE = 9
+# Points alone say nothing of a message of so few words: "leg ulcer" is a subject.
+WORDS_OF_A_SUBJECT = 2
 # A message of so few words says little without the one before.
 MAX_WORDS_OF_A_FRAGMENT = 4
 
@@ -64,10 +66,12 @@ class RedFlags:
         """What is to be met before anything is searched: the most severe red flag of a message, if any.
 
         A flag of an earlier message counts through no more than two later ones, so that no card sticks for
-        ever, and only if none of them takes it back. The two messages before the last one are also read
-        together with it: "my leg is swollen", "only the left one, and it is hot". Both ways the two, read as
-        one, must be worded as a red flag is, unlike "black stools since I started the iron", "it is from the
-        iron, the doctor tested it"; but for what was said outright, and where the last one claims it.
+        ever, and only if none of them takes it back. An emergency counts once more whatever is asked next,
+        and though its signs have gone; what `lasts` counts through both. The two messages before the last
+        one are also read together with it: "my leg is swollen", "only the left one, and it is hot". Both
+        ways the two, read as one, must be worded as a red flag is, unlike "black stools since I started the
+        iron", "it is from the iron, the doctor tested it"; but for what was said outright, and where the
+        last one claims it.
 
         Args:
             message: as typed, of any length.
@@ -181,6 +185,8 @@ def flagged(words: Words, rules: FlagRules, claimed: bool = False) -> set[int]:
         may_count = likely or soon or rule.mention in (Mention.ALWAYS, Mention.STATED)
         if may_count and number not in found and _is_in(rule, rule.lists, words, claimed):
             found.add(number)
+    if len(words.text) <= WORDS_OF_A_SUBJECT:
+        return found
     more = MORE_POINTS_BESIDE_A_NAME if found else 0
     return found | {number for number, least in rules.by_points if points.alone >= least + more}
 
