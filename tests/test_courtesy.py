@@ -34,7 +34,10 @@ replies:
         ("thanks, bye", "You are welcome"),
         ("bye for now", "Goodbye"),
         ("", ""),
-        ("ok", ""),  # may answer something
+        ("ok", "What else"),
+        ("I see, got it", "What else"),
+        ("hello, thanks", "You are welcome"),
+        ("merci", "You are welcome"),
         ("yes please", ""),
         ("great", ""),
         ("thanks, and for vegans?", ""),

@@ -30,22 +30,23 @@ _WORD = re.compile(r"[a-z0-9']+")
 class Courtesies:
     """What is said out of politeness, and what is replied."""
 
-    replies: Mapping[str, str]  # by what is said; empty for what may be said around it
+    replies: Mapping[str, str]  # by what is said, as in the file; empty for what may be said around it
 
     def reply(self, message: str) -> str:
         """The reply to a message that is nothing but thanks or a greeting; empty if it says anything else."""
         said = [word.replace("'", "") for word in _WORD.findall(normalized(message))]
         if len(said) > MAX_WORDS:
             return ""
-        found, start = "", 0
+        found: set[str] = set()
+        start = 0
         while start < len(said):
             ends = range(min(start + MAX_WORDS_OF_A_PHRASE, len(said)), start, -1)
             end = next((end for end in ends if " ".join(said[start:end]) in self.replies), None)
             if end is None:
                 return ""
-            found = found or self.replies[" ".join(said[start:end])]
+            found.add(self.replies[" ".join(said[start:end])])
             start = end
-        return found
+        return next((reply for reply in self.replies.values() if reply and reply in found), "")
 
 
 @cache
