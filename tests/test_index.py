@@ -1124,7 +1124,7 @@ def test_every_ailment_is_refused_by_load_and_by_check(site: Site, ailment: str)
         if error is not ModelMismatchError:  # to build with the model that does not fit is no advice
             typed += f" --model {site.model}"
         assert typed in line
-        assert f"b12qa: {refusal.value}\n" == line.replace(typed, "")
+        assert f"b12qa: {refusal.value}\n" == line
 
 
 def test_check_says_so_when_nothing_ails(site: Site) -> None:

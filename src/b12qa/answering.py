@@ -27,7 +27,7 @@ from b12qa.embedding import (
     load_encoder,
 )
 from b12qa.engines import configured_store
-from b12qa.errors import IndexUnusableError, QueryError
+from b12qa.errors import IndexUnusableError, ModelMismatchError, QueryError
 from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
 from b12qa.index import check_servable, open_index
@@ -125,7 +125,9 @@ class Assistant:
             sources = read_corpus(folder)  # what is wrong with the corpus comes first
             if not build:
                 find_model(model)  # and what is wrong with the model next
-                error.args = (_with_folders(str(error), index, corpus),)
+                # To build with the model that does not fit is no advice.
+                with_model = None if isinstance(error, ModelMismatchError) else model
+                error.args = (_advised(str(error), index, corpus, with_model),)
                 raise
             from b12qa.building import build_index
             from b12qa.exporting import export_encoder
@@ -496,11 +498,13 @@ def corpus_folder(index_dir: str | Path, corpus: str | Path | None = None) -> Pa
     return beside if beside.is_dir() else Path("corpus")
 
 
-def _with_folders(message: str, index: str | Path, corpus: str | Path | None) -> str:
-    """A message whose advice to build names the folders that are not those of a build without options."""
-    folders = [] if str(index) == DEFAULT_INDEX else [f" --index {shlex.quote(str(index))}"]
-    folders += [] if corpus is None else [f" --corpus {shlex.quote(str(corpus))}"]
-    return re.sub(r"(?<=[Rr]un: )b12qa build", lambda found: found[0] + "".join(folders), message)
+def _advised(message: str, index: str | Path, corpus: str | Path | None, model: str | None) -> str:
+    """A message whose advice to build names what is not that of a build without options."""
+    named = {"index": None if str(index) == DEFAULT_INDEX else index, "corpus": corpus, "model": model}
+    options = "".join(
+        f" --{name} {shlex.quote(str(what))}" for name, what in named.items() if what is not None
+    )
+    return re.sub(r"(?<=[Rr]un: )b12qa build", lambda found: found[0] + options, message)
 
 
 def _outcome(confidence: float) -> Outcome:
