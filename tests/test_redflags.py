@@ -175,6 +175,7 @@ PILLS = "my son ate 30 of my b12 tablets"
         ((SPEECH, "now it's fine again"), "stroke"),
         ((SPEECH, "it's gone now", "should I still go?"), "stroke"),
         (("my leg is hot and swollen", "it's gone now"), None),
+        (("I am 30 weeks pregnant and bleeding", "it has gone now"), "pregnancy"),
         # Some things are no joke, and stay for two messages.
         (("I want to die", "just kidding"), "self-harm"),
         ((PILLS, "just kidding"), "overdose"),
@@ -196,7 +197,7 @@ def test_an_emergency_lasts_until_it_is_taken_back(
 
 def test_what_lasts_is_said_in_one_word() -> None:
     text = (files("b12qa") / "data" / RED_FLAGS_FILE).read_text("utf-8")
-    assert {concept.id for concept in FLAGS.concepts if concept.lasts} == {"self-harm", "overdose"}
+    assert {concept.id for concept in FLAGS.concepts if concept.lasts} == {"self-harm", "overdose", "pregnancy"}
     with pytest.raises(YamlError, match="expected always as lasts, got 'long'"):
         read_red_flags(text.replace("lasts: always", "lasts: long").encode(), RED_FLAGS_FILE)
 

@@ -122,11 +122,11 @@ class RedFlags:
         # What should be seen soon has been said, and is no reason to say it again.
         told = {number for number, level in levels.items() if level is not CareLevel.SOON}
         emergencies = {number for number in told if levels[number] is CareLevel.EMERGENCY}
-        whatever = {number for number in emergencies if self.concepts[number].lasts}
+        whatever = {number for number in told if self.concepts[number].lasts}
         if later.words.anywhere("jests"):
             return whatever
         if later.words.anywhere("passed"):
-            told = emergencies  # a stroke whose signs have gone, too
+            told = emergencies | whatever  # a stroke whose signs have gone, too
         if not told or claimed:
             return told
         points = self._points_of_both(turn, last)
