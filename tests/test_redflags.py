@@ -197,7 +197,8 @@ def test_an_emergency_lasts_until_it_is_taken_back(
 
 def test_what_lasts_is_said_in_one_word() -> None:
     text = (files("b12qa") / "data" / RED_FLAGS_FILE).read_text("utf-8")
-    assert {concept.id for concept in FLAGS.concepts if concept.lasts} == {"self-harm", "overdose", "pregnancy"}
+    lasting = {concept.id for concept in FLAGS.concepts if concept.lasts}
+    assert lasting == {"self-harm", "overdose", "pregnancy"}
     with pytest.raises(YamlError, match="expected always as lasts, got 'long'"):
         read_red_flags(text.replace("lasts: always", "lasts: long").encode(), RED_FLAGS_FILE)
 
