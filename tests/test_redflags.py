@@ -170,6 +170,8 @@ PILLS = "my son ate 30 of my b12 tablets"
         # Whatever is asked next.
         ((PILLS, "what should I do?"), "overdose"),
         ((PILLS, "which foods have b12?"), "overdose"),
+        (("passing black stools", "which foods have b12?"), "bleeding"),
+        (("passing black stools", "it is from the iron, the doctor tested it"), None),
         # An emergency whose signs have gone is one; what is only urgent is not.
         ((SPEECH, "it's gone now"), "stroke"),
         ((SPEECH, "now it's fine again"), "stroke"),
