@@ -148,6 +148,12 @@ def test_whoever_writes_in_another_language_is_told_whom_to_call_and_to_ask_in_e
     assert (answer.outcome, answer.quotes) == (Outcome.NOT_COVERED, ())
 
 
+def test_a_wrong_region_keeps_nobody_from_being_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("B12QA_REGION", "nowhere")
+    call, *_ = assistant_for(SMALL_TEXT, tmp_path, "tea").ask("у меня болит грудь").notices
+    assert call.text.endswith("In an emergency, call your local emergency number.")
+
+
 def test_messages_by_another_hand_are_known_by_their_language() -> None:
     lines = (Path(__file__).parents[1] / "evals" / "elsewhere.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]

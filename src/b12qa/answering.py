@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -32,7 +30,7 @@ from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
 from b12qa.index import check_servable, open_index
 from b12qa.lexical import terms, words
-from b12qa.plain import writable
+from b12qa.plain import advice_to_build, writable
 from b12qa.progress import Progress, no_progress
 from b12qa.records import (
     Answer,
@@ -125,9 +123,13 @@ class Assistant:
             sources = read_corpus(folder)  # what is wrong with the corpus comes first
             if not build:
                 find_model(model)  # and what is wrong with the model next
-                # To build with the model that does not fit is no advice.
-                with_model = None if isinstance(error, ModelMismatchError) else model
-                error.args = (_advised(str(error), index, corpus, with_model),)
+                given = {
+                    "index": None if str(index) == DEFAULT_INDEX else index,
+                    "corpus": corpus,
+                    # To build with the model that does not fit is no advice.
+                    "model": None if isinstance(error, ModelMismatchError) else model,
+                }
+                error.args = (advice_to_build(str(error), given),)
                 raise
             from b12qa.building import build_index
             from b12qa.exporting import export_encoder
@@ -399,8 +401,7 @@ class Assistant:
                 emergency = elsewhere.languages[language].emergency
                 return [Notice(NoticeKind.ABOUT, emergency, language=language), ask_in_english]
             if elsewhere.is_another(question):
-                call = safety.IN_EMERGENCY.format(number=safety.help_lines()["emergency"].number)
-                return [Notice(NoticeKind.ABOUT, call), ask_in_english]
+                return [Notice(NoticeKind.ABOUT, safety.in_emergency()), ask_in_english]
         courtesy = load_courtesies().reply(question)
         return [Notice(NoticeKind.ABOUT, courtesy)] if courtesy else []
 
@@ -496,15 +497,6 @@ def corpus_folder(index_dir: str | Path, corpus: str | Path | None = None) -> Pa
         return Path(corpus)
     beside = Path(index_dir).resolve().parent / "corpus"
     return beside if beside.is_dir() else Path("corpus")
-
-
-def _advised(message: str, index: str | Path, corpus: str | Path | None, model: str | None) -> str:
-    """A message whose advice to build names what is not that of a build without options."""
-    named = {"index": None if str(index) == DEFAULT_INDEX else index, "corpus": corpus, "model": model}
-    options = "".join(
-        f" --{name} {shlex.quote(str(what))}" for name, what in named.items() if what is not None
-    )
-    return re.sub(r"(?<=[Rr]un: )b12qa build", lambda found: found[0] + options, message)
 
 
 def _outcome(confidence: float) -> Outcome:

@@ -52,8 +52,9 @@ def decide(asked: Asked, outcome: Outcome, answers: Sequence[Quote], index: Inde
     of_a_person = asked.personal or asked.of_somebody
     is_for_somebody = asked.decides or asked.special or asked.cannot
     if outcome is Outcome.ANSWERED and of_a_person and asked.amount and not is_for_somebody:
-        on_food = _with_the_first([quote for quote in answers if _on_food(quote, rules)], answers)
-        if on_food:  # what is in a food is no dose: "yogurt is my only dairy, how much does it give?"
+        on_food = [quote for quote in answers if _on_food(quote, rules)]
+        if _have_the_first(on_food, answers):
+            # What is in a food is no dose: "yogurt is my only dairy, how much does it give?"
             return Decision(asked.of_no_treatment(), outcome, on_food)
     is_cut = asked.of_somebody and names_dose_to_take(answers, rules)
     if is_cut:
@@ -93,12 +94,12 @@ def answers_for_a_person(asked: Asked, answers: Sequence[Quote], index: Index, r
     warn = [quote for quote in on_it if _warns(index, quote)]
     if warn:
         return [*warn, *(quote for quote in fit if quote not in warn)]
-    return [] if asked.decides or on_it[:1] != fit[:1] else _with_the_first(fit, answers)
+    return fit if _have_the_first(on_it, answers) and not asked.decides else []
 
 
-def _with_the_first(fit: list[Quote], answers: Sequence[Quote]) -> list[Quote]:
-    """The quotes that fit, or none: those below the best answer are none without it."""
-    return fit if fit and fit[0] is answers[0] else []
+def _have_the_first(quotes: Sequence[Quote], answers: Sequence[Quote]) -> bool:
+    """Whether the best answer is among some of the answers: those below it are none without it."""
+    return bool(quotes) and quotes[0] is answers[0]
 
 
 def names_any_dose(quotes: Sequence[Quote]) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import io
 import json
-import re
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +19,7 @@ from rich.text import Text
 
 from b12qa import __version__, rendering, safety
 from b12qa.errors import B12qaError, MissingIndexError, ModelMismatchError, QueryError, StaleIndexError
+from b12qa.plain import advice_to_build
 from b12qa.terminal import build_lines, export_line, shown_answer, shown_card, shown_notice
 from b12qa.web.settings import (
     DEFAULT_BURST,
@@ -596,13 +595,12 @@ def _with_folders(message: str, more: Sequence[str] = ()) -> str:
         more: further options to name if they were typed.
     """
     context = click.get_current_context(silent=True)
-    typed = [
-        f" --{name} {shlex.quote(str(context.params[name]))}"
+    typed = {
+        name: context.params[name]
         for name in ("index", "corpus", *more)
         if context and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    ]
-    left = [option for option in typed if option.split()[0] not in message]
-    return re.sub(r"(?<=[Rr]un: )b12qa build", lambda found: found[0] + "".join(left), message)
+    }
+    return advice_to_build(message, typed)
 
 
 @contextmanager

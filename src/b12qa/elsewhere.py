@@ -62,7 +62,7 @@ class Elsewhere:
         words = _words(message)
         counts = {tag: sum(w in language.words for w in words) for tag, language in self.languages.items()}
         tag = max(counts, key=counts.__getitem__, default="")
-        if not tag or counts[tag] < max(SHARE_OF_A_LANGUAGE * len(words), self._of_another(words)):
+        if not tag or counts[tag] < SHARE_OF_A_LANGUAGE * len(words) or counts[tag] < self._of_another(words):
             return ""
         if counts[tag] < LEAST_WORDS_OF_A_LANGUAGE:
             return tag if counts[tag] and not _any_english(words, self.languages[tag]) else ""

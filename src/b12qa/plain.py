@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from collections.abc import Mapping
+
 
 def one_line(text: str) -> str:
     """A text whose blanks and line breaks are one blank each."""
@@ -19,3 +23,17 @@ def writable(text: str) -> str:
 def short(text: str, length: int = 70) -> str:
     """A text cut to what a message has room for."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def advice_to_build(message: str, given: Mapping[str, object]) -> str:
+    """A message whose advice to run `b12qa build` names the options that were given, each once.
+
+    Args:
+        given: values by the names of options, without dashes; None where there is none.
+    """
+    options = "".join(
+        f" --{name} {shlex.quote(str(value))}"
+        for name, value in given.items()
+        if value is not None and f" --{name} " not in message
+    )
+    return re.sub(r"(?<=[Rr]un: )b12qa build", lambda found: found[0] + options, message)

@@ -134,7 +134,8 @@ class RedFlags:
             return told
         # Whoever has just told of an emergency may ask for something else; once more it is shown. But what
         # they say of it may be why it is none: "it is from the iron, the doctor tested it".
-        once_more = later is last and (points >= LEAST_POINTS_OF_TWO or _asks(last.words))
+        asks = last.words.question_mark or _begins_to_ask(last.words)
+        once_more = later is last and (asks or points >= LEAST_POINTS_OF_TWO)
         return whatever | (emergencies if once_more else told & _said_outright(turn.words, self.rules))
 
     def _points_of_both(self, earlier: _Turn, last: _Turn) -> int:
@@ -299,14 +300,14 @@ def _goes_on_asking(earlier: Words, last: Words) -> bool:
     adds = last.has("joins", 0, 1) or last.has("asking", 0, 1)
     if not adds or count > MAX_WORDS_OF_A_FRAGMENT + 1:
         return False
-    asked = earlier.at("auxiliary", 0) or earlier.at("asking", 0)
     of_somebody = any(last.anywhere(name) for name in ("person", "body_owner", "now"))
-    return asked and not (of_somebody or earlier.anywhere("person") or earlier.anywhere("body_owner"))
+    of_somebody = of_somebody or earlier.anywhere("person") or earlier.anywhere("body_owner")
+    return _begins_to_ask(earlier) and not of_somebody
 
 
-def _asks(words: Words) -> bool:
-    """Whether a message asks something."""
-    return words.question_mark or words.at("asking", 0) or words.at("auxiliary", 0)
+def _begins_to_ask(words: Words) -> bool:
+    """Whether a message begins as a question does."""
+    return words.at("asking", 0) or words.at("auxiliary", 0)
 
 
 def _taken_back(words: Words) -> bool:

@@ -85,6 +85,11 @@ def care_notice(card: CareCard) -> Notice:
     return Notice(NoticeKind.CARE, "\n".join([*lines, *([TOLD_BEFORE] if card.told_before else [])]))
 
 
+def in_emergency() -> str:
+    """Whom to call, in one sentence."""
+    return IN_EMERGENCY.format(number=_lines(None)["emergency"].number)
+
+
 def help_lines(region: str | None = None) -> Mapping[str, HelpLine]:
     """Whom to call, by the name of the line. Argument as in `care_card`."""
     wanted = region or os.environ.get(REGION_VARIABLE) or DEFAULT_REGION
@@ -158,13 +163,17 @@ def _met(question: str, history: Sequence[str]) -> Met:
 def _card_for(met: Met, region: str | None) -> CareCard | None:
     if met.concept is None:
         return None
+    return replace(_card(met.concept, _lines(region)), told_before=met.told_before)
+
+
+def _lines(region: str | None) -> Mapping[str, HelpLine]:
+    """`help_lines`, and those of no region where the environment variable names none that there is."""
     try:
-        lines = help_lines(region)
+        return help_lines(region)
     except QueryError:
         if region is not None:
             raise
-        lines = help_lines(DEFAULT_REGION)
-    return replace(_card(met.concept, lines), told_before=met.told_before)
+        return help_lines(DEFAULT_REGION)
 
 
 def _card(concept: Concept, lines: Mapping[str, HelpLine]) -> CareCard:

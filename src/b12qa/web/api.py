@@ -34,7 +34,7 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Api:
     """The routes for programs, for the app that also carries the page."""
 
-    def __init__(self, desk: Desk, metrics: Metrics, public_url: str = "") -> None:
+    def __init__(self, desk: Desk, metrics: Metrics, public_url: str) -> None:
         self._desk = desk
         self._metrics = metrics
         self._public_url = public_url

@@ -22,7 +22,7 @@ from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
 from b12qa.plain import writable
 from b12qa.records import Document
 from b12qa.rendering import element, in_english, questions_html, titles
-from b12qa.safety import DISCLAIMER, IN_EMERGENCY, help_lines
+from b12qa.safety import DISCLAIMER, in_emergency
 from b12qa.web.api import STATIC
 from b12qa.web.guard import Guard
 from b12qa.web.problems import log_fault
@@ -402,7 +402,7 @@ class _WordsWithoutScripts:
 def _words_without_scripts(scope: Scope) -> str:
     wanted = QueryParams(scope["query_string"]).get("lang")
     texts = texts_for(wanted, Headers(scope=scope).get("accept-language"))
-    lines = _say(texts, NO_SCRIPTS, "p") + _say(texts, _emergency_words(), "p")
+    lines = _say(texts, NO_SCRIPTS, "p") + _say(texts, in_emergency(), "p")
     # The style sheet is loaded by a script too.
     return f'<noscript><main style="padding: 1rem; font-size: 1.2rem">{lines}</main></noscript>'
 
@@ -437,12 +437,8 @@ def _introduction(documents: Sequence[Document], texts: Texts) -> str:
     return f'<p class="titles" lang="{language}">{escape(" · ".join(titles(documents)))}</p>{about}'
 
 
-def _emergency_words() -> str:
-    return IN_EMERGENCY.format(number=help_lines()["emergency"].number)
-
-
 def _emergency_line() -> str:
-    words = element(in_english(_emergency_words()), "span", "say")
+    words = element(in_english(in_emergency()), "span", "say")
     return f'<p class="b12qa emergency-line">{words}</p>'
 
 
