@@ -16,7 +16,7 @@ from b12qa.corpus import Corpus, parse_document
 from b12qa.index import open_index
 from b12qa.records import Answer, NoticeKind, Outcome, Quote, QuoteRole
 from b12qa.retrieval import Retriever
-from b12qa.treatment import load_rules, names_dose
+from b12qa.treatment import Asked, load_rules, names_dose
 
 FIXTURES = Path(__file__).parent / "fixtures"
 WARNINGS = "Contraindications and warnings"
@@ -249,6 +249,20 @@ def test_a_person_who_asks_what_is_so_is_answered_as_anybody_and_told_whom_to_as
     # Where it is to be decided, no more than what is close.
     decides = tonic.ask("I have gout, should I take tonic tablets, the tonic tastes of plums?")
     assert decides.outcome is Outcome.RELATED
+
+
+def test_what_stands_below_a_dose_is_no_answer_without_it(tonic: Assistant) -> None:
+    asked, index = Asked(treatment=True, personal=True), tonic.retriever.index
+    dose, plums = (
+        Quote(text, 0, len(text), document="tonic", section_path=("Tonic", "Taste"))
+        for text in ("Adults take 20 mg of the tonic daily.", "The tonic tastes of plums.")
+    )
+
+    def fit(*answers: Quote) -> list[Quote]:
+        return caution.answers_for_a_person(asked, answers, index, load_rules())
+
+    assert fit(plums, dose) == [plums]
+    assert fit(dose, plums) == []
 
 
 @pytest.mark.parametrize(
