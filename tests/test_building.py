@@ -210,7 +210,8 @@ def test_only_the_bank_of_an_edited_document_is_learnt_again(
     assert learnt == []
     edit(small_corpus)
     build(index, small_corpus)
-    assert learnt == [["how long does it take?"]]  # the others hang in the air now
+    followed = ["how much caffeine?", "is there caffeine in it?"]  # of 40 mg, which are 50 mg now
+    assert learnt == [["how long does it take?", *followed]]
 
 
 def test_a_bank_with_the_same_texts_and_other_words_of_its_own_is_learnt_again(
@@ -256,7 +257,7 @@ def test_the_command_line_prints_only_sections_with_changes(
     printed = run("build", "--index", index, "--corpus", small_corpus).stdout
     changed, summary = printed.splitlines()
     assert changed == "tea: Tea: 1 changed"
-    assert "embedded 2 texts, reused 14 (" in summary
+    assert "embedded 2 texts, reused 16 (" in summary
 
 
 # One build at a time.

@@ -130,14 +130,14 @@ def test_edited_sentence_is_the_same_passage_edited(tmp_path: Path) -> None:
     assert "Evaluation questions whose gold sentence is gone: e1" in words
 
 
-def test_bank_questions_of_an_edited_sentence_hang_in_the_air(tmp_path: Path) -> None:
+def test_bank_questions_that_follow_an_edited_sentence_are_named(tmp_path: Path) -> None:
     found = reviewed(tmp_path, SMALL_TEXT.replace("Wait 3 minutes.", "Wait 4 minutes."))
     (problem,) = found.hanging
     assert problem.file == "tea.questions.yaml"
     assert problem.line == 2
     assert found.reworded == (("Wait 3 minutes.", "Wait 4 minutes."),)
     words = summary(found)
-    assert "Left hanging by the edit (1):" in words
+    assert "Left to mend by the edit (1):" in words
     assert "let the bank say:                   Wait 4 minutes." in words
 
 

@@ -27,7 +27,7 @@ KERNEL_WIDTH = 1.0
 RIDGE = 0.05
 MAX_ANCHORS = 12_000
 # Raised when a bank teaches something else than before, so that every index is out of date.
-LEARNING = 2
+LEARNING = 3
 # Share of bank questions whose nearest neighbour may be further away than "far off" begins.
 FAR_OFF_PERCENTILE = 0.2
 FAR_OFF_SHARPNESS = 0.03

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
+from b12qa.lexical import words
 from b12qa.records import Chunk, Document
 
 # Two passages that share this much of their words, in order, are versions of one.
 ALIKE = 0.5
+# Two sentences that share this much are one that was reworded a little. No two sentences of five documents
+# share half, and no two rows or items of theirs more than 0.62.
+NEARLY_ONE = 0.65
 # An edit seldom carries a passage further than this within its section.
 NEIGHBOURS = 8
 
@@ -147,3 +151,31 @@ def most_alike(text: str, candidates: Sequence[str]) -> int | None:
 def _likeness(text: str, other: str) -> float:
     """The share of words that two texts have in common, in order, 0 to 1."""
     return SequenceMatcher(None, text.split(), other.split(), autojunk=False).ratio()
+
+
+def reworded_a_little(gone: Sequence[str], others: Sequence[str]) -> dict[int, int]:
+    """Which sentences are still there in nearly the same words, by positions; the most alike come first.
+
+    Args:
+        gone: sentences that a document held.
+        others: sentences that it holds, each the version of one at most.
+    """
+    pairs = sorted(_nearly_one(gone, others), key=lambda pair: -pair[0])
+    now: dict[int, int] = {}
+    for _, before, after in pairs:
+        if before not in now and after not in now.values():
+            now[before] = after
+    return now
+
+
+def _nearly_one(gone: Sequence[str], others: Sequence[str]) -> Iterator[tuple[float, int, int]]:
+    """How alike two sentences are, and the position of each; marks and capitals do not count."""
+    words_of_others = [words(other) for other in others]
+    for before, text in enumerate(gone):
+        matcher = SequenceMatcher(None, b=words(text), autojunk=False)
+        for after, other in enumerate(words_of_others):
+            matcher.set_seq1(other)
+            # Cheaper bounds first: a long document has many sentences that no question asks for yet.
+            bounds = (matcher.real_quick_ratio, matcher.quick_ratio)
+            if all(bound() >= NEARLY_ONE for bound in bounds) and (likeness := matcher.ratio()) >= NEARLY_ONE:
+                yield likeness, before, after

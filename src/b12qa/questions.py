@@ -2,8 +2,8 @@
 
 ``NAME.questions.yaml`` holds, for each sentence, questions that it answers, and for each section
 questions that the document leaves open; "which foods have it? >> and eggs?" is a question that hangs on
-an earlier one. A sentence is named by its own words, so that an edit of the
-sentence leaves its questions hanging in the air, where `b12qa check` finds them.
+an earlier one. A sentence is named by its own words. Its questions follow it where an edit has reworded it
+a little; otherwise they hang in the air. `b12qa check` finds both.
 ``NAME.synonyms.yaml`` holds groups of names for one thing, the document's own word first.
 Both are optional.
 """
@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from b12qa.corpus import Corpus, NamedSections, Problem, Severity
 from b12qa.errors import YamlError
+from b12qa.lexical import terms
 from b12qa.markdown import plain_text_of
 from b12qa.plain import one_line, short
 from b12qa.records import Document, OpenQuestion, Question, Sentence
@@ -58,7 +59,8 @@ def synonyms_file(document_name: str) -> str:
 def read_banks(corpus: Corpus, sentences: Sequence[Sentence]) -> QuestionBank:
     """Read the banks of a corpus and find their sentences and sections.
 
-    Questions whose sentence or section is not in the document are left out and reported.
+    What has lost its sentence or section is reported: questions follow a sentence that was reworded a little,
+    and are left out otherwise; open questions stay open.
 
     Raises:
         CorpusError: a file is not of the form above.
@@ -115,6 +117,7 @@ class _BankReader:
         self, document: Document, number: int, file: str, sentences: Sequence[tuple[int, Sentence]]
     ) -> None:
         self.file = file
+        self.document = document
         self.number = number
         self.rows: dict[str, int] = {}
         self.rows_with_marks: dict[str, int] = {}  # as an editor copies them from the file
@@ -132,11 +135,15 @@ class _BankReader:
         self.open_lines: list[int] = []
         self.problems: list[Problem] = []
         self.hanging: list[Problem] = []  # not among the problems
+        self.named: set[int] = set()  # rows of sentences that the bank names
+        self.gone: list[tuple[Line, list[Line]]] = []  # sentences that are not there, with their questions
 
     def read(self, data: bytes) -> None:
         parts = fields(compose(data, self.file), self.file, {"sentences", "open"})
         for entry in items(parts.get("sentences"), self.file):
             self._read_sentence(fields(entry, self.file, {"sentence", "questions"}, required=True))
+        if self.gone:
+            self._follow_sentences()
         for entry in items(parts.get("open"), self.file):
             self._read_open(fields(entry, self.file, {"section", "questions"}, required=True))
         for message in self._without_question():
@@ -163,27 +170,56 @@ class _BankReader:
         questions = [text_of(node, self.file) for node in items(entry["questions"], self.file)]
         row = self.rows.get(sentence.text, self.rows_with_marks.get(sentence.text))
         if row is None:
-            count = "1 question hangs" if len(questions) == 1 else f"{len(questions)} questions hang"
-            words = f"{count} in the air: the document has no sentence {short(sentence.text)!r}"
-            self.hanging.append(self._warning(sentence.line, words))
-            return
+            self.gone.append((sentence, questions))
+        else:
+            self.named.add(row)
+            self._take(questions, row)
+
+    def _take(self, questions: Iterable[Line], row: int) -> None:
         for question in questions:
             if self._is_new(question):
                 self.lines_of_answered.setdefault(_words_alone(question.text), question.line)
                 *after, text = self._turns(question)
                 self.answered.append(Question(text, row, tuple(after)))
 
+    def _follow_sentences(self) -> None:
+        """Give questions whose sentence is gone to what it was reworded to, if that was a little."""
+        from b12qa.changes import reworded_a_little  # only an edit needs it
+
+        others = [words for words, row in self.rows.items() if row not in self.named]
+        now = reworded_a_little([sentence.text for sentence, _ in self.gone], others)
+        for position, (sentence, questions) in enumerate(self.gone):
+            if position not in now:
+                words = f"{_hang(questions)}: the document has no sentence {short(sentence.text)!r}"
+                self.hanging.append(self._warning(sentence.line, words))
+                continue
+            words = others[now[position]]
+            left = self._with_lost_words(questions, sentence.text, words)
+            follow = [question for question in questions if question not in left]
+            self._take(follow, self.rows[words])
+            count = "1 question follows" if len(follow) == 1 else f"{len(follow)} questions follow"
+            message = f"{count} a sentence that was reworded: {short(sentence.text)!r} is now {words!r}"
+            self.hanging.append(self._warning(sentence.line, f"{message}; write its new words here"))
+            if left:
+                message = f"{_hang(left)}, with words that this sentence has lost: {short(left[0].text)!r}"
+                self.hanging.append(self._warning(left[0].line, message))
+
+    def _with_lost_words(self, questions: Iterable[Line], before: str, now: str) -> list[Line]:
+        """The questions with words that a sentence has lost, other than what the document is about."""
+        section = self.document.sections[self.section_of[self.rows[now]]]
+        lost = {*terms(before)}.difference(terms(" ".join([now, self.document.title, *section.path])))
+        return [question for question in questions if lost.intersection(terms(question.text))]
+
     def _read_open(self, entry: Mapping[str, yaml.Node]) -> None:
         section = text_of(entry["section"], self.file)
         try:
             where = self.sections.position(section.text)
         except LookupError as error:
+            where = 0  # they stay open: a heading that was reworded must not have near misses answered
             count = sum(1 for _ in items(entry["questions"], self.file))
-            words = "1 open question" if count == 1 else f"{count} open questions"
-            # Graver than a sentence that is gone: a heading takes all its questions along, and without
-            # these near misses are answered.
-            self.hanging.append(Problem(Severity.ERROR, self.file, section.line, f"{words} of {error}"))
-            return
+            asked, stay = ("question", "it stays") if count == 1 else ("questions", "they stay")
+            words = f"{count} open {asked} of {error}; {stay} open"
+            self.hanging.append(self._warning(section.line, words))
         for node in items(entry["questions"], self.file):
             asked = fields(node, self.file, {"question", "reason"}, required=True)
             question, reason = text_of(asked["question"], self.file), text_of(asked["reason"], self.file)
@@ -223,6 +259,11 @@ class _BankReader:
 
     def _warning(self, line: int, message: str) -> Problem:
         return Problem(Severity.WARNING, self.file, line, message)
+
+
+def _hang(questions: Sequence[Line]) -> str:
+    count = "1 question hangs" if len(questions) == 1 else f"{len(questions)} questions hang"
+    return f"{count} in the air"
 
 
 def _words_alone(question: str) -> str:

@@ -65,7 +65,7 @@ def summary(found: Review, most: int = 10) -> str:
     elif not found.touched:
         lines.append("No answer changes.")
     if found.hanging:
-        lines += ["", f"Left hanging by the edit ({len(found.hanging)}):", *_some(found.hanging, most)]
+        lines += ["", f"Left to mend by the edit ({len(found.hanging)}):", *_some(found.hanging, most)]
         for was, now in found.reworded[:most]:
             lines += [
                 f"  If this is the same sentence still: {was}",
