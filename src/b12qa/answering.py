@@ -70,6 +70,7 @@ WHOLE_WEIGHT = 0.5
 MAX_NEAREST_SECTIONS = 3
 # So many passages say which sections are near.
 NEAREST_AMONG = 10
+ANSWERED_BEFORE = "it asks of the answer before"
 SEARCHED_AS_TYPED = "Searched exactly what you typed."
 # So many further passages may be tried for one to stand before a sentence that is barred from being first.
 SPARE_PASSAGES = 10
@@ -221,9 +222,15 @@ class Assistant:
         care = [] if card is None else [safety.care_notice(card)]
         if safety.stands_alone(card):
             return _unsearched(question, card, care, outcome=Outcome.URGENT), ()
-        if ours:
-            return _unsearched(question, card, [*care, *ours]), ()
-        query, asked = self._understood(question, history, literal=literal)
+        care += ours
+        again = self._answered_before(ours, history)
+        if ours and again is None:
+            return _unsearched(question, card, care), ()
+        if again is None:
+            query, asked = self._understood(question, history, literal=literal)
+        else:
+            query, asked = self._understood(history[again], history[:again])
+            query = replace(query, reason=ANSWERED_BEFORE)
         ranking, parts = self._rank(query, as_typed=literal)
         found = _Found(
             question=question,
@@ -318,12 +325,19 @@ class Assistant:
         What comes after a red flag may take it back ("that was on TV"), and must not be searched together
         with it; "are you a doctor?" is no topic.
         """
-        searched = []
-        for number in range(max(0, len(history) - MAX_HUNG_ON), len(history)):
-            card, ours = self._said_first(history[number], history[:number])
-            if not ours and not safety.stands_alone(card):
-                searched.append(history[number])
-        return searched
+        newest = range(max(0, len(history) - MAX_HUNG_ON), len(history))
+        return [history[number] for number in newest if self._was_searched(history, number)]
+
+    def _was_searched(self, history: Sequence[str], number: int) -> bool:
+        card, ours = self._said_first(history[number], history[:number])
+        return not ours and not safety.stands_alone(card)
+
+    def _answered_before(self, ours: Sequence[Notice], history: Sequence[str]) -> int | None:
+        """Which earlier message is answered once more below a reply of ours, as after "are you sure?"."""
+        if load_courtesies().with_answer.isdisjoint(notice.text for notice in ours):
+            return None
+        newest = range(len(history) - 1, max(-1, len(history) - 1 - MAX_HUNG_ON), -1)
+        return next((number for number in newest if self._was_searched(history, number)), None)
 
     def _rank(self, query: Query, *, as_typed: bool = False) -> tuple[Ranking, list[Ranking]]:
         """The ranking of a message, and of each question in it if there are several.

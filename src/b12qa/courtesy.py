@@ -1,4 +1,4 @@
-"""Thanks and greetings → a plain reply: such a message asks nothing, and no article is searched for it.
+"""Thanks, greetings, and what is asked of the page itself → a plain reply: no article is searched for it.
 
 What counts stands in ``data/courtesy.yaml``.
 """
@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from b12qa import compiled
 from b12qa.disguise import normalized
 from b12qa.errors import YamlError
-from b12qa.strict_yaml import compose, fields, items, text_of
+from b12qa.strict_yaml import compose, fields, items, text_of, truth_of
 
 if TYPE_CHECKING:
     import yaml
@@ -22,18 +23,22 @@ if TYPE_CHECKING:
 COURTESY_FILE = "courtesy.yaml"
 # A longer message has something to say.
 MAX_WORDS = 14
-MAX_WORDS_OF_A_PHRASE = 4
+MAX_CHARACTERS = 300
+MAX_WORDS_OF_A_PHRASE = 6
 _WORD = re.compile(r"[a-z0-9']+")
 
 
 @dataclass(frozen=True, slots=True)
 class Courtesies:
-    """What is said out of politeness, and what is replied."""
+    """What is said to a page and not to an article, and what is replied."""
 
     replies: Mapping[str, str]  # by what is said, as in the file; empty for what may be said around it
+    with_answer: AbstractSet[str]  # the replies below which the answer before is shown once more
 
     def reply(self, message: str) -> str:
-        """The reply to a message that is nothing but thanks or a greeting; empty if it says anything else."""
+        """The reply to a message that says nothing but what is in the file; otherwise empty."""
+        if len(message) > MAX_CHARACTERS:
+            return ""
         said = [word.replace("'", "") for word in _WORD.findall(normalized(message))]
         if len(said) > MAX_WORDS:
             return ""
@@ -52,20 +57,25 @@ class Courtesies:
 @cache
 def load_courtesies() -> Courtesies:
     """What comes with the package."""
-    return Courtesies(compiled.rules(COURTESY_FILE, read_courtesies))
+    parts = compiled.rules(COURTESY_FILE, read_courtesies)
+    return Courtesies(parts["replies"], frozenset(parts["with_answer"]))
 
 
-def read_courtesies(data: bytes, file: str) -> dict[str, str]:
-    """Read what is said out of politeness: the reply to each, empty where it alone has none.
+def read_courtesies(data: bytes, file: str) -> dict[str, Any]:
+    """Read what is said to a page, as plain data.
 
     Args:
         file: the name for messages.
+
+    Returns:
+        The parts of `Courtesies`.
 
     Raises:
         YamlError: the file is not of the form that its head explains.
     """
     parts = fields(compose(data, file), file, {"idle", "replies"}, required=True)
     replies: dict[str, str] = {}
+    with_answer: list[str] = []
 
     def add(words: yaml.Node, reply: str) -> None:
         for word in items(words, file):
@@ -81,6 +91,9 @@ def read_courtesies(data: bytes, file: str) -> dict[str, str]:
 
     add(parts["idle"], "")
     for node in items(parts["replies"], file):
-        values = fields(node, file, {"words", "reply"}, required=True)
-        add(values["words"], text_of(values["reply"], file).text)
-    return replies
+        values = fields(node, file, {"words", "reply"}, required=True, optional={"with answer"})
+        reply = text_of(values["reply"], file).text
+        add(values["words"], reply)
+        if "with answer" in values and truth_of(text_of(values["with answer"], file), "with answer", file):
+            with_answer.append(reply)
+    return {"replies": replies, "with_answer": with_answer}

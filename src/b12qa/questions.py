@@ -217,8 +217,8 @@ class _BankReader:
         except LookupError as error:
             where = 0  # they stay open: a heading that was reworded must not have near misses answered
             count = sum(1 for _ in items(entry["questions"], self.file))
-            asked, stay = ("question", "it stays") if count == 1 else ("questions", "they stay")
-            words = f"{count} open {asked} of {error}; {stay} open"
+            what, stay = ("question", "it stays") if count == 1 else ("questions", "they stay")
+            words = f"{count} open {what} of {error}; {stay} open"
             self.hanging.append(self._warning(section.line, words))
         for node in items(entry["questions"], self.file):
             asked = fields(node, self.file, {"question", "reason"}, required=True)

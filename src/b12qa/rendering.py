@@ -137,8 +137,9 @@ def passage_anchor(document: str, excerpt: Excerpt) -> str:
 
 
 def is_ours(answer: Answer) -> bool:
-    """Whether it is a reply of our own, on us or in return for mere courtesy: nothing was searched."""
-    return any(notice.kind is NoticeKind.ABOUT for notice in answer.notices)
+    """Whether it is nothing but a reply of our own, on us or in return for mere courtesy."""
+    searched = bool(answer.query)
+    return not searched and any(notice.kind is NoticeKind.ABOUT for notice in answer.notices)
 
 
 def outcome_words(answer: Answer) -> str:
