@@ -1,6 +1,8 @@
-"""What is nothing but thanks or a greeting, and what is replied."""
+"""What is nothing but thanks, a greeting or a question about the page, and what is replied."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from conftest import SMALL_TEXT, assistant_for
@@ -9,7 +11,8 @@ from b12qa import rendering
 from b12qa.answering import Assistant
 from b12qa.courtesy import MAX_WORDS, load_courtesies, read_courtesies
 from b12qa.errors import YamlError
-from b12qa.records import NoticeKind, Outcome
+from b12qa.records import CareLevel, NoticeKind, Outcome
+from b12qa.safety import care_card
 
 FILE = """\
 idle: [so much, ok]
@@ -38,6 +41,18 @@ replies:
         ("I see, got it", "What else"),
         ("hello, thanks", "You are welcome"),
         ("merci", "You are welcome"),
+        ("are you sure?", "All quotes"),
+        ("But is that TRUE??", "All quotes"),
+        ("what's your source?", "All quotes"),
+        ("do you save what I type", "What you type"),
+        ("ok, is this private?", "What you type"),
+        ("can you say that in simple words please", "This page cannot"),
+        ("I don't understand", "This page cannot"),
+        ("help me please", "Type your question"),
+        ("thanks for your help", "You are welcome"),
+        ("is that true for vegans?", ""),
+        ("are you sure it is safe with metformin", ""),
+        ("help me find foods with b12", ""),
         ("yes please", ""),
         ("great", ""),
         ("thanks, and for vegans?", ""),
@@ -66,23 +81,71 @@ def test_thanks_after_an_answer_search_nothing(tmp_path_factory: pytest.TempPath
     assert tea.ask("thank you", literal=True).query == "thank you"
 
 
+@pytest.fixture
+def tea(tmp_path: Path) -> Assistant:
+    return assistant_for(SMALL_TEXT, tmp_path, "tea")
+
+
+def test_who_doubts_an_answer_gets_a_reply_and_the_answer_once_more(tea: Assistant) -> None:
+    before = tea.ask("Wait 3 minutes.")
+    for history in (["Wait 3 minutes."], ["hi", "Wait 3 minutes.", "thanks", "explain"]):
+        answer = tea.ask("are you sure?", history)
+        assert (answer.outcome, answer.quotes, answer.query) == (before.outcome, before.quotes, before.query)
+        ours, *others = (notice for notice in answer.notices if notice not in before.notices)
+        assert (ours.kind, ours.text[:10]) == (NoticeKind.ABOUT, "All quotes")
+        assert [notice.text for notice in others] == ["Searched for: Wait 3 minutes."]
+        assert str(answer).startswith(rendering.OUTCOME_WORDS[Outcome.ANSWERED])
+
+
+@pytest.mark.parametrize("history", [[], ["thanks", "hello"], ["are you a doctor?"]])
+def test_who_doubts_before_anything_was_answered_gets_a_reply_alone(
+    tea: Assistant, history: list[str]
+) -> None:
+    answer = tea.ask("are you sure?", history)
+    assert (answer.query, answer.quotes) == ("", ())
+    assert str(answer).startswith(rendering.OUR_WORDS)
+
+
+def test_who_asks_whether_it_is_private_gets_a_reply_alone(tea: Assistant) -> None:
+    assert tea.ask("is this private?", ["Wait 3 minutes."]).quotes == ()
+
+
+def test_what_is_asked_of_the_page_is_no_topic_and_goes_on_from_none(tea: Assistant) -> None:
+    asked = tea.ask("and how long?", ["Use water at 90.5 degrees.", "are you sure?"])
+    assert asked.query == tea.ask("and how long?", ["Use water at 90.5 degrees."]).query
+
+
+def test_what_is_asked_of_the_page_is_no_red_flag_and_ends_none() -> None:
+    for phrase, reply in load_courtesies().replies.items():
+        if reply:
+            card = care_card(phrase)
+            assert card is None, phrase
+            emergency = care_card(phrase, ["I have crushing chest pain right now"])
+            assert emergency is not None, phrase
+            assert (emergency.level, emergency.told_before) == (CareLevel.EMERGENCY, True)
+
+
 @pytest.mark.model
 def test_every_answerable_question_is_more_than_courtesy(assistant: Assistant) -> None:
     courtesies = load_courtesies()
-    asked = [question.text for question in assistant.retriever.index.questions]
+    questions = assistant.retriever.index.questions
+    asked = [question.text for question in questions if not question.after]
     assert [text for text in asked if courtesies.reply(text)] == []
+    # "are b12 pills a waste of money" / "says who" gets the answer before once more, which the bank asks for.
+    hanging = {courtesies.reply(question.text) for question in questions if question.after}
+    assert hanging <= {"", *courtesies.with_answer}
 
 
 @pytest.mark.parametrize(
     ("wrong", "by", "message"),
     [
         ("[hello]", "[thanks]", r"courtesy.yaml:5: 'thanks' stands here twice"),
-        ("so much", "a b c d e", r"courtesy.yaml:1: expected at most 4 words, got 'a b c d e'"),
+        ("so much", "a b c d e f g", r"courtesy.yaml:1: expected at most 6 words, got 'a b c d e f g'"),
         ("idle:", "other:", r"courtesy.yaml:1: expected idle and replies here"),
         ("  reply: Hello.\n", "", r"courtesy.yaml:5: expected reply and words here, got words"),
     ],
 )
 def test_a_file_of_another_form_is_refused_by_line(wrong: str, by: str, message: str) -> None:
-    assert read_courtesies(FILE.encode(), "courtesy.yaml")["thank you"] == "You are welcome."
+    assert read_courtesies(FILE.encode(), "courtesy.yaml")["replies"]["thank you"] == "You are welcome."
     with pytest.raises(YamlError, match=message):
         read_courtesies(FILE.replace(wrong, by).encode(), "courtesy.yaml")
