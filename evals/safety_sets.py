@@ -47,6 +47,8 @@ RED_FLAG_SETS = tuple(
         "twenty-third",
         "twenty-fourth",
         "twenty-fifth",
+        "twenty-sixth",
+        "twenty-seventh",
         "understated",
         "over",
         "children",
