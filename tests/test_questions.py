@@ -221,11 +221,14 @@ def test_questions_follow_to_no_sentence_that_the_bank_names() -> None:
 
 def test_of_two_sentences_that_are_gone_the_more_alike_keeps_its_questions() -> None:
     entry = "- sentence: Leave {} tea in a pot for {} minutes.\n  questions: ['{}']\n"
-    gone = entry.format("black", 5, "how long in a pot?") + entry.format("green", 4, "how long?")
-    now = ("# Tea\n\nLeave green tea in the pot for 4 minutes.\n", f"sentences:\n{gone}".encode())
-    assert [question.text for question in read(now).answered] == ["how long?"]
-    alone = (now[0], f"sentences:\n{gone[: gone.rindex('- ')]}".encode())
-    assert [question.text for question in read(alone).answered] == ["how long in a pot?"]
+    black, green = entry.format("black", 5, "how long in a pot?"), entry.format("green", 4, "how long?")
+    text = "# Tea\n\nLeave green tea in the pot for 4 minutes.\n"
+
+    def followed(entries: str) -> list[str]:
+        return [question.text for question in read((text, f"sentences:\n{entries}".encode())).answered]
+
+    assert followed(black + green) == followed(green + black) == ["how long?"]
+    assert followed(black) == ["how long in a pot?"]
 
 
 def test_one_question_hangs_in_the_air_in_the_singular_and_long_sentences_are_shortened() -> None:
