@@ -183,7 +183,7 @@ def test_a_document_in_another_language_is_searched_in_it(tmp_path: Path) -> Non
     [
         (FILE, "- a\n", r"f.yaml:1: expected languages by tag here"),
         ("    chest-pain: [brust tut weh]", "    - brust", r"f.yaml:6: expected phrases by concept here"),
-        ("  not: [kein]\n", "", r"f.yaml:2: expected emergency and flags and not and words here"),
+        ("  not: [kein]\n", "", r"f.yaml:2: expected emergency, flags, not and words here"),
     ],
 )
 def test_a_file_of_another_form_is_refused_by_line(wrong: str, by: str, message: str) -> None:

@@ -203,11 +203,11 @@ def test_exactly_forty_words_are_not_too_many(small_corpus: Path) -> None:
         ("  barred: yes", "tea.notes.yaml:7: expected barred to be true or false, got 'yes'"),
         (
             "  sentences: x",
-            "tea.notes.yaml:7: expected barred and kind and note and",
+            "tea.notes.yaml:7: expected barred, kind, note, ",
         ),
         ("  partners: x", "tea.notes.yaml:7: expected a list here, got the text 'x'"),
         ("  kind: dated", "tea.notes.yaml:7: kind stands here a second time"),
-        ("note: x", "tea.notes.yaml:7: expected notes and treatments and warnings here, got note"),
+        ("note: x", "tea.notes.yaml:7: expected notes, treatments and warnings here, got note"),
     ],
 )
 def test_a_file_of_another_form_is_refused_with_its_line(
@@ -219,7 +219,7 @@ def test_a_file_of_another_form_is_refused_with_its_line(
 
 
 def test_a_key_that_must_be_there_is_missed(small_corpus: Path) -> None:
-    with pytest.raises(YamlError, match="expected kind and note and sentence and sha256 and source here"):
+    with pytest.raises(YamlError, match="expected kind, note, sentence, sha256 and source here"):
         read(small_corpus, entry(CAFFEINE).replace("\n  source: a table", ""))
 
 

@@ -137,7 +137,7 @@ def test_the_chat_does_not_start_with_a_wrong_region(tmp_path: Path, monkeypatch
         (b"- x", "regions.yaml:1: expected regions by name here"),
         (
             b"UK:\n  name: x\n",
-            "regions.yaml:2: expected advice and crisis and emergency and name and poison here",
+            "regions.yaml:2: expected advice, crisis, emergency, name and poison here",
         ),
         (
             b"Mars: {name: Mars, advice: a, crisis: c, emergency: e, poison: p}\n",

@@ -258,8 +258,8 @@ def test_numbers_and_ranges_of_the_file_mean_what_its_head_says() -> None:
         ("<take>", "<tea>", "no list of words above is named 'tea'"),
         ("#7-9", "#9-7", "expected a range of numbers such as \"#1-120\", got 'aged #9-7'"),
         ("  take: [take, swallow, =shot]", "  take: []", "expected at least one word here"),
-        ("examples:", "example:", "expected asks and cannot and examples and idle and medicines"),
-        ("medicines:\n", "medicines: []\nx:\n", "expected asks and cannot and examples and idle"),
+        ("examples:", "example:", "expected asks, cannot, examples, idle, medicines"),
+        ("medicines:\n", "medicines: []\nx:\n", "expected asks, cannot, examples, idle"),
     ],
 )
 def test_a_mistake_in_the_rules_is_named_with_its_line(before: str, after: str, message: str) -> None:

@@ -208,7 +208,8 @@ def _line_of_byte(data: bytes | str, position: int) -> int:
 
 
 def _listed(names: Set[str]) -> str:
-    return " and ".join(sorted(names)) or "nothing"
+    *first, last = sorted(names) or ["nothing"]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def number_of(text: Line, name: str, file: str) -> int:
