@@ -297,6 +297,7 @@ def test_words_that_are_everyday_known_or_numbers_are_not_missing(question: str)
 def test_words_of_open_questions_alone_are_missing() -> None:
     ours = vocabulary(FOOD, open_questions=["how much is in mushrooms?", "mushrooms?"])
     assert ours.missing_words("mushrooms") == ["mushrooms"]
+    assert ours.missing_words("gimme a yr of mushrooms, r u nope, enuf of 2 kg") == ["mushrooms"]
 
 
 def test_everyday_words_end_at_the_rank_that_says_so() -> None:

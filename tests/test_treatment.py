@@ -312,3 +312,19 @@ def test_capitals_among_small_letters_mean_the_muscle(message: str, told: bool) 
 )
 def test_what_no_article_can_tell_is_known(message: str, cannot: str) -> None:
     assert RULES.asked(message).cannot == ({cannot} if cannot else set())
+
+
+@pytest.mark.parametrize(
+    ("before", "cannot"),
+    [
+        ("my feet are numb", "see"),
+        ("my b12 is 180", "see"),
+        ("can you take too much b12", None),
+        ("what is homocysteine", None),
+        ("my tablets are red", None),
+    ],
+)
+def test_whether_it_is_dangerous_hangs_on_what_was_told(before: str, cannot: str | None) -> None:
+    assert RULES.asked("is that dangerous?", "", [before]).cannot == ({cannot} if cannot else set())
+    assert RULES.asked("is that dangerous?", before, [before]).cannot == ({cannot} if cannot else set())
+    assert RULES.asked("is that dangerous?").cannot == set()

@@ -53,13 +53,18 @@ EVERYDAY_RANK = 4000
 _SAID_IN_PASSING = frozenset(
     {
         "hi", "hello", "hey", "hiya", "howdy", "greetings", "hallo", "thanks", "thx", "thankyou", "ta",
-        "cheers", "bye", "goodbye", "sorry", "lol", "haha", "hmm", "pls", "plz",
+        "cheers", "bye", "goodbye", "sorry", "lol", "haha", "hmm", "pls", "plz", "nope", "yep", "yeah", "nah",
+        # as typed on a phone
+        "r", "u", "y", "n", "fr", "rn", "yr", "yrs", "enuf", "gimme", "lemme", "wanna", "gonna", "gotta",
+        "dunno", "kinda", "sorta", "idk", "imo", "tbh", "omg", "btw", "cos", "cuz", "coz", "bc", "tho",
+        "thru", "nite", "tonite", "wat", "wot", "joke",
         # whom somebody speaks of
         "grandson", "granddaughter", "grandsons", "granddaughters", "grandad", "grandpa", "granny", "gran",
         "nan", "nana", "grandma", "stepson", "stepdaughter", "stepdad", "stepmum", "hubby", "missus",
         "niece", "nephew", "auntie", "aunty", "uncle", "cousin", "fiance", "fiancee", "neighbour", "neighbor",
         # what a laboratory counts in
-        "pg", "pgml", "ng", "ngml", "ngl", "pmol", "pmoll", "nmol", "umol", "mmol", "dl",
+        "kg", "mg", "ml", "g", "pg", "pgml", "ng", "ngml", "ngl", "pmol", "pmoll", "nmol", "umol", "mmol",
+        "dl",
     }
 )  # fmt: skip
 

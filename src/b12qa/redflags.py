@@ -186,7 +186,8 @@ def flagged(words: Words, rules: FlagRules, claimed: bool = False) -> set[int]:
         may_count = likely or soon or rule.mention in (Mention.ALWAYS, Mention.STATED)
         if may_count and number not in found and _is_in(rule, rule.lists, words, claimed):
             found.add(number)
-    if len(words.text) <= WORDS_OF_A_SUBJECT:
+    only_announced = any(end == len(words.text) for _, end in words.hits.get("announces", ()))
+    if len(words.text) <= WORDS_OF_A_SUBJECT or only_announced:
         return found
     more = MORE_POINTS_BESIDE_A_NAME if found else 0
     return found | {number for number, least in rules.by_points if points.alone >= least + more}

@@ -168,6 +168,8 @@ class Rules:
         before = hangs_on or _before_a_fragment(message, history)
         own_words, words_before = _read(message, self), _read(before, self)
         own, carried = self._finds(own_words), self._finds(words_before)
+        # "my feet are numb" and then "is that dangerous?" is asked of the feet.
+        joint = _read(f"{before} . {message}" if before and "is_it_grave" in own_words.hits else "", self)
         asks = (own | carried) - _PEOPLE
         who = own.union(*(self._finds(_read(text, self), PEOPLE) for text in history))
         # What was said earlier of a person holds for what is asked for one, and for what goes on from it.
@@ -193,7 +195,7 @@ class Rules:
             special="special" in told,
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
             medicines=medicines,
-            cannot=frozenset(self._finds(own_words, CANNOT)),
+            cannot=frozenset(self._finds(own_words, CANNOT) | self._finds(joint, {"see"})),
             of_nothing_else=not vague and (not others or not named.isdisjoint(_STANDS_FOR_IT)),
             names_another=bool(others),
         )
