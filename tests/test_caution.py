@@ -229,6 +229,20 @@ def test_a_warning_may_answer_whether_something_is_safe_for_a_person(tonic: Assi
     assert answer.notices[0].text == caution.NOT_ABOUT_YOU
 
 
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("should I stop the tonic?", caution.NOT_ABOUT_YOU),
+        ("I have gout, should I double the tonic?", caution.NO_DOSE),
+        ("how much of the tonic should I take?", caution.NO_DOSE),
+    ],
+)
+def test_what_is_said_fits_whether_an_amount_is_asked(tonic: Assistant, question: str, said: str) -> None:
+    answer = tonic.ask(question)
+    assert answer.outcome is not Outcome.ANSWERED
+    assert [notice.text for notice in answer.notices if notice.kind is NoticeKind.PERSONAL] == [said]
+
+
 def test_a_medicine_must_be_spoken_of_by_what_answers(tonic: Assistant) -> None:
     spoken_of = tonic.ask("I take warfarin. The tonic weakens warfarin?")
     assert spoken_of.outcome is Outcome.ANSWERED

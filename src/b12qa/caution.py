@@ -211,7 +211,7 @@ def cautions(asked: Asked, outcome: Outcome) -> list[Notice]:
     if cannot is not None and not (asked.personal and asked.amount):
         found.append(Notice(NoticeKind.PERSONAL, cannot))
     elif asked.personal:
-        found.append(Notice(NoticeKind.PERSONAL, NO_DOSE if asked.amount else NOT_ABOUT_YOU))
+        found.append(Notice(NoticeKind.PERSONAL, NO_DOSE if asked.how_much else NOT_ABOUT_YOU))
     if asked.medicines:
         found.append(Notice(NoticeKind.MEDICINE, KEEP_MEDICINES))
     if not found and asked.beginning and outcome is Outcome.ANSWERED:

@@ -124,6 +124,7 @@ class Asked:
     # That only by what is told of somebody: no amount, no change and nothing personal is asked.
     only_told: bool = False
     amount: bool = False  # how much, how often, or what to change
+    how_much: bool = False  # how much or how often
     decides: bool = False  # somebody's amount, what to do, take or change, or whether that is safe
     special: bool = False  # of a child, a pregnancy, weak kidneys: of whom doses differ
     beginning: bool = False  # whether to take a vitamin or the like, and how much: a test comes first
@@ -139,7 +140,13 @@ class Asked:
     def of_no_treatment(self) -> Asked:
         """The same, read as a question on something else than taking anything."""
         return replace(
-            self, treatment=False, personal=False, amount=False, beginning=False, of_somebody=False
+            self,
+            treatment=False,
+            personal=False,
+            amount=False,
+            how_much=False,
+            beginning=False,
+            of_somebody=False,
         )
 
 
@@ -191,6 +198,7 @@ class Rules:
             of_somebody=of_somebody,
             only_told=of_somebody and not asks_for_somebody,
             amount=not asks.isdisjoint(_AMOUNT_OR_CHANGE),
+            how_much=not asks.isdisjoint(_AMOUNT_OR_CHANGE - {"change"}),
             decides=not asks.isdisjoint(_DECIDES),
             special="special" in told,
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
