@@ -66,7 +66,8 @@ def test_reasons_that_the_text_contradicts_are_warned_of_with_question_and_word(
     (small_corpus / "tea.md").write_text(article.replace("- green tea", "- green tea\n- **red** tea"))
     assert untrue() == [
         "tea.questions.yaml:5: warning: the reason 'does not mention red teas' is not given to readers, "
-        "since the words stand in line 8 of tea.md: 'is there red tea?'"
+        "since the words stand in line 8 of tea.md; "
+        "if that answers 'is there red tea?', move the question there"
     ]
 
 

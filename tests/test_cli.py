@@ -613,12 +613,21 @@ def test_diff_names_the_notes_that_an_edit_left_hanging(edited: Path) -> None:
         f"notes:\n- sentence: {sentence}\n  sha256: {hashlib.sha256(sentence.encode()).hexdigest()}\n"
         "  kind: dated\n  note: The maker says 1.5 mm now.\n  source: the maker\n"
     )
-    printed = words(run("diff", "--index", edited / "index").stdout)
+    result = run("diff", "--index", edited / "index", "--show", 0, exit_code=2)
+    assert "a build would refuse this edit" in words(result.stderr)
+    printed = words(result.stdout)
     assert "bicycles.notes.yaml:2: error: the note hangs in the air" in printed
     assert "is it now 'Replace the pads when less than 2 mm of lining is left.'?" in printed
     refused = words(run("build", "--index", edited / "index", exit_code=2).stderr)
     assert "the note hangs in the air" in refused
     assert "What was current stays current. Mend the notes" in refused
+
+
+@pytest.mark.model
+def test_a_line_number_in_a_message_is_no_emoji(edited: Path) -> None:
+    notes = "# a line\n" * 99 + "notes: [{sentence: gone}]\n"
+    (edited / "corpus" / "bicycles.notes.yaml").write_text(notes)
+    assert "bicycles.notes.yaml:100: " in run("check", "--index", edited / "index", exit_code=2).stderr
 
 
 @pytest.mark.model

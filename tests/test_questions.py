@@ -196,10 +196,45 @@ def test_questions_with_words_that_a_reworded_sentence_has_lost_do_not_follow_it
     assert bank.answered == (Question("has tea caffeine?", 1),)  # of tea is the document
     assert warnings(bank) == [
         "a.questions.yaml:2: warning: 1 question follows a sentence that was reworded: "
-        "'It has 50 mg of caffeine and theine.' is now 'It has 40 mg of caffeine.'; write its new words here",
+        "'It has 50 mg of caffeine and theine.' is now 'It has 40 mg of caffeine.'; "
+        "first move those of line 5, then write its new words here",
         "a.questions.yaml:5: warning: 2 questions hang in the air, "
-        "with words that this sentence has lost: 'is it 50 mg?'",
+        "with words that this sentence has lost (50, THEINE): lines 5, 6",
     ]
+
+
+@pytest.mark.parametrize("written", ["“It’s 40 mg – of caffeine.”", "It's 40 mg - of  Caffeine"])
+def test_quotation_marks_and_dashes_make_no_other_sentence(written: str) -> None:
+    text = SMALL_TEXT.replace("It has 40 mg of caffeine.", "It's 40 mg - of caffeine.")
+    bank = read((text, f"sentences:\n- sentence: {written}\n  questions: [how much?]\n".encode()))
+    assert (bank.answered, warnings(bank)) == ((Question("how much?", 1),), [])
+
+
+def test_questions_follow_a_sentence_whose_halves_changed_places() -> None:
+    text = "# Milk\n\nSoya drinks hold 1.2 mcg, while cereals hold 6 mcg.\n"
+    gone = "Cereals hold 6 mcg, while soya drinks hold 1.2 mcg."
+    bank = read((text, f"sentences:\n- sentence: {gone}\n  questions: [cereals?]\n".encode()))
+    assert [question.text for question in bank.answered] == ["cereals?"]
+
+
+def test_questions_of_sentences_that_were_joined_follow_both() -> None:
+    text = "# Milk\n\nMilk holds 1 mcg in a cup and eggs hold 0.6 mcg each.\n"
+    gone = {"Milk holds 1 mcg in a cup.": "milk?", "Eggs hold 0.6 mcg each.": "eggs?"}
+    entries = "".join(f"- sentence: {words}\n  questions: ['{asked}']\n" for words, asked in gone.items())
+    bank = read((text, f"sentences:\n{entries}".encode()))
+    assert {question.text for question in bank.answered} == {"milk?", "eggs?"}
+    assert bank.answered[0].sentence == bank.answered[1].sentence
+
+
+def test_what_a_sentence_was_split_into_is_named() -> None:
+    text = "# Body\n\nThe body holds 2 mg of it. These stores last for years. Legs are long.\n"
+    gone = "The body holds 2 mg of it in the liver, which is why the stores may last for many years."
+    bank = read((text, f"sentences:\n- sentence: {gone}\n  questions: [how long?]\n".encode()))
+    assert bank.answered == ()
+    assert (
+        "; is it now 'The body holds 2 mg of it.' and 'These stores last for years.'? Give"
+        in warnings(bank)[0]
+    )
 
 
 def test_what_the_document_is_about_is_not_lost_with_a_sentence() -> None:

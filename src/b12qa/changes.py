@@ -14,11 +14,15 @@ from b12qa.records import Chunk, Document
 
 # Two passages that share this much of their words, in order, are versions of one.
 ALIKE = 0.5
-# Two sentences that share this much are one that was reworded a little. No two sentences of five documents
-# share half, and no two rows or items of theirs more than 0.62.
-NEARLY_ONE = 0.65
 # An edit seldom carries a passage further than this within its section.
 NEIGHBOURS = 8
+# Two sentences that share this much of their words, in any order, are one that was reworded a little. Of five
+# documents no two sentences share more than 0.62.
+NEARLY_ONE = 0.65
+# A sentence that shares this much of the shorter one's words may be what became of another, or a part of it.
+MAY_BE = 0.6
+MAX_MAY_BE = 3
+LEAST_WORDS_TO_TELL = 3
 
 Place = tuple[str, tuple[str, ...]]  # a document's name and a section's path
 
@@ -158,24 +162,47 @@ def reworded_a_little(gone: Sequence[str], others: Sequence[str]) -> dict[int, i
 
     Args:
         gone: sentences that a document held.
-        others: sentences that it holds, each the version of one at most.
+        others: sentences that it holds. Each is another version of one at most, and may hold more of them
+            word for word.
     """
-    pairs = sorted(_nearly_one(gone, others), key=lambda pair: -pair[0])
+    old, new = [Counter(words(text)) for text in gone], [Counter(words(text)) for text in others]
+    pairs = sorted(
+        (-share, before, after)
+        for before, own in enumerate(old)
+        for after, other in enumerate(new)
+        if (share := _share(own, other, (own.total() + other.total()) / 2)) >= NEARLY_ONE
+    )
     now: dict[int, int] = {}
     for _, before, after in pairs:
         if before not in now and after not in now.values():
             now[before] = after
+    joined = [_joined(text) for text in others]
+    for before, own in enumerate(old):
+        if before not in now and own.total() >= LEAST_WORDS_TO_TELL:
+            holding = next(
+                (after for after, text in enumerate(joined) if _joined(gone[before]) in text), None
+            )
+            if holding is not None:
+                now[before] = holding
     return now
 
 
-def _nearly_one(gone: Sequence[str], others: Sequence[str]) -> Iterator[tuple[float, int, int]]:
-    """How alike two sentences are, and the position of each; marks and capitals do not count."""
-    words_of_others = [words(other) for other in others]
-    for before, text in enumerate(gone):
-        matcher = SequenceMatcher(None, b=words(text), autojunk=False)
-        for after, other in enumerate(words_of_others):
-            matcher.set_seq1(other)
-            # Cheaper bounds first: a long document has many sentences that no question asks for yet.
-            bounds = (matcher.real_quick_ratio, matcher.quick_ratio)
-            if all(bound() >= NEARLY_ONE for bound in bounds) and (likeness := matcher.ratio()) >= NEARLY_ONE:
-                yield likeness, before, after
+def may_be_now(gone: str, others: Sequence[str]) -> list[int]:
+    """The positions of what a sentence may have become, in reading order: it may have been cut in several."""
+    own = Counter(words(gone))
+    shares = []
+    for after, text in enumerate(others):
+        other = Counter(words(text))
+        least = min(own.total(), other.total())
+        if least >= LEAST_WORDS_TO_TELL and (share := _share(own, other, least)) >= MAY_BE:
+            shares.append((-share, after))
+    return sorted(after for _, after in sorted(shares)[:MAX_MAY_BE])
+
+
+def _share(one: Counter[str], other: Counter[str], of: float) -> float:
+    """How many words two texts have in common, in any order, as a share of a number of words."""
+    return (one & other).total() / of if of else 0.0
+
+
+def _joined(text: str) -> str:
+    return f" {' '.join(words(text))} "

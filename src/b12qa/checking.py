@@ -104,8 +104,8 @@ def untrue_reasons(corpus: Corpus, sentences: Sequence[Sentence], banks: Questio
             document = corpus.documents[sentences[where].document]
             at = f"line {line_number(document.text, sentences[where].start)} of {document.name}.md"
             message = (
-                f"the reason {question.reason!r} is not given to readers, since the words stand in {at}: "
-                f"{short(question.text)!r}"
+                f"the reason {question.reason!r} is not given to readers, since the words stand in {at}; "
+                f"if that answers {short(question.text)!r}, move the question there"
             )
             file = bank_file(corpus.documents[question.document].name)
             yield Problem(Severity.WARNING, file, line, message)

@@ -42,8 +42,8 @@ Exit codes: 0 done (any outcome of a question is a success) · 1 the index is mi
 3 an edit loses more answers, or notes and warnings beside them, than --max-lost allows ·
 130 stopped by Ctrl-C."""
 
-stdout = Console(highlight=False, markup=False)
-stderr = Console(stderr=True, highlight=False, markup=False)
+stdout = Console(highlight=False, markup=False, emoji=False)
+stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 DEFAULT_INDEX = Path("index")
 TOO_MANY_LOST = 3
@@ -199,6 +199,7 @@ def diff(
     generation and of the one that a build would make. Nothing becomes current.
     """
     with _reported_errors():
+        from b12qa.corpus import Severity
         from b12qa.reviewing import review_edit
 
         encoder = _encoder(model)
@@ -211,6 +212,11 @@ def diff(
             sys.stdout.write(found.to_json() + "\n")
         else:
             _print_review(found, show)
+        if any(problem.severity is Severity.ERROR for problem in found.hanging):
+            stderr.print(
+                "b12qa: a build would refuse this edit. Mend what is named as an error.", soft_wrap=True
+            )
+            raise click.exceptions.Exit(2)
         _check_lost(found, max_lost)
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from b12qa.corpus import Corpus, NamedSections, Problem, Severity
 from b12qa.errors import YamlError
-from b12qa.lexical import terms
+from b12qa.lexical import terms, words
 from b12qa.markdown import plain_text_of
 from b12qa.plain import one_line, short
 from b12qa.records import Document, OpenQuestion, Question, Sentence
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 GOES_ON = ">>"
 # So many sentences of a section are named that have no question.
 MAX_NAMED = 3
+# And of the questions that ask for what a sentence has lost, so many lines.
+MAX_LINES = 12
 _WORD_OR_SIGN = re.compile(rf"\w+|{GOES_ON}")
 
 
@@ -121,10 +123,12 @@ class _BankReader:
         self.number = number
         self.rows: dict[str, int] = {}
         self.rows_with_marks: dict[str, int] = {}  # as an editor copies them from the file
+        self.rows_by_words: dict[str, int] = {}  # whatever the quotation marks and dashes
         for row, sentence in sentences:
             self.rows.setdefault(one_line(plain_text_of(document, sentence)), row)
             marked = document.text[sentence.start : sentence.end]
             self.rows_with_marks.setdefault(one_line(marked), row)
+            self.rows_by_words.setdefault(_typed_words(marked), row)
         self.sections = NamedSections(document)
         self.section_of = {row: document.section_at(sentence.start) for row, sentence in sentences}
         self.paths = [section.path for section in document.sections]
@@ -153,9 +157,9 @@ class _BankReader:
         """Section by section, since a new bank lacks questions for most sentences."""
         with_questions = {question.sentence for question in self.answered}
         found: dict[int, list[str]] = defaultdict(list)
-        for words, row in self.rows.items():
+        for sentence, row in self.rows.items():
             if row not in with_questions:
-                found[self.section_of[row]].append(words)
+                found[self.section_of[row]].append(sentence)
         for section, sentences in found.items():
             if len(sentences) == 1:
                 yield f"no question for the sentence {short(sentences[0])!r}"
@@ -169,6 +173,8 @@ class _BankReader:
         sentence = text_of(entry["sentence"], self.file)
         questions = [text_of(node, self.file) for node in items(entry["questions"], self.file)]
         row = self.rows.get(sentence.text, self.rows_with_marks.get(sentence.text))
+        if row is None:
+            row = self.rows_by_words.get(_typed_words(sentence.text))
         if row is None:
             self.gone.append((sentence, questions))
         else:
@@ -184,31 +190,35 @@ class _BankReader:
 
     def _follow_sentences(self) -> None:
         """Give questions whose sentence is gone to what it was reworded to, if that was a little."""
-        from b12qa.changes import reworded_a_little  # only an edit needs it
+        from b12qa.changes import may_be_now, reworded_a_little  # only an edit needs them
 
-        others = [words for words, row in self.rows.items() if row not in self.named]
+        others = [sentence for sentence, row in self.rows.items() if row not in self.named]
         now = reworded_a_little([sentence.text for sentence, _ in self.gone], others)
         for position, (sentence, questions) in enumerate(self.gone):
             if position not in now:
-                words = f"{_hang(questions)}: the document has no sentence {short(sentence.text)!r}"
-                self.hanging.append(self._warning(sentence.line, words))
+                message = f"{_hang(questions)}: the document has no sentence {short(sentence.text)!r}"
+                if likely := [others[place] for place in may_be_now(sentence.text, others)]:
+                    message += (
+                        f"; is it now {' and '.join(map(repr, likely))}? Give the questions to what answers"
+                    )
+                self.hanging.append(self._warning(sentence.line, message))
                 continue
-            words = others[now[position]]
-            left = self._with_lost_words(questions, sentence.text, words)
+            current = others[now[position]]
+            lost = self._lost_terms(sentence.text, current)
+            left = [question for question in questions if lost.intersection(terms(question.text))]
             follow = [question for question in questions if question not in left]
-            self._take(follow, self.rows[words])
+            self._take(follow, self.rows[current])
             count = "1 question follows" if len(follow) == 1 else f"{len(follow)} questions follow"
-            message = f"{count} a sentence that was reworded: {short(sentence.text)!r} is now {words!r}"
-            self.hanging.append(self._warning(sentence.line, f"{message}; write its new words here"))
+            message = f"{count} a sentence that was reworded: {short(sentence.text)!r} is now {current!r}"
+            first = f"; first move those of line {left[0].line}, then" if left else ";"
+            self.hanging.append(self._warning(sentence.line, f"{message}{first} write its new words here"))
             if left:
-                message = f"{_hang(left)}, with words that this sentence has lost: {short(left[0].text)!r}"
-                self.hanging.append(self._warning(left[0].line, message))
+                self.hanging.append(self._warning(left[0].line, _lost_words(left, lost)))
 
-    def _with_lost_words(self, questions: Iterable[Line], before: str, now: str) -> list[Line]:
-        """The questions with words that a sentence has lost, other than what the document is about."""
+    def _lost_terms(self, before: str, now: str) -> set[str]:
+        """The terms that a sentence has lost, other than what its section and the document are about."""
         section = self.document.sections[self.section_of[self.rows[now]]]
-        lost = {*terms(before)}.difference(terms(" ".join([now, self.document.title, *section.path])))
-        return [question for question in questions if lost.intersection(terms(question.text))]
+        return {*terms(before)}.difference(terms(" ".join([now, self.document.title, *section.path])))
 
     def _read_open(self, entry: Mapping[str, yaml.Node]) -> None:
         section = text_of(entry["section"], self.file)
@@ -218,15 +228,17 @@ class _BankReader:
             where = 0  # they stay open: a heading that was reworded must not have near misses answered
             count = sum(1 for _ in items(entry["questions"], self.file))
             what, stay = ("question", "it stays") if count == 1 else ("questions", "they stay")
-            words = f"{count} open {what} of {error}; {stay} open"
-            self.hanging.append(self._warning(section.line, words))
+            message = f"{count} open {what} of {error}; {stay} open"
+            self.hanging.append(self._warning(section.line, message))
         for node in items(entry["questions"], self.file):
             asked = fields(node, self.file, {"question", "reason"}, required=True)
             question, reason = text_of(asked["question"], self.file), text_of(asked["reason"], self.file)
             answered = self.lines_of_answered.get(_words_alone(question.text))
             if answered is not None:
-                words = f"left open here, but answered in line {answered}: {short(question.text)!r}; keep one"
-                self.problems.append(Problem(Severity.ERROR, self.file, question.line, words))
+                message = (
+                    f"left open here, but answered in line {answered}: {short(question.text)!r}; keep one"
+                )
+                self.problems.append(Problem(Severity.ERROR, self.file, question.line, message))
             elif self._is_new(question):
                 *after, text = self._turns(question)
                 self.open.append(OpenQuestion(text, self.number, where, reason.text, tuple(after)))
@@ -264,6 +276,23 @@ class _BankReader:
 def _hang(questions: Sequence[Line]) -> str:
     count = "1 question hangs" if len(questions) == 1 else f"{len(questions)} questions hang"
     return f"{count} in the air"
+
+
+def _typed_words(sentence: str) -> str:
+    """A sentence without what a word processor changes by itself; as it is if it has no word."""
+    return " ".join(words(sentence.replace("\u2019", "'"))) or sentence
+
+
+def _lost_words(questions: Sequence[Line], lost: set[str]) -> str:
+    """That questions ask for what a sentence has lost, with these words and the lines."""
+    asked = (word for question in questions for word in _WORD_OR_SIGN.findall(question.text))
+    named = ", ".join(
+        list(dict.fromkeys(word for word in asked if lost.intersection(terms(word))))[:MAX_NAMED]
+    )
+    lines = [str(question.line) for question in questions]
+    more = f" and {len(lines) - MAX_LINES} more" if len(lines) > MAX_LINES else ""
+    where = f"lines {', '.join(lines[:MAX_LINES])}{more}" if len(lines) > 1 else f"line {lines[0]}"
+    return f"{_hang(questions)}, with words that this sentence has lost ({named}): {where}"
 
 
 def _words_alone(question: str) -> str:

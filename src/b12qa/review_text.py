@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 
-from b12qa.corpus import Problem
+from b12qa.corpus import Problem, Severity
 from b12qa.plain import short
 from b12qa.records import Outcome
 from b12qa.reviewing import BANK, Change, Review, Reviewed, Seen
@@ -181,6 +181,9 @@ def _stretch(words: Sequence[str], first: int, last: int) -> str:
 
 
 def _some(problems: Sequence[Problem], most: int) -> list[str]:
+    """The first problems, and all that are errors, which come first: a build refuses them."""
+    errors = sum(problem.severity is Severity.ERROR for problem in problems)
+    most = max(most, errors)
     return [f"  {problem}" for problem in problems[:most]] + _more(len(problems) - most)
 
 

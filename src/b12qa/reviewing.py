@@ -20,8 +20,8 @@ from typing import Any
 from b12qa import rendering
 from b12qa.answering import Assistant
 from b12qa.building import prepare_index
-from b12qa.changes import most_alike
-from b12qa.corpus import Corpus, Problem
+from b12qa.changes import most_alike, reworded_a_little
+from b12qa.corpus import Corpus, Problem, Severity
 from b12qa.embedding import Encoder, RememberingEncoder
 from b12qa.evaluation import Kind, PlainDocument, QuestionRow, gold_words, read_questions
 from b12qa.generations import CURRENT, named_in
@@ -205,7 +205,7 @@ def review(
         after=new.generation,
         asked=len(asked),
         touched=tuple(sorted(touched, key=lambda reviewed: order.index(reviewed.change))),
-        hanging=tuple(hanging),
+        hanging=tuple(sorted(hanging, key=lambda problem: problem.severity is not Severity.ERROR)),
         reworded=tuple(_reworded(old, new)),
         hanging_evidence=tuple(
             expected.origin
@@ -286,7 +286,9 @@ def _reworded(old: Index, new: Index) -> Iterator[tuple[str, str]]:
     asked = dict.fromkeys(_words(old, old.sentences[question.sentence]) for question in old.questions)
     was = {_words(old, sentence) for sentence in old.sentences}
     now = dict.fromkeys(_words(new, sentence) for sentence in new.sentences)
-    return _versions([text for text in asked if text not in now], [text for text in now if text not in was])
+    gone, fresh = [text for text in asked if text not in now], [text for text in now if text not in was]
+    for before, after in sorted(reworded_a_little(gone, fresh).items()):
+        yield gone[before], fresh[after]
 
 
 def _versions(gone: Iterable[str], fresh: Sequence[str]) -> Iterator[tuple[str, str]]:

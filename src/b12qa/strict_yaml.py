@@ -189,7 +189,8 @@ def fields(
 def text_of(node: yaml.Node, file: str) -> Line:
     """A text that is not empty, its blanks and line breaks made one blank each."""
     if not _is_scalar(node) or not str(node.value).strip():
-        raise YamlError(file, line_of(node), f"expected a text here, got {kind_of(node)}")
+        why = ": words with a colon in them need quotes" if is_mapping(node) else ""
+        raise YamlError(file, line_of(node), f"expected a text here, got {kind_of(node)}{why}")
     return Line(" ".join(str(node.value).split()), line_of(node))
 
 
