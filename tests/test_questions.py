@@ -197,7 +197,7 @@ def test_questions_with_words_that_a_reworded_sentence_has_lost_do_not_follow_it
     assert warnings(bank) == [
         "a.questions.yaml:2: warning: 1 question follows a sentence that was reworded: "
         "'It has 50 mg of caffeine and theine.' is now 'It has 40 mg of caffeine.'; "
-        "first move those of line 5, then write its new words here",
+        "first move those that hang in the air, then write its new words here",
         "a.questions.yaml:5: warning: 2 questions hang in the air, "
         "with words that this sentence has lost (50, THEINE): lines 5, 6",
     ]

@@ -210,7 +210,7 @@ class _BankReader:
             self._take(follow, self.rows[current])
             count = "1 question follows" if len(follow) == 1 else f"{len(follow)} questions follow"
             message = f"{count} a sentence that was reworded: {short(sentence.text)!r} is now {current!r}"
-            first = f"; first move those of line {left[0].line}, then" if left else ";"
+            first = "; first move those that hang in the air, then" if left else ";"
             self.hanging.append(self._warning(sentence.line, f"{message}{first} write its new words here"))
             if left:
                 self.hanging.append(self._warning(left[0].line, _lost_words(left, lost)))
