@@ -19,7 +19,7 @@ NEIGHBOURS = 8
 # Two sentences that share this much of their words, in any order, are one that was reworded a little. Of five
 # documents no two sentences share more than 0.62.
 NEARLY_ONE = 0.65
-# A sentence that shares this much of the words of the shorter of two may be what became of another, or a part of it.
+# A sentence that shares this much of the shorter one's words may be what became of another, or part of it.
 MAY_BE = 0.5
 MAX_MAY_BE = 3
 LEAST_WORDS_TO_TELL = 3
