@@ -80,7 +80,7 @@ def test_the_title_is_that_of_the_front_matter_then_the_first_heading_then_the_n
             "tea.md:2: lists or mappings more than 20 deep in each other. Mend the file.",
         ),
         ("title: [Tea]", "tea.md:2: expected a text here, got a list. Mend the file."),
-        ("license:\n  name: MIT", "tea.md:3: expected a text here, got a mapping."),
+        ("license:\n  name: MIT", "tea.md:3: expected a text here, got a mapping: words with a colon"),
         ("source: me\ntitle:", "tea.md:3: expected a text here, got nothing."),
         ("reviewed: May 2025", "tea.md:2: expected reviewed to be a day such as 2025-03-01, got 'May 2025'."),
         (
