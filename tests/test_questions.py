@@ -226,6 +226,13 @@ def test_questions_of_sentences_that_were_joined_follow_both() -> None:
     assert bank.answered[0].sentence == bank.answered[1].sentence
 
 
+@pytest.mark.parametrize(("gone", "follows"), [("green tea", False), ("hot green tea", True)])
+def test_two_words_are_found_in_too_many_sentences(gone: str, follows: bool) -> None:
+    entry = f"sentences:\n- sentence: {gone}\n  questions: [which?]\n"
+    bank = read(("# Cups\n\nPeople drink hot green tea in small cups all day.\n", entry.encode()))
+    assert bool(bank.answered) is follows
+
+
 def test_what_a_sentence_was_split_into_is_named() -> None:
     text = "# Body\n\nThe body holds 2 mg of it. These stores last for years. Legs are long.\n"
     gone = "The body holds 2 mg of it in the liver, which is why the stores may last for many years."

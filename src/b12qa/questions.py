@@ -122,13 +122,10 @@ class _BankReader:
         self.document = document
         self.number = number
         self.rows: dict[str, int] = {}
-        self.rows_with_marks: dict[str, int] = {}  # as an editor copies them from the file
-        self.rows_by_words: dict[str, int] = {}  # whatever the quotation marks and dashes
+        self.rows_by_words: dict[str, int] = {}  # as an editor copies them, whatever the marks in them
         for row, sentence in sentences:
             self.rows.setdefault(one_line(plain_text_of(document, sentence)), row)
-            marked = document.text[sentence.start : sentence.end]
-            self.rows_with_marks.setdefault(one_line(marked), row)
-            self.rows_by_words.setdefault(_typed_words(marked), row)
+            self.rows_by_words.setdefault(_typed_words(document.text[sentence.start : sentence.end]), row)
         self.sections = NamedSections(document)
         self.section_of = {row: document.section_at(sentence.start) for row, sentence in sentences}
         self.paths = [section.path for section in document.sections]
@@ -172,9 +169,7 @@ class _BankReader:
     def _read_sentence(self, entry: Mapping[str, yaml.Node]) -> None:
         sentence = text_of(entry["sentence"], self.file)
         questions = [text_of(node, self.file) for node in items(entry["questions"], self.file)]
-        row = self.rows.get(sentence.text, self.rows_with_marks.get(sentence.text))
-        if row is None:
-            row = self.rows_by_words.get(_typed_words(sentence.text))
+        row = self.rows.get(sentence.text, self.rows_by_words.get(_typed_words(sentence.text)))
         if row is None:
             self.gone.append((sentence, questions))
         else:
