@@ -179,9 +179,8 @@ def reworded_a_little(gone: Sequence[str], others: Sequence[str]) -> dict[int, i
     joined = [_joined(text) for text in others]
     for before, own in enumerate(old):
         if before not in now and own.total() >= LEAST_WORDS_TO_TELL:
-            holding = next(
-                (after for after, text in enumerate(joined) if _joined(gone[before]) in text), None
-            )
+            held = _joined(gone[before])
+            holding = next((after for after, text in enumerate(joined) if held in text), None)
             if holding is not None:
                 now[before] = holding
     return now
