@@ -135,6 +135,9 @@ def test_what_is_asked_of_the_page_is_no_red_flag_and_ends_none() -> None:
             emergency = care_card(phrase, ["I have crushing chest pain right now"])
             assert emergency is not None, phrase
             assert (emergency.level, emergency.told_before) == (CareLevel.EMERGENCY, True)
+    two_later = ["I have crushing chest pain right now", "thanks", "is this private?"]
+    assert care_card("are you sure?", two_later[:2]) is not None
+    assert care_card("are you sure?", two_later) is None  # no card sticks for ever
 
 
 @pytest.mark.model
