@@ -203,7 +203,7 @@ class _BankReader:
             left = [question for question in questions if lost.intersection(terms(question.text))]
             follow = [question for question in questions if question not in left]
             self._take(follow, self.rows[current])
-            count = "1 question follows" if len(follow) == 1 else f"{len(follow)} questions follow"
+            count = _counted(follow, "follows", "follow")
             message = f"{count} a sentence that was reworded: {short(sentence.text)!r} is now {current!r}"
             first = "; first move those that hang in the air, then" if left else ";"
             self.hanging.append(self._warning(sentence.line, f"{message}{first} write its new words here"))
@@ -268,9 +268,13 @@ class _BankReader:
         return Problem(Severity.WARNING, self.file, line, message)
 
 
+def _counted(questions: Sequence[Line], does: str, do: str) -> str:
+    """How many questions do something."""
+    return f"1 question {does}" if len(questions) == 1 else f"{len(questions)} questions {do}"
+
+
 def _hang(questions: Sequence[Line]) -> str:
-    count = "1 question hangs" if len(questions) == 1 else f"{len(questions)} questions hang"
-    return f"{count} in the air"
+    return f"{_counted(questions, 'hangs', 'hang')} in the air"
 
 
 def _typed_words(sentence: str) -> str:

@@ -141,10 +141,13 @@ def _met(question: str, history: Sequence[str]) -> Met:
     """
     from b12qa.courtesy import load_courtesies
     from b12qa.elsewhere import load_elsewhere
+    from b12qa.redflags import EARLIER_MESSAGES
 
     # What is asked of a page is known word for word and tells of no danger.
     to_the_page = load_courtesies().reply
-    question, *history = ("" if to_the_page(text) else text for text in (question, *history))
+    question, *history = (
+        "" if to_the_page(text) else text for text in (question, *history[-EARLIER_MESSAGES:])
+    )
     rules = _red_flags()
     met = rules.meet(question, history)
     now, before = load_elsewhere().flags_in(question), load_elsewhere().flags_in("".join(history[-1:]))

@@ -65,7 +65,8 @@ CANNOT = ("result", "diagnosis", "see")
 PEOPLE = ("special", "own condition", "told", "named", "on medicine")
 _PEOPLE = frozenset(PEOPLE)
 # No article can know these of a person.
-_AMOUNT_OR_CHANGE = frozenset({"amount", "own amount", "change"})
+_AMOUNT = frozenset({"amount", "own amount"})
+_AMOUNT_OR_CHANGE = _AMOUNT | {"change"}
 # Words that may stand for what an article is about: "is it safe with aspirin?", "my level is low".
 _STANDS_FOR_IT = frozenset({"it", "level", "deficient", "numb", "form", "counted"})
 _DECIDES = frozenset({"own amount", "decision", "change", "safety", "advice"})
@@ -175,8 +176,6 @@ class Rules:
         before = hangs_on or _before_a_fragment(message, history)
         own_words, words_before = _read(message, self), _read(before, self)
         own, carried = self._finds(own_words), self._finds(words_before)
-        # "my feet are numb" and then "is that dangerous?" is asked of the feet.
-        joint = _read(f"{before} . {message}" if before and "is_it_grave" in own_words.hits else "", self)
         asks = (own | carried) - _PEOPLE
         who = own.union(*(self._finds(_read(text, self), PEOPLE) for text in history))
         # What was said earlier of a person holds for what is asked for one, and for what goes on from it.
@@ -192,18 +191,22 @@ class Rules:
         tells_or_asks = "told" in who or for_somebody or goes_on
         of_somebody = not who.isdisjoint(_OF_A_PATIENT) or (treatment and tells_or_asks)
         asks_for_somebody = for_somebody or goes_on or not asks.isdisjoint(_AMOUNT_OR_CHANGE)
+        cannot = self._finds(own_words, CANNOT)
+        if before and "is_it_grave" in own_words.hits:
+            # "my feet are numb" and then "is that dangerous?" is asked of the feet.
+            cannot |= self._finds(_read(f"{before} . {message}", self), {"see"})
         return Asked(
             treatment=treatment,
             personal=personal,
             of_somebody=of_somebody,
             only_told=of_somebody and not asks_for_somebody,
             amount=not asks.isdisjoint(_AMOUNT_OR_CHANGE),
-            how_much=not asks.isdisjoint(_AMOUNT_OR_CHANGE - {"change"}),
+            how_much=not asks.isdisjoint(_AMOUNT),
             decides=not asks.isdisjoint(_DECIDES),
             special="special" in told,
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
             medicines=medicines,
-            cannot=frozenset(self._finds(own_words, CANNOT) | self._finds(joint, {"see"})),
+            cannot=frozenset(cannot),
             of_nothing_else=not vague and (not others or not named.isdisjoint(_STANDS_FOR_IT)),
             names_another=bool(others),
         )
