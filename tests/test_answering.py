@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, HashingEncoder
 
 import b12qa
-from b12qa.answering import ANSWERED_FROM, HELD_BACK, Assistant, corpus_folder, reason_for
+from b12qa.answering import ANSWERED_FROM, HELD_BACK, NO_MORE, Assistant, corpus_folder, reason_for
 from b12qa.building import build_index
 from b12qa.corpus import Corpus, parse_document, read_corpus
 from b12qa.embedding import Encoder, FloatMatrix
@@ -280,6 +280,37 @@ def test_the_second_document_is_quoted_with_what_must_be_read_first(
 
 
 @pytest.mark.model
+@pytest.mark.model
+def test_who_asks_for_more_reads_what_was_not_shown_yet(bicycles: Assistant) -> None:
+    def shown(answer: Answer) -> list[tuple[int, int]]:
+        return [(quote.start, quote.end) for quote in answer.found]
+
+    mend = "How do I mend a puncture?"
+    first = bicycles.ask(mend)
+    second = bicycles.ask("tell me more", [mend])
+    third = bicycles.ask("ok, anything else?", [mend, "tell me more"])
+    for answer in (first, second, third):
+        assert_keeps_the_promises(bicycles, answer)
+        assert answer.outcome is Outcome.ANSWERED
+        assert {quote.section_path[-1] for quote in answer.found} == {"Punctures"}
+        assert NO_MORE not in {notice.text for notice in answer.notices}
+    everything = [*shown(first), *shown(second), *shown(third)]
+    assert len(everything) == len(set(everything)) == 8  # all of the section
+    last = bicycles.ask("more", [mend, "tell me more", "ok, anything else?"])
+    assert (shown(last), last.notices[0].text) == (shown(first), NO_MORE)
+    # What the page offers below an answer is not offered once more.
+    answer, further = bicycles.ask_with_more("more", [mend], max_quotes=1, further=2)
+    assert shown(answer) == shown(first)[1:2]
+    assert [(quote.start, quote.end) for quote in further] == [*shown(first)[2:], shown(second)[0]]
+
+
+@pytest.mark.model
+def test_who_asks_for_more_than_nothing_is_told_so_once_more(bicycles: Assistant) -> None:
+    answer = bicycles.ask("more", ["How do I bake bread?"])
+    assert answer.outcome is Outcome.NOT_COVERED
+    assert NO_MORE not in {notice.text for notice in answer.notices}
+
+
 def test_the_second_document_does_not_answer_about_vitamins(bicycles: Assistant) -> None:
     answer = bicycles.ask("can heartburn pills cause low b12?")
     assert answer.outcome is Outcome.NOT_COVERED

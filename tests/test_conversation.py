@@ -59,6 +59,26 @@ def understood(question: str, *history: str) -> Query:
         ),
         ([INJECTIONS], "sorry, nasal sprays", Dependence.CORRECTION, f"{INJECTIONS} sorry, nasal sprays"),
         ([FOODS], "the milk, i mean", Dependence.CORRECTION, f"{FOODS} the milk, i mean"),
+        # What is put right in so many words is exchanged in the question itself.
+        ([FOODS], "not adults, children", Dependence.CORRECTION, FOODS.replace("adults", "children")),
+        (
+            [FOODS],
+            "Sorry, I meant for vegans not for adults.",
+            Dependence.CORRECTION,
+            FOODS.replace("adults", "vegans"),
+        ),
+        (
+            [FOODS, COST],
+            "powder instead of tablets",
+            Dependence.CORRECTION,
+            COST.replace("tablets", "powder"),
+        ),
+        (
+            [COST],
+            "what do capsules cost, not tablets?",
+            Dependence.NONE,
+            "what do capsules cost, not tablets?",
+        ),
         # Too short to stand alone.
         ([FOODS], "and for vegans?", Dependence.FRAGMENT, f"{FOODS} and for vegans?"),
         ([FOODS], "eggs?", Dependence.FRAGMENT, f"{FOODS} eggs?"),
@@ -92,6 +112,12 @@ def understood(question: str, *history: str) -> Query:
             "returning to the pharmacy",
             Dependence.RETURN,
             f"{COST} returning to the pharmacy",
+        ),
+        (
+            [FOODS, INJECTIONS, COST],
+            "what did you say about injections?",
+            Dependence.RETURN,
+            f"{INJECTIONS} what did you say about injections?",
         ),
         # Comes back to what was never asked: stands alone.
         ([FOODS, INJECTIONS], "back to homeopathy", Dependence.NONE, "back to homeopathy"),
@@ -131,6 +157,26 @@ def test_what_is_searched(
     if searched is not None:
         assert query.text == searched
     assert query.readings[-1].text == query.text
+
+
+@pytest.mark.parametrize(
+    ("conversation", "times"),
+    [
+        ((FOODS, "more"), 1),
+        ((FOODS, "Ok, thanks. Anything else?"), 1),
+        ((FOODS, "go on", "and is there more on that?"), 2),
+        ((FOODS, "more", COST, "tell me more"), 1),
+        ((FOODS, "is it on?"), 0),
+        ((FOODS, "what about the other one"), 0),
+        ((FOODS, "do I need more of it"), 0),
+        ((FOODS, "why?"), 0),
+        ((FOODS, "more", COST), 0),
+        (("more",), 0),
+    ],
+)
+def test_how_often_more_is_asked_for(conversation: tuple[str, ...], times: int) -> None:
+    *history, last = conversation
+    assert understood(last, *history).more == times
 
 
 def test_question_without_history_is_searched_as_typed() -> None:

@@ -15,9 +15,11 @@ from b12qa.records import CareLevel, NoticeKind, Outcome
 from b12qa.safety import care_card
 
 FILE = """\
+lists:
+  you: [you, u]
 idle: [so much, ok]
 replies:
-- words: [thanks, thank you]
+- words: [thanks, thank <you>]
   reply: You are welcome.
 - words: [hello]
   reply: Hello.
@@ -59,6 +61,13 @@ replies:
         ("no", "What else"),
         ("never mind", "What else"),
         ("no, the other one", ""),
+        ("the second one please", "This page cannot tell which"),
+        ("and the fourth?", ""),
+        ("which one is best", ""),
+        ("show me the article", "This page shows parts"),
+        ("show me the foods", ""),
+        ("can I print this?", "You can copy"),
+        ("how can I share what you said", ""),
         ("can my wife take it", ""),
         ("delete the metformin?", ""),
         ("thanks for your help", "You are welcome"),
@@ -154,10 +163,16 @@ def test_every_answerable_question_is_more_than_courtesy(assistant: Assistant) -
 @pytest.mark.parametrize(
     ("wrong", "by", "message"),
     [
-        ("[hello]", "[thanks]", r"courtesy.yaml:5: 'thanks' stands here twice"),
-        ("so much", "a b c d e f g", r"courtesy.yaml:1: expected at most 6 words, got 'a b c d e f g'"),
-        ("idle:", "other:", r"courtesy.yaml:1: expected idle and replies here"),
-        ("  reply: Hello.\n", "", r"courtesy.yaml:5: expected reply and words here, got words"),
+        ("[hello]", "[thanks]", r"courtesy.yaml:7: 'thanks' stands here twice"),
+        (
+            "so much",
+            "a b c d e f g h i",
+            r"courtesy.yaml:3: expected at most 8 words, got 'a b c d e f g h i'",
+        ),
+        ("idle:", "other:", r"courtesy.yaml:3: expected idle, lists and replies here"),
+        ("  you: [you, u]", "  you: [<me>, u]", r"courtesy.yaml:2: no list of words above is named 'me'"),
+        ("\n  you: [you, u]", " [you]", r"courtesy.yaml:1: expected lists of words by name here"),
+        ("  reply: Hello.\n", "", r"courtesy.yaml:7: expected reply and words here, got words"),
     ],
 )
 def test_a_file_of_another_form_is_refused_by_line(wrong: str, by: str, message: str) -> None:

@@ -84,12 +84,21 @@ def test_a_corpus_without_notes_has_none(small_corpus: Path) -> None:
     assert read_notes(corpus, ()) == Notes()
 
 
-def test_a_sentence_may_be_written_with_its_marks_and_the_hash_is_of_these(small_corpus: Path) -> None:
-    plain = entry("black tea").replace(digest("black tea"), digest("**black** tea"))
-    marked = entry("**black** tea").replace("- sentence: **black** tea", '- sentence: "**black** tea"')
+def test_a_sentence_may_be_written_with_its_marks_and_the_hash_is_of_its_words(small_corpus: Path) -> None:
+    plain = entry("black tea")
+    marked = plain.replace("- sentence: black tea", '- sentence: "**black** tea"')
     for written in (plain, marked):
         found = read(small_corpus, written)
         assert ([one.sentence for one in found.noted], problems(found)) == ([3], [])
+
+
+def test_bold_type_and_line_breaks_ask_for_no_new_hash(small_corpus: Path) -> None:
+    document = small_corpus / "tea.md"
+    text = document.read_text()
+    for again in (CAFFEINE.replace("40 mg", "**40 mg**"), CAFFEINE.replace(" of ", "\nof ")):
+        document.write_text(text.replace(CAFFEINE, again))
+        assert again in document.read_text()
+        assert problems(read(small_corpus, entry(CAFFEINE))) == []
 
 
 def test_a_sentence_that_stands_in_two_places_is_noted_in_both(small_corpus: Path) -> None:

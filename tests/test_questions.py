@@ -188,6 +188,21 @@ def test_questions_follow_a_sentence_that_was_reworded_a_little() -> None:
     assert not any("'It has 40 mg" in found for found in warnings(bank, without="follow"))
 
 
+@pytest.mark.parametrize(
+    ("before", "turned"),
+    [
+        ("It has never 40 mg of caffeine.", "lost: never; new: nothing"),
+        ("It has less 40 mg of caffeine.", "lost: less; new: nothing"),
+        ("It has about 40 mg of caffeine.", ""),
+    ],
+)
+def test_a_sentence_that_may_say_the_opposite_now_is_named(before: str, turned: str) -> None:
+    bank = read_tea(f"sentences:\n- sentence: {before}\n  questions: [how much caffeine?]\n")
+    assert bank.answered == (Question("how much caffeine?", 1),)
+    hint = f". It may say the opposite ({turned}): read all its questions again" if turned else ""
+    assert [found.endswith(f"write its new words here{hint}") for found in warnings(bank)] == [True]
+
+
 def test_questions_with_words_that_a_reworded_sentence_has_lost_do_not_follow_it() -> None:
     bank = read_tea(
         "sentences:\n- sentence: It has 50 mg of caffeine and theine.\n"

@@ -190,6 +190,9 @@ PILLS = "my son ate 30 of my b12 tablets"
         # Somebody has seen to it, or there was nothing.
         ((SPEECH, "saw the doctor, all clear"), None),
         ((PILLS, "false alarm"), None),
+        ((SPEECH, "that was years ago, I am ok now"), None),
+        ((SPEECH, "it was years ago and now it is back"), "stroke"),
+        ((SPEECH, "I am ok now"), "stroke"),
     ],
 )
 def test_an_emergency_lasts_until_it_is_taken_back(

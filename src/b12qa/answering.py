@@ -75,6 +75,7 @@ SEARCHED_AS_TYPED = "Searched exactly what you typed."
 # So many further passages may be tried for one to stand before a sentence that is barred from being first.
 SPARE_PASSAGES = 10
 ASK_IN_ENGLISH = "Please ask in English: the article is in English."
+NO_MORE = "That is all that was found in the article on this."
 HELD_BACK = "The words that fit best must not be read alone. An editor's note says why."
 
 
@@ -243,22 +244,27 @@ class Assistant:
             ranking=ranking,
             parts=parts,
         )
-        answer = self._answered(found, max_quotes)
+        skipped = query.more * max_quotes
+        answer = self._answered(found, max_quotes, skipped)
+        if skipped and not (answer.outcome is Outcome.ANSWERED and answer.found):
+            skipped, answer = 0, self._answered(found, max_quotes)
+            if answer.outcome is Outcome.ANSWERED:
+                answer = replace(answer, notices=(Notice(NoticeKind.ABOUT, NO_MORE), *answer.notices))
         if not further or answer.outcome is not Outcome.ANSWERED or len(answer.found) < max_quotes:
             return answer, ()
         shown = {(quote.document, quote.start, quote.end) for quote in answer.quotes}
-        wider = self._answered(found, max_quotes + further).quotes
+        wider = self._answered(found, max_quotes + further, skipped).quotes
         return answer, tuple(q for q in wider if (q.document, q.start, q.end) not in shown)
 
-    def _answered(self, found: _Found, max_quotes: int) -> Answer:
-        """What is shown of what was found."""
+    def _answered(self, found: _Found, max_quotes: int, skipped: int = 0) -> Answer:
+        """What is shown of what was found, without the best passages, so many as are skipped."""
         index, rules, ranking = self.retriever.index, load_rules(), found.ranking
-        wanted = min(max(MAX_QUOTES, max_quotes), self.retriever.most_passages)
+        wanted = min(max(MAX_QUOTES, max_quotes) + skipped, self.retriever.most_passages)
         ranked = self.retriever.results(ranking, wanted)
         outcome = _outcome(ranking.confidence)
-        decision = caution.decide(
-            found.asked, outcome, self._answers(outcome, ranked, max_quotes), index, rules
-        )
+        passages = self._passages(outcome, ranking, ranked, max_quotes, skipped)
+        quotes = [quote_passage(index, passage) for passage in passages]
+        decision = caution.decide(found.asked, outcome, quotes, index, rules)
         query, asked, outcome, answers = found.query, decision.asked, decision.outcome, decision.answers
         warnings: list[Quote] = []
         if asked.treatment and (answers or self._may_be_of_the_subject(query, asked)):
@@ -269,7 +275,7 @@ class Assistant:
         shown = self._composed(answers, warnings, ranking, wanted)
         partners = [quote for quote in shown.quotes if quote.role is QuoteRole.PARTNER]
         if decision.without_doses and caution.names_dose_to_take(partners, rules):
-            return self._answered(found._replace(asked=found.asked.of_a_person()), max_quotes)
+            return self._answered(found._replace(asked=found.asked.of_a_person()), max_quotes, skipped)
         notices = self._outcome_notices(outcome, query, ranking, asked)
         if shown.held_back:
             outcome = Outcome.RELATED if shown.quotes else Outcome.NOT_COVERED
@@ -354,15 +360,39 @@ class Assistant:
         confidence = (whole.confidence + max(part.confidence for part in parts)) / 2
         return replace(whole, scores=scores, confidence=confidence), parts
 
-    def _answers(self, outcome: Outcome, results: Sequence[ScoredChunk], max_quotes: int) -> list[Quote]:
-        """The passages that may be quoted for the question, best first."""
+    def _passages(
+        self,
+        outcome: Outcome,
+        ranking: Ranking,
+        best: Sequence[ScoredChunk],
+        most: int,
+        skipped: int,
+    ) -> Sequence[ScoredChunk]:
+        """The passages that may be quoted for the question, best first, without so many of the best.
+
+        Who asks for more than was found reads on in the section of the best one.
+        """
         if outcome is Outcome.NOT_COVERED:
-            return []
-        # One passage is enough to show what is close; more would look like an answer.
-        limit = max_quotes if outcome is Outcome.ANSWERED else 1
-        least = QUOTE_SHARE * results[0].score
-        index = self.retriever.index
-        return [quote_passage(index, result) for result in results[:limit] if result.score >= least]
+            return ()
+        if outcome is Outcome.RELATED:
+            return best[:1]  # enough to show what is close; more would look like an answer
+        found = [passage for passage in best if passage.score >= QUOTE_SHARE * best[0].score]
+        if skipped:
+            found += self._after(best[0], ranking, found)
+        return found[skipped : skipped + most]
+
+    def _after(self, passage: ScoredChunk, ranking: Ranking, but: Sequence[ScoredChunk]) -> list[ScoredChunk]:
+        """What follows a passage in its section, in reading order, but for some."""
+        section = self.retriever.section_of(passage)
+        known = {(other.document, other.start) for other in but}
+        following = (
+            other
+            for other in self.retriever.results(ranking, self.retriever.most_passages)
+            if other.start > passage.start
+            and (other.document, other.start) not in known
+            and self.retriever.section_of(other) == section
+        )
+        return sorted(following, key=lambda other: other.start)
 
     def _composed(
         self,

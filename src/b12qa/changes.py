@@ -24,6 +24,16 @@ MAY_BE = 0.5
 MAX_MAY_BE = 3
 LEAST_WORDS_TO_TELL = 3
 
+# Words with which a sentence says the opposite of what it says without them, or with their partner.
+_TURNS_AROUND = frozenset(
+    words(
+        """not no never nor neither without cannot non none nothing hardly rarely seldom t unlikely unless except
+        fails lacks avoid stop safe unsafe more less fewer most least higher lower high low increase increases
+        increased decrease decreases decreased raise raises reduce reduces improve improves worsen worsens better
+        worse before after with against always sometimes all some only effective ineffective harmless harmful"""
+    )
+)
+
 Place = tuple[str, tuple[str, ...]]  # a document's name and a section's path
 
 
@@ -184,6 +194,26 @@ def reworded_a_little(gone: Sequence[str], others: Sequence[str]) -> dict[int, i
             if holding is not None:
                 now[before] = holding
     return now
+
+
+def turned_around(before: str, now: str) -> str:
+    """The words that a sentence has lost and those that are new, if with them it may say the opposite."""
+    old, new = words(before), words(now)
+    lost, added = _without(old, Counter(new)), _without(new, Counter(old))
+    if _TURNS_AROUND.isdisjoint({*lost, *added}):
+        return ""
+    gone, there = (", ".join(some) or "nothing" for some in (lost, added))
+    return f"lost: {gone}; new: {there}"
+
+
+def _without(own: Iterable[str], others: Counter[str]) -> list[str]:
+    left = []
+    for word in own:
+        if others[word] > 0:
+            others[word] -= 1
+        else:
+            left.append(word)
+    return left
 
 
 def may_be_now(gone: str, others: Sequence[str]) -> list[int]:

@@ -14,9 +14,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import takewhile
 from typing import NamedTuple
 
-from b12qa.lexical import terms
+from b12qa.lexical import terms, words
 from b12qa.plain import one_line, writable
 from b12qa.retrieval import Reading, Topics
 
@@ -29,7 +30,16 @@ _EMPTY_WORDS = frozenset(
     terms(
         """more else other anything something source sources elaborate exactly say says article details
         detail reference references explain expand further ok okay yes thanks continue go on really sure
-        evidence quote show again back return returning going earlier question sorry mean meant"""
+        evidence quote show again back return returning going earlier question sorry mean meant next keep"""
+    )
+)
+# Who says one of these, and only what stands around it, has read the answer and wishes for what else there is.
+_MORE = re.compile(r"\b(?:more|else|others|any other|further|continue|next|go on|carry on|keep going)\b")
+_MORE_AND_AROUND = frozenset(
+    words(
+        """a about ahead and any anything are article can carry continue could d did does else for further go
+        going i is it keep know let like me more much next ok okay on one ones or other others please read say
+        says show so some something tell thank thanks that the there this to very want what would yeah you"""
     )
 )
 _POINTER = re.compile(
@@ -45,7 +55,27 @@ _CONTINUATION = re.compile(
 _CORRECTION = re.compile(
     r"\A(?:no|nope|sorry|oops|not|i mean|i meant|actually|rather)\b|\bi meant?\b", re.IGNORECASE
 )
-_RETURN = re.compile(r"\b(?:back to|return(?:ing)? to|again|earlier|going back|come back)\b", re.IGNORECASE)
+# "not b12, vitamin d", "vegan, not vegetarian": what was wrong in the question before, and what is right.
+_LEADS_IN = r"\A(?:(?:no|nope|sorry|oops|wait|hang on|actually|i mean|i meant)(?:, ?| )){0,3}"
+_NAMED = r"(?:(?:for|in|with|the|an?) ){{0,2}}(?P<{}>[^,;.?!]{{1,40}}?)"
+_WRONG_AND_RIGHT = tuple(
+    re.compile(f"{_LEADS_IN}{form}[.?!]*\\Z", re.IGNORECASE)
+    for form in (
+        rf"not {_NAMED.format('wrong')}(?:[,;.]| but) ?(?:i meant? )?{_NAMED.format('right')}",
+        rf"{_NAMED.format('right')},? (?:and not|not|instead of|rather than) {_NAMED.format('wrong')}",
+    )
+)
+# What is put right is named, and not asked: "and who must not take too much?".
+_ASKED_OR_TOLD = re.compile(
+    r"\b(?:i|we|you|is|are|am|was|were|do|does|did|can|could|should|shall|will|would|must|may|might|have|has"
+    r"|who|why|if|ok|or)\b",
+    re.IGNORECASE,
+)
+_RETURN = re.compile(
+    r"\b(?:back to|return(?:ing)? to|again|earlier|going back|come back"
+    r"|you (?:say|said|mention|mentioned|told me|wrote) (?:about|on))\b",
+    re.IGNORECASE,
+)
 _QUESTION_WORD = (
     r"(?:what|what's|how|why|when|which|who|whose|where|is|are|was|were|does|do|did|can|could|should|shall|will"
     r"|would|has|have|had|in which|in what|at what|to what|for how|by how)\b"
@@ -109,6 +139,7 @@ class Query:
     reason: str  # why it differs from what was typed; empty when it does not
     readings: tuple[Reading, ...]  # what is searched, best understood last
     parts: tuple[Query, ...] = ()  # the questions in it, if there are several
+    more: int = 0  # how often in a row more is asked for, this message included
 
 
 def to_query(question: str, history: Sequence[str] = (), topics: Topics = NO_TOPICS) -> Query:
@@ -175,6 +206,8 @@ def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Q
     earlier = [_one_line(text) for text in history if text.strip()]
     if not earlier:
         return Query(question, question, "", (Reading(question),))
+    if corrected := _corrected(question, earlier[-1]):
+        return Query(question, corrected, Dependence.CORRECTION.reason, (Reading(corrected),))
     dependence = _dependence(question, topics)
     topic = _topic(question, earlier, dependence, topics)
     if dependence is Dependence.NONE or not topic:
@@ -189,7 +222,20 @@ def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Q
         Reading(joined, dependence.ranking.joined, confidence.joined),
     )
     used = tuple(reading for reading in readings if reading.weight)
-    return Query(question, joined, dependence.reason, used)
+    more = sum(1 for _ in takewhile(_asks_for_more, [question, *reversed(earlier)]))
+    return Query(question, joined, dependence.reason, used, more=more)
+
+
+def _corrected(question: str, before: str) -> str:
+    """The question before with what was wrong in it put right; empty if nothing is."""
+    for pattern in _WRONG_AND_RIGHT:
+        found = pattern.match(question)
+        if found is None or _ASKED_OR_TOLD.search(found["right"]):
+            continue
+        wrong = re.compile(rf"\b{re.escape(found['wrong'].strip())}\b", re.IGNORECASE)
+        if wrong.search(before):
+            return found["right"].strip().join(wrong.split(before))
+    return ""
 
 
 def _dependence(question: str, topics: Topics) -> Dependence:
@@ -242,6 +288,11 @@ def _chain(earlier: Sequence[str], topics: Topics) -> list[str]:
         if dependence in _WHOLE or len(chain) == MAX_TOPIC:
             break
     return chain
+
+
+def _asks_for_more(question: str) -> bool:
+    said = words(question)
+    return _MORE_AND_AROUND.issuperset(said) and _MORE.search(" ".join(said)) is not None
 
 
 def _says_nothing(question: str) -> bool:

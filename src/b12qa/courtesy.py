@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from b12qa import compiled
 from b12qa.disguise import normalized
 from b12qa.errors import YamlError
+from b12qa.rule_files import expressions_of, named_lists, written_out
 from b12qa.strict_yaml import compose, fields, items, text_of, truth_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ COURTESY_FILE = "courtesy.yaml"
 # A longer message has something to say.
 MAX_WORDS = 14
 MAX_CHARACTERS = 300
-MAX_WORDS_OF_A_PHRASE = 6
+MAX_WORDS_OF_A_PHRASE = 8
 _WORD = re.compile(r"[a-z0-9']+")
 
 
@@ -73,21 +74,25 @@ def read_courtesies(data: bytes, file: str) -> dict[str, Any]:
     Raises:
         YamlError: the file is not of the form that its head explains.
     """
-    parts = fields(compose(data, file), file, {"idle", "replies"}, required=True)
+    parts = fields(compose(data, file), file, {"lists", "idle", "replies"}, required=True)
     replies: dict[str, str] = {}
     with_answer: list[str] = []
+    lists: dict[str, tuple[str, ...]] = {}
+    for name, words in named_lists(parts["lists"], file).items():
+        lists[name] = expressions_of(words, file, lists)
 
     def add(words: yaml.Node, reply: str) -> None:
         for word in items(words, file):
-            phrase = text_of(word, file)
-            if phrase.text in replies:
-                raise YamlError(
-                    file, phrase.line, f"{phrase.text!r} stands here twice", "Remove one of them."
-                )
-            if len(phrase.text.split()) > MAX_WORDS_OF_A_PHRASE:
-                most = f"expected at most {MAX_WORDS_OF_A_PHRASE} words"
-                raise YamlError(file, phrase.line, f"{most}, got {phrase.text!r}")
-            replies[phrase.text] = reply
+            expression = text_of(word, file)
+            for phrase in written_out(expression, file, lists):
+                if phrase in replies:
+                    raise YamlError(
+                        file, expression.line, f"{phrase!r} stands here twice", "Remove one of them."
+                    )
+                if len(phrase.split()) > MAX_WORDS_OF_A_PHRASE:
+                    most = f"expected at most {MAX_WORDS_OF_A_PHRASE} words"
+                    raise YamlError(file, expression.line, f"{most}, got {phrase!r}")
+                replies[phrase] = reply
 
     add(parts["idle"], "")
     for node in items(parts["replies"], file):

@@ -4,9 +4,9 @@
 what is the matter with them, on what authority, and with which other sentences they must be shown. The
 file is optional. Notes are shown beside quotes; they are not embedded, not searched, and in no quote.
 
-A sentence is named by its own words, as in the question bank, and by the SHA-256 of its bytes. The
-words are for people; the hash notices an edit that was made in the document and in this file at once,
-by "replace all", and nobody read the note again.
+A sentence is named by its own words, as in the question bank, and by their SHA-256. The words are for
+people; the hash notices an edit that was made in the document and in this file at once, by "replace all",
+and nobody read the note again. Bold type and line breaks are no words.
 """
 
 from __future__ import annotations
@@ -97,8 +97,13 @@ def check_notes(notes: Notes) -> None:
         )
 
 
+def words_digest(document: Document, sentence: Sentence) -> str:
+    """The hash by which a note knows its sentence: of its words, without marks and on one line."""
+    return hashlib.sha256(one_line(plain_text_of(document, sentence)).encode("utf-8")).hexdigest()
+
+
 def sentence_digest(text: str, start: int, end: int) -> str:
-    """The hash by which a note knows its sentence: of the exact characters, marks and line ends included."""
+    """The hash by which an index knows the sentence of a note: of the exact characters."""
     return hashlib.sha256(text[start:end].encode("utf-8")).hexdigest()
 
 
@@ -177,8 +182,7 @@ class _NotesReader:
 
     def _check_digest(self, digest: Line, rows: Iterable[int]) -> None:
         for row in rows:
-            sentence = self.sentences[row]
-            current = sentence_digest(self.document.text, sentence.start, sentence.end)
+            current = words_digest(self.document, self.sentences[row])
             if digest.text != current:
                 words = f"written for another wording: read the note again, then set sha256 to {current}"
                 self.hanging.append(self._error(digest.line, words))

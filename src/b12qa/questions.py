@@ -185,7 +185,7 @@ class _BankReader:
 
     def _follow_sentences(self) -> None:
         """Give questions whose sentence is gone to what it was reworded to, if that was a little."""
-        from b12qa.changes import may_be_now, reworded_a_little  # only an edit needs them
+        from b12qa.changes import may_be_now, reworded_a_little, turned_around  # only an edit needs them
 
         others = [sentence for sentence, row in self.rows.items() if row not in self.named]
         now = reworded_a_little([sentence.text for sentence, _ in self.gone], others)
@@ -206,7 +206,11 @@ class _BankReader:
             count = _counted(follow, "follows", "follow")
             message = f"{count} a sentence that was reworded: {short(sentence.text)!r} is now {current!r}"
             first = "; first move those that hang in the air, then" if left else ";"
-            self.hanging.append(self._warning(sentence.line, f"{message}{first} write its new words here"))
+            turned = turned_around(sentence.text, current)
+            opposite = f". It may say the opposite ({turned}): read all its questions again" if turned else ""
+            self.hanging.append(
+                self._warning(sentence.line, f"{message}{first} write its new words here{opposite}")
+            )
             if left:
                 self.hanging.append(self._warning(left[0].line, _lost_words(left, lost)))
 

@@ -179,8 +179,11 @@ class Document:
 
     @property
     def quoted_blocks(self) -> tuple[Block, ...]:
-        """Those whose words may answer."""
-        return tuple(block for block in self.blocks if block.is_quoted)
+        """Those whose words may answer. The header of a table answers nothing; it stands above every row."""
+        rows = [block for block in self.blocks if block.kind is BlockKind.TABLE_ROW]
+        above = {block.context[-1] for block in rows if block.context}
+        headers = {block for block in rows if Span(block.start, block.end) in above}
+        return tuple(block for block in self.blocks if block.is_quoted and block not in headers)
 
     def section_at(self, offset: int) -> int:
         """The position of the section that a place stands in; -1 before the first one."""

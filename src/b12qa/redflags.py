@@ -313,5 +313,9 @@ def _begins_to_ask(words: Words) -> bool:
 
 def _taken_back(words: Words) -> bool:
     """Whether a message says that what was told is old, settled or made up: "that was 2009, he's fine"."""
-    said = [hit for name in ("fiction", "long_ago", "settled") for hit in words.hits.get(name, ())]
-    return not words.anywhere("now") and any(words.negated_by(start) < 0 for start, _ in said)
+    settled = words.hits.get("settled", [])
+    now = [hit for hit in words.hits.get("now", ()) if not any(a <= hit[0] < b for a, b in settled)]
+    past = [hit for name in ("fiction", "long_ago") for hit in words.hits.get(name, ())]
+    # That somebody is well now tells nothing of when it was; signs that have gone may come back.
+    said = past if words.anywhere("now") else [*past, *settled]
+    return not now and any(words.negated_by(start) < 0 for start, _ in said)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 
+from b12qa.changes import turned_around
 from b12qa.corpus import Problem, Severity
 from b12qa.plain import short
 from b12qa.records import Outcome
@@ -71,6 +72,8 @@ def summary(found: Review, most: int = 10) -> str:
                 f"  If this is the same sentence still: {was}",
                 f"  let the bank say:                   {now}",
             ]
+            if turned := turned_around(was, now):
+                lines.append(f"  It may say the opposite ({turned}).")
     if found.hanging_evidence:
         ids = ", ".join(found.hanging_evidence)
         lines += ["", f"Evaluation questions whose gold sentence is gone: {ids}"]

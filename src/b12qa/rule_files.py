@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from b12qa.errors import YamlError
-from b12qa.strict_yaml import Line, items, text_of
+from b12qa.strict_yaml import Line, entries, is_mapping, items, line_of, text_of
 
 if TYPE_CHECKING:
     import yaml
@@ -35,7 +35,7 @@ def expressions_of(node: yaml.Node, file: str, above: Mapping[str, Iterable[str]
     for item in items(node, file):
         expression = text_of(item, file)
         for text in _numbers(expression, file):
-            found += _written_out(Line(text, expression.line), file, above)
+            found += written_out(Line(text, expression.line), file, above)
     return tuple(dict.fromkeys(found))
 
 
@@ -64,8 +64,19 @@ def no_range(expression: Line, file: str) -> YamlError:
     return YamlError(file, expression.line, message)
 
 
-def _written_out(expression: Line, file: str, above: Mapping[str, Iterable[str]]) -> list[str]:
-    """An expression with the words of the lists that it names: "<cannot> feel" is "cant feel" and more."""
+def named_lists(node: yaml.Node, file: str) -> dict[str, yaml.Node]:
+    """The lists of words of a part of a file, by name."""
+    if not is_mapping(node):
+        raise YamlError(file, line_of(node), "expected lists of words by name here")
+    return {name.text: value for name, value in entries(node, file).items()}
+
+
+def written_out(expression: Line, file: str, above: Mapping[str, Iterable[str]]) -> list[str]:
+    """An expression with the words of the lists that it names: "<cannot> feel" is "cant feel" and more.
+
+    Raises:
+        YamlError: there is no such list.
+    """
     ways: list[tuple[str, ...]] = [()]
     for word in expression.text.split():
         named = word.startswith("<") and word.strip("<>")

@@ -42,8 +42,8 @@ from b12qa.misspelt import (
     EditDistanceSpeller,
     may_be_meant,
 )
-from b12qa.rule_files import expressions_of, rule_fields
-from b12qa.strict_yaml import compose, entries, fields, is_mapping, items, line_of, text_of
+from b12qa.rule_files import expressions_of, named_lists, rule_fields
+from b12qa.strict_yaml import compose, fields, items, line_of, text_of
 
 if TYPE_CHECKING:
     import yaml
@@ -298,7 +298,7 @@ def plain_rules(data: bytes, file: str) -> dict[str, Any]:
     """The rules as plain data, all that takes time done. Arguments and errors as above."""
     names = {"sources", "idle", "medicines", "words", "asks", "people", "cannot", "examples"}
     parts = fields(compose(data, file), file, names, required=True)
-    medicines = _entries(parts["medicines"], file)
+    medicines = named_lists(parts["medicines"], file)
     lists = _word_lists(parts, medicines, file)
     rules = _rules(parts, file, lists)
     phrases = [(name, phrase.split()) for name, expressions in lists.items() for phrase in expressions]
@@ -336,7 +336,7 @@ def _word_lists(
     parts: Mapping[str, yaml.Node], medicines: Mapping[str, yaml.Node], file: str
 ) -> dict[str, tuple[str, ...]]:
     lists = {"idle": _expressions(parts["idle"], file, {})}
-    words = _entries(parts["words"], file)
+    words = named_lists(parts["words"], file)
     # A list of words may include all medicines, and a class of medicines one list of words.
     if MY_MEDICINE in words:
         lists[MY_MEDICINE] = _expressions(words[MY_MEDICINE], file, lists)
@@ -346,12 +346,6 @@ def _word_lists(
     for name, node in words.items():
         lists[name] = _expressions(node, file, lists)
     return lists
-
-
-def _entries(node: yaml.Node, file: str) -> dict[str, yaml.Node]:
-    if not is_mapping(node):
-        raise YamlError(file, line_of(node), "expected lists of words by name here")
-    return {name.text: value for name, value in entries(node, file).items()}
 
 
 def _expressions(node: yaml.Node, file: str, above: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
