@@ -27,10 +27,10 @@ LEAST_WORDS_TO_TELL = 3
 # Words with which a sentence says the opposite of what it says without them, or with their partner.
 _TURNS_AROUND = frozenset(
     words(
-        """not no never nor neither without cannot non none nothing hardly rarely seldom t unlikely unless except
-        fails lacks avoid stop safe unsafe more less fewer most least higher lower high low increase increases
-        increased decrease decreases decreased raise raises reduce reduces improve improves worsen worsens better
-        worse before after with against always sometimes all some only effective ineffective harmless harmful"""
+        """not no never nor neither without cannot non none nothing hardly rarely seldom t unlikely unless
+        except fails lacks avoid stop safe unsafe more less fewer most least higher lower high low increase
+        increases increased decrease decreases decreased raise raises reduce reduces improve improves worsen
+        worsens better worse before after with against always sometimes all some only effective ineffective"""
     )
 )
 

@@ -33,7 +33,7 @@ _EMPTY_WORDS = frozenset(
         evidence quote show again back return returning going earlier question sorry mean meant next keep"""
     )
 )
-# Who says one of these, and only what stands around it, has read the answer and wishes for what else there is.
+# Who says one of these, and only what stands around it, has read the answer and wishes for more.
 _MORE = re.compile(r"\b(?:more|else|others|any other|further|continue|next|go on|carry on|keep going)\b")
 _MORE_AND_AROUND = frozenset(
     words(
