@@ -584,6 +584,13 @@ def test_a_reason_may_name_more_than_was_asked_unless_its_question_does() -> Non
     assert reason_for(asked, [(other, 0.6)], KNOWN) == ""
 
 
+def test_who_asks_the_same_in_nearly_the_same_words_is_told_the_reason_whatever_it_names() -> None:
+    asked = set(terms("who wrote this?"))
+    near = OpenQuestion("Who wrote it?", 0, 0, "names no author")
+    assert reason_for(asked, [(near, 0.91)], KNOWN) == near.reason
+    assert reason_for(asked, [(near, 0.89)], KNOWN) == ""
+
+
 def test_a_reason_that_an_edit_made_untrue_is_not_given() -> None:
     asked = set(terms("do snails contain it?"))
     near = OpenQuestion("Do snails contain it?", 0, 0, "does not mention snails")

@@ -161,6 +161,7 @@ FOOD = "Clams and oysters are rich. Chloramphenicol hinders it. Cobalamin helps 
         ("cobalmin for nervs", "cobalamin for nerves"),
         ("xysters, cobalamin", "xysters, cobalamin"),  # the first letter is seldom wrong
         ("qwrtzp", "qwrtzp"),
+        ("C₂H₂O₄ and B₁₂", "C2H2O4 and B12"),
     ],
 )
 def test_misspelt_words_are_corrected_towards_the_documents(question: str, expected: str) -> None:

@@ -163,6 +163,19 @@ def test_what_two_messages_say_counts_only_if_both_together_are_worded_as_a_red_
     assert FLAGS.find(calm, ["I want to kill myself"]) is not None
 
 
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("I think I'm dying", "unclear"),
+        ("am I going to die", "unclear"),  # alone it gets a reply of ours
+        ("I am going to die tonight, I have the pills here", "self-harm"),
+        ("I want to die", "self-harm"),
+    ],
+)
+def test_who_is_afraid_of_dying_does_not_want_to(message: str, expected: str | None) -> None:
+    assert found_id(message) == expected
+
+
 SPEECH = "I suddenly can't speak properly"
 PILLS = "my son ate 30 of my b12 tablets"
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 from b12qa.errors import YamlError
-from b12qa.treatment import ASKS, CANNOT, PEOPLE, Asked, load_rules, names_dose, read_rules
+from b12qa.treatment import ASKS, CANNOT, PEOPLE, SUFFERS, Asked, load_rules, names_dose, read_rules
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SETS = ("dose-1.jsonl", "dose-2.jsonl", "dose-3.jsonl")
@@ -37,6 +37,7 @@ people:
   own condition: [{near: [my_medicine]}]
   named: [{near: [take]}]
   on medicine: [{near: [medicine]}]
+  suffers: [{near: [thing]}]
   told: [{near: [medicine]}]
 cannot:
   result: [{near: [thing]}]
@@ -230,7 +231,7 @@ def test_every_list_is_used_and_every_part_has_rules() -> None:
     code = (ROOT / "src" / "b12qa" / "treatment.py").read_text("utf-8")
     asked_for_by_name = {name for name in lists if f'"{name}"' in code}
     assert sorted(lists - used - asked_for_by_name - set(re.findall(r"<(\w+)>", text))) == []
-    assert set(RULES.rules) == {*ASKS, *PEOPLE, *CANNOT}
+    assert set(RULES.rules) == {*ASKS, *PEOPLE, SUFFERS, *CANNOT}
     assert len(RULES.sources) >= 5
 
 
@@ -286,6 +287,9 @@ def test_capitals_among_small_letters_mean_the_muscle(message: str, told: bool) 
     ("message", "cannot"),
     [
         ("is it cancer", "diagnosis"),
+        ("could my numb feet end up with me in a wheelchair", "see"),
+        ("am I going to lose my toes from this", "see"),
+        ("will a low dose keep me from going blind", ""),
         ("My feet are numb. Is it B12?", "diagnosis"),
         ("could this be b12", "diagnosis"),
         ("is it b12 that repairs the nerves?", ""),
@@ -312,6 +316,30 @@ def test_capitals_among_small_letters_mean_the_muscle(message: str, told: bool) 
 )
 def test_what_no_article_can_tell_is_known(message: str, cannot: str) -> None:
     assert RULES.asked(message).cannot == ({cannot} if cannot else set())
+
+
+@pytest.mark.parametrize(
+    ("message", "suffers"),
+    [
+        ("my feet are burning", True),
+        ("I have had tingling toes since May", True),
+        ("my tongue is sore and I'm tired all the time", True),
+        ("she feels really weak", True),
+        ("does B12 help with burning feet", False),
+        ("why do feet tingle", False),
+        ("I have a question on clams", False),
+    ],
+)
+def test_a_complaint_that_somebody_has_is_known(message: str, suffers: bool) -> None:
+    assert RULES.asked(message).suffers is suffers
+
+
+@pytest.mark.parametrize(
+    "message", ["can b12 cure my neuropathy for good", "will my numbness go away for good"]
+)
+def test_to_be_cured_for_good_is_no_dose(message: str) -> None:
+    assert not RULES.asked(message).personal
+    assert RULES.asked("should I take it for good").personal
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,8 @@ RELATED_FROM = 0.2
 QUOTE_SHARE = 0.35
 # An open question of the bank says what is missing only if it is about the same thing.
 SAME_QUESTION_COSINE = 0.8
+# Whatever its reason names, it is given to who asks the same in nearly the same words.
+NEARLY_THE_SAME_COSINE = 0.9
 # Or, if its reason names nothing but what was asked, at least near it.
 SIMILAR_QUESTION_COSINE = 0.5
 MAX_MISSING_WORDS = 2
@@ -563,7 +565,7 @@ def reason_for(
     """What is missing, as the bank says it of an open question that asks for the same; or nothing.
 
     "does not mention children's overdose" is beside the point of "can children take it?": what an open
-    question and its reason both name must have been asked. A reason comes first that names only what was
+    question and its reason both name must have been asked, unless it is nearly the same question. A reason comes first that names only what was
     asked, and something that no document names: "does not mention children". One that says so of what a
     document names by now is not true any more, and is left out.
 
@@ -578,6 +580,8 @@ def reason_for(
         beyond = names - asked
         if found.reason.startswith(NOT_MENTIONED) and names <= known:
             continue
+        if cosine >= NEARLY_THE_SAME_COSINE:
+            return found.reason
         if not beyond and not names <= known and cosine >= SIMILAR_QUESTION_COSINE:
             return found.reason
         same = cosine >= SAME_QUESTION_COSINE and names & asked and beyond.isdisjoint(terms(found.text))

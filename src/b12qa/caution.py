@@ -212,6 +212,8 @@ def cautions(asked: Asked, outcome: Outcome) -> list[Notice]:
         found.append(Notice(NoticeKind.PERSONAL, cannot))
     elif asked.personal:
         found.append(Notice(NoticeKind.PERSONAL, NO_DOSE if asked.how_much else NOT_ABOUT_YOU))
+    elif asked.suffers and outcome is not Outcome.ANSWERED:
+        found.append(Notice(NoticeKind.PERSONAL, SEE_SOMEONE))
     if asked.medicines:
         found.append(Notice(NoticeKind.MEDICINE, KEEP_MEDICINES))
     if not found and asked.beginning and outcome is Outcome.ANSWERED:

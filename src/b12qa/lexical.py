@@ -43,6 +43,7 @@ _STOP_WORDS_TEXT = """
 """
 STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
+_LOW_FIGURES = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 # No cache: it would keep the words of questions in memory.
 _STEMMER = Stemmer.Stemmer("english", 0)
 # In a question; where a word may tell of danger, `misspelt` asks for one letter more.
@@ -70,8 +71,8 @@ _SAID_IN_PASSING = frozenset(
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in lower case, numbers with their decimals."""
-    return _WORD.findall(text.lower())
+    """The words of a text in lower case, numbers with their decimals, "B₁₂" as "b12"."""
+    return _WORD.findall(text.lower().translate(_LOW_FIGURES))
 
 
 def terms(text: str) -> list[str]:
@@ -247,7 +248,7 @@ class Vocabulary:
 
     def bring_to(self, question: str) -> str:
         """Spell a question as the documents do: other names first, then misspelt words."""
-        return self._correct(self._replace_synonyms(question))
+        return self._correct(self._replace_synonyms(question.translate(_LOW_FIGURES)))
 
     def missing_words(self, question: str) -> list[str]:
         """Words of a question that name something, and that no document uses in any form, in their order.

@@ -64,6 +64,7 @@ ASKS = ("treatment", "dose", "amount", "own amount", "decision", "change", "safe
 CANNOT = ("result", "diagnosis", "see")
 PEOPLE = ("special", "own condition", "told", "named", "on medicine")
 _PEOPLE = frozenset(PEOPLE)
+SUFFERS = "suffers"  # changes nothing of the above
 # No article can know these of a person.
 _AMOUNT = frozenset({"amount", "own amount"})
 _AMOUNT_OR_CHANGE = _AMOUNT | {"change"}
@@ -131,6 +132,7 @@ class Asked:
     beginning: bool = False  # whether to take a vitamin or the like, and how much: a test comes first
     medicines: frozenset[str] = frozenset()  # classes of the medicines that it names
     cannot: frozenset[str] = frozenset()  # what no article can tell: some of CANNOT
+    suffers: bool = False  # it tells of a complaint that somebody has
     of_nothing_else: bool = False  # what it asks may be asked of what the document is about
     names_another: bool = False  # it names a medicine, or another vitamin or mineral
 
@@ -155,7 +157,7 @@ class Asked:
 class Rules:
     """All rules, and the words that they know."""
 
-    rules: Mapping[str, tuple[Rule, ...]]  # by what they find: each of ASKS, PEOPLE and CANNOT
+    rules: Mapping[str, tuple[Rule, ...]]  # by what they find: each of ASKS, PEOPLE and CANNOT, and SUFFERS
     examples: Mapping[str, tuple[tuple[str, ...], ...]]  # by what they ask; earlier messages first
     sources: tuple[str, ...]
     medicines: frozenset[str]  # the classes
@@ -207,6 +209,7 @@ class Rules:
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
             medicines=medicines,
             cannot=frozenset(cannot),
+            suffers=bool(self._finds(own_words, {SUFFERS})),
             of_nothing_else=not vague and (not others or not named.isdisjoint(_STANDS_FOR_IT)),
             names_another=bool(others),
         )
@@ -357,7 +360,7 @@ def _expressions(node: yaml.Node, file: str, above: Mapping[str, tuple[str, ...]
 
 def _rules(parts: Mapping[str, yaml.Node], file: str, lists: Container[str]) -> dict[str, tuple[Rule, ...]]:
     rules: dict[str, tuple[Rule, ...]] = {}
-    for part, expected in (("asks", ASKS), ("people", PEOPLE), ("cannot", CANNOT)):
+    for part, expected in (("asks", ASKS), ("people", (*PEOPLE, SUFFERS)), ("cannot", CANNOT)):
         found = fields(parts[part], file, set(expected), required=True)
         rules |= {name: tuple(_rule(r, file, lists) for r in items(found[name], file)) for name in expected}
     return rules
