@@ -565,9 +565,9 @@ def reason_for(
     """What is missing, as the bank says it of an open question that asks for the same; or nothing.
 
     "does not mention children's overdose" is beside the point of "can children take it?": what an open
-    question and its reason both name must have been asked, unless it is nearly the same question. A reason comes first that names only what was
-    asked, and something that no document names: "does not mention children". One that says so of what a
-    document names by now is not true any more, and is left out.
+    question and its reason both name must have been asked, unless it is nearly the same question. A reason
+    comes first that names only what was asked, and something that no document names: "does not mention
+    children". One that says so of what a document names by now is not true any more, and is left out.
 
     Args:
         asked: the stems of the question.
