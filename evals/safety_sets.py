@@ -49,6 +49,8 @@ RED_FLAG_SETS = tuple(
         "twenty-fifth",
         "twenty-sixth",
         "twenty-seventh",
+        "twenty-eighth",
+        "twenty-ninth",
         "understated",
         "over",
         "children",
