@@ -109,7 +109,7 @@ class RedFlags:
         found: set[int] = set()
         later = last
         for turn in reversed(earlier):
-            if later.words.anywhere("over") or _taken_back(later.words):
+            if any(map(later.words.anywhere, ("over", "seen_to"))) or _taken_back(later.words):
                 break
             found |= self._lasting(turn, later, last)
             later = turn

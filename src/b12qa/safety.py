@@ -43,7 +43,10 @@ LEVEL_WORDS = {
     CareLevel.SOON: "See someone soon",
 }
 IN_EMERGENCY = "Not medical advice. In an emergency, call {number}."
-TOLD_BEFORE = "This is about what you wrote before."
+TOLD_BEFORE = (
+    "This is about what you wrote before. "
+    "If someone sees to it now, or if it was long ago, say so and ask again."
+)
 # With these, nothing is searched and nothing quoted.
 BEFORE_ANY_QUOTE = (CareLevel.EMERGENCY, CareLevel.URGENT)
 
