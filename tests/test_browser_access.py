@@ -321,6 +321,45 @@ def test_a_person_hears_our_notice_first(chat: Visit) -> None:
     expect(chat.page.locator("#b12qa-said")).to_contain_text(notice)
 
 
+STROKE = "my dad's face droops and he cant speak"
+
+
+@pytest.mark.parametrize("question", [STROKE, f"{'we sat down to eat. ' * 15}{STROKE}. {'what now? ' * 29}"])
+def test_of_an_emergency_is_heard_what_it_is_and_what_to_do_first(chat: Visit, question: str) -> None:
+    card = care_card(question)
+    assert card is not None
+    reply = chat.ask(question)
+    expect(reply).to_have_class(re.compile(r"\burgent\b" if question == STROKE else r"\brefused\b"))
+    said = f"{LEVEL_WORDS[card.level]}. {card.title}. {card.steps[0]}"
+    expect(chat.page.locator("#b12qa-said")).to_have_text(said if question == STROKE else f"{said} Too long")
+
+
+def test_of_a_card_above_quotes_both_are_heard(chat: Visit) -> None:
+    question = "the ulcer on my ankle won't heal"
+    card = care_card(question)
+    assert card is not None
+    label = chat.ask(question).locator("p.outcome").text_content() or ""
+    said = chat.page.locator("#b12qa-said")
+    expect(said).to_contain_text(f"{LEVEL_WORDS[card.level]}. {card.title}. {card.steps[0]} {label}")
+
+
+def test_from_heading_to_heading_one_comes_to_each_question_and_then_to_what_it_got(chat: Visit) -> None:
+    chat.ask("how much b12 in clams")
+    chat.ask("y" * 501)  # is not shown
+    chat.ask(STROKE)
+    headings = chat.page.locator("#conversation").get_by_role("heading")
+    # Playwright names the level of an h2 by its tag, whatever else it says of itself.
+    levels = "all => all.map((one) => [one.textContent, one.ariaLevel])"
+    assert headings.evaluate_all(levels) == [
+        ["how much b12 in clams", "2"],
+        ["From the article", "3"],
+        ["Too long", "2"],
+        [STROKE, "2"],
+        ["Get help first", "3"],
+        ["These can be signs of a stroke", "3"],
+    ]
+
+
 def test_targets_are_large_enough_and_nothing_moves(browser: Browser, address: str) -> None:
     with visit(browser, address, reduced_motion="reduce", **PHONE) as chat:
         for question in ("can heartburn pills cause low b12?", "tablets or injections?", "nerve damage"):

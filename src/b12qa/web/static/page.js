@@ -192,9 +192,11 @@ function nameParts() {
   document.querySelectorAll("#question textarea, #conversation .b12qa.question").forEach((question) => {
     if (question.dir !== "auto") question.dir = "auto";
   });
-  document.querySelectorAll("#conversation .b12qa.answer p.outcome:not([role])").forEach((outcome) => {
-    outcome.setAttribute("role", "heading");
-    outcome.setAttribute("aria-level", "2");
+  // Whoever goes from heading to heading hears the question, and below it what kind of answer it got.
+  document.querySelectorAll("#conversation .b12qa.question").forEach((question) => asHeading(question, "2"));
+  document.querySelectorAll("#conversation .b12qa.answer").forEach((answer) => {
+    const level = rowOfQuestion(answer) ? "3" : "2";
+    answer.querySelectorAll("p.outcome, section.care h2").forEach((part) => asHeading(part, level));
   });
   document.querySelectorAll("#conversation .b12qa.answer").forEach((answer) => {
     const quotes = [...answer.querySelectorAll("figure.quote")];
@@ -211,14 +213,36 @@ function nameParts() {
   });
 }
 
+function asHeading(part, level) {
+  if (part.getAttribute("aria-level") === level) return;
+  part.setAttribute("role", "heading");
+  part.setAttribute("aria-level", level);
+}
+
+/** Where the question of an answer stands; one that was too long is not shown. */
+function rowOfQuestion(answer) {
+  const before = answer.closest(".message-row").previousElementSibling;
+  return before && before.matches(".user-row") ? before : null;
+}
+
 function numberOf(figure, number) {
   const unseen = element("span", { hidden: true, textContent: String(number) });
   figure.append(unseen);
   return unseen;
 }
 
-/** What to hear of an answer: our notice to a person, or where its first quote stands. */
-function heard(answer) {
+/** What to hear of a reply: in an emergency what it is and what to do first, then what else there is. */
+function heard(reply) {
+  const card = reply.querySelector("section.care");
+  if (!card) return heardOfAnswer(reply);
+  // The card is an alert, but one that comes with the rest of a reply need not be said.
+  const first = ["p.level", "h2", "li"].map((part) => card.querySelector(part).textContent);
+  const words = first.map((text) => (/[.!?]$/.test(text) ? text : `${text}.`)).join(" ");
+  return reply.matches(".urgent") ? words : `${words} ${heardOfAnswer(reply)}`;
+}
+
+/** Our notice to a person, or where the first quote stands. */
+function heardOfAnswer(answer) {
   const notices = [...answer.querySelectorAll(".notice:is(.personal, .medicine, .test_first) > p")];
   if (notices.length) return notices.map((notice) => notice.textContent).join(" ");
   const where = answer.querySelector("figure.quote .leaf");
@@ -251,11 +275,8 @@ function showNewest() {
   document.body.classList.toggle("care-shown", Boolean(needsCare));
   if (!isNew) return;
   replied(newest.matches(".refused"));
-  const row = newest.closest(".message-row");
-  // From the question on, where there is one: a reply to a question that was too long has none. What to do in
-  // an emergency needs all of a low screen.
-  const before = row.previousElementSibling;
-  const fromQuestion = before && before.matches(".user-row") ? before : row;
+  // From the question on, where there is one. What to do in an emergency needs all of a low screen.
+  const fromQuestion = rowOfQuestion(newest) || newest.closest(".message-row");
   scrollTo(needsCare && low.matches ? needsCare : fromQuestion, "start");
   markAnswer(newest);
   announce(heard(newest));
