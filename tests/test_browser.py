@@ -132,6 +132,44 @@ def test_start_over_begins_at_the_top_of_the_page(browser: Browser, address: str
         assert chat.page.evaluate("scrollY") == 0
 
 
+def test_start_over_asks_first_and_then_says_that_all_is_gone(browser: Browser, address: str) -> None:
+    with visit(browser, address, **PHONE) as chat:
+        again = chat.page.locator("#again")
+        said = chat.page.locator("#b12qa-said")
+        chat.ask("how much b12 in clams")
+        again.tap()
+        expect(again).to_have_text("Delete all? Press again")
+        expect(said).to_have_text("Delete all? Press again")
+        chat.page.get_by_role("button", name="Deutsch").click()  # the focus leaves
+        expect(again).to_have_text("Neu anfangen")
+        chat.page.get_by_role("button", name="English").click()
+        again.dblclick()
+        expect(again).to_have_text("Delete all? Press again")
+        chat.page.wait_for_timeout(500)
+        expect(chat.answers).to_have_count(1)  # a double click is one press
+        expect(again).to_have_text("Start over")  # after some seconds
+        again.focus()
+        chat.page.keyboard.press("Enter")
+        expect(again).to_be_focused()
+        chat.page.keyboard.press("Enter")
+        expect(chat.answers).to_have_count(0)
+        expect(said).to_have_text("All deleted. You can ask a new question.")
+        expect(chat.page.get_by_label("Your question")).to_be_focused()
+        expect(chat.page.get_by_label("Your question")).to_be_in_viewport()
+        expect(again).to_have_text("Start over")
+        assert chat.page.evaluate("scrollY") == 0
+
+
+def test_a_key_that_is_held_down_does_not_start_over(chat: Visit) -> None:
+    chat.ask("how much b12 in clams")
+    chat.page.locator("#again").focus()
+    for _ in range(3):
+        chat.page.keyboard.down("Enter")
+    chat.page.keyboard.up("Enter")
+    chat.page.wait_for_timeout(500)
+    expect(chat.answers).to_have_count(1)
+
+
 def test_a_page_that_is_pulled_down_is_not_loaded_anew(chat: Visit) -> None:
     chat.ask("how much b12 in clams")
     pulled = chat.page.evaluate("getComputedStyle(document.documentElement).overscrollBehaviorY")
@@ -671,7 +709,8 @@ def test_rated_answer_is_kept_where_the_operator_wants_it_and_the_page_says_so(
         chat.ask("what is the capital of France?")
         assert not file.exists()
         chat.page.get_by_role("button", name="dislike", exact=False).last.click()
-        expect(chat.page.get_by_text("Your question and your thumb were kept")).to_be_visible()
+        expect(chat.page.locator("#conversation .thumbed")).to_have_text(THUMB_KEPT)
+        expect(chat.page.locator("#b12qa-said")).to_have_text(THUMB_KEPT)
     assert read_feedback(file) == [Feedback("what is the capital of France?", "not_covered", False)]
 
 
@@ -683,7 +722,7 @@ def test_a_thumb_that_is_pressed_again_keeps_nothing_more(
         chat.ask("how much b12 in clams")
         for words in (THUMB_KEPT, THUMB_AGAIN):
             chat.page.get_by_role("button", name="dislike", exact=False).click()
-            expect(chat.page.get_by_text(words)).to_be_visible()
+            expect(chat.page.locator("#conversation .thumbed")).to_have_text(words)
     assert read_feedback(file) == [Feedback("how much b12 in clams", "answered", False)]
 
 
@@ -713,6 +752,27 @@ def test_thumbs_stand_where_something_can_be_rated_and_never_on_the_box(
           return y + height > top && thumb.contains(document.elementFromPoint(x + width / 2, y + height / 2));
         })"""
         assert not thumbs.evaluate_all(covers)
+
+
+def test_what_became_of_a_thumb_stands_beside_it_and_covers_nothing(
+    browser: Browser, assistant: Assistant, tmp_path: Path
+) -> None:
+    app = build_app(serving(assistant), tmp_path / "feedback.jsonl")
+    with listening(app) as address, visit(browser, address, locale="de-DE", **PHONE) as chat:
+        box = chat.page.get_by_label("Ihre Frage")
+        box.fill("how much b12 in clams")
+        box.press("Enter")
+        thumb = chat.page.locator("#conversation .message-buttons button").first
+        thumb.click()
+        told = chat.page.locator("#conversation .message-buttons .thumbed")
+        expect(told).to_have_text("Danke. Ihre Frage und Ihr Daumen wurden für die Redaktion aufgehoben.")
+        place, beside = told.bounding_box(), thumb.bounding_box()
+        assert place
+        assert beside
+        assert place["x"] > beside["x"] + beside["width"]
+        assert chat.page.locator(".toast-body").filter(visible=True).count() == 0
+        chat.page.get_by_role("button", name="English").click()
+        expect(told).to_have_text(THUMB_KEPT)
 
 
 def test_nobody_is_asked_to_rate_unless_the_operator_wants_it(chat: Visit) -> None:

@@ -79,6 +79,8 @@ KEEPS_RATED = (
 THUMB_KEPT = "Thank you. Your question and your thumb were kept for the editors."
 THUMB_AGAIN = "Nothing more was kept. What was kept before stays."
 THUMB_LOST = "Your thumb could not be kept."
+# Where no script of ours runs, it covers the top of the page for so long.
+THUMB_SECONDS = 4
 NOT_RATED = "Nothing was kept: this is no answer that can be rated."
 _GRADIO = b"<gradio-app"
 _FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
@@ -242,7 +244,8 @@ class Conversations:
 
     def rate(self, so_far: Conversation, event: gr.LikeData, request: gr.Request) -> None:
         """Keep a question whose answer was rated, and say so."""
-        gr.Info(_texts_of(request)(self._kept(so_far, event)).words, title="")
+        words = _texts_of(request)(self._kept(so_far, event)).words
+        gr.Info(words, duration=THUMB_SECONDS, title="")  # the page script moves it beside the thumb
 
     def _kept(self, so_far: Conversation, event: gr.LikeData) -> str:
         """What became of a thumb."""

@@ -2,11 +2,13 @@
 // stands for, opens the article, and gives the parts of the page the names and the focus that people
 // without a mouse need.
 
-import { ask, askTyped, forget, onceAnswered } from "./asking.js";
+import { ask, askTyped } from "./asking.js";
 import { replied } from "./awaiting.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
-import { language, languages, say, sayAgain, speak, wanted } from "./texts.js";
+import { sayBesideThumb } from "./rating.js";
+import { sayStartOver } from "./startover.js";
+import { language, languages, say, sayAgain, sayIn, speak, wanted } from "./texts.js";
 import { announce, element, scrollTo } from "./tools.js";
 import { sayInOurWords, watchRequests } from "./unasked.js";
 
@@ -43,7 +45,6 @@ document.addEventListener("click", (event) => {
   else if (hit("button.copy")) copy(quoteText(hit("figure")), hit("button.copy"), say("Copied"));
   else if (hit("button.ask")) askByButton(hit("button.ask").textContent, false);
   else if (hit("button.literal")) askByButton(questionOf(hit(".b12qa.answer")), true);
-  else if (hit("#again")) forget();
   else if (hit("button.save")) save();
   else if (hit("button.skip")) {
     scrollTo(shownAnswer, "start");
@@ -60,11 +61,6 @@ document.addEventListener("click", (event) => {
   }
   else if (hit("button.language")) change(hit("button.language").value);
 });
-
-document.addEventListener("click", (event) => {
-  const again = event.target.closest("#again");
-  if (again && onceAnswered(() => again.click())) event.stopPropagation();
-}, true);
 
 // Gradio reads the box when it gets round to it. Whoever goes on typing would have half a question asked.
 
@@ -120,17 +116,10 @@ function sayAll() {
   if (field && field.ariaLabel !== say("Your question")) field.ariaLabel = say("Your question");
   sayIn(document.querySelector('#question [data-testid="block-info"]'), "Your question");
   sayIn(document.querySelector("#question .submit-button"), "Ask");
-  sayIn(document.getElementById("again"), "Start over");
+  sayStartOver();
   document.querySelectorAll("button.language").forEach((button) => {
     button.setAttribute("aria-pressed", String(button.value === language));
   });
-}
-
-/** Change the words of what Gradio drew, and leave the rest of it alone. */
-function sayIn(part, words) {
-  const texts = part ? [...part.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE) : [];
-  const node = texts.find((one) => one.data.trim());
-  if (node && node.data.trim() !== say(words)) node.data = say(words);
 }
 
 // What Gradio leaves out.
@@ -258,6 +247,9 @@ function focusOn(target) {
 function startAtTheTop() {
   scrollTo(document.getElementById("top"), "start");
   document.querySelector("#conversation [role=log]").scrollTop = 0;
+  // A box that is in sight stays where it is; where it is screens away, the view goes with the focus.
+  box().focus({ preventScroll: box().getBoundingClientRect().bottom <= innerHeight });
+  announce(say("All deleted. You can ask a new question."));
 }
 
 function showNewest() {
@@ -297,6 +289,7 @@ function look() {
   listContents();
   offerToRead();
   sayInOurWords();
+  sayBesideThumb();
   sayAll();
   showNewest();
   if (!linkOpened && document.querySelector("#articles article") && document.querySelector("#reading .tools")) {
