@@ -140,13 +140,7 @@ function prepareConversation() {
     // The focus stays in the box for the next question; one step back from it leads to the answer.
     const skip = element("button", { type: "button", className: "skip say", lang: "en" });
     skip.textContent = "Go to the newest answer";
-    // Where letters are large or a phone lies on its side, the box is screens away.
-    const jump = element("button", { type: "button", className: "jump say", lang: "en", hidden: true });
-    jump.textContent = "Ask a question";
-    asking.prepend(skip, jump);
-    new IntersectionObserver(([{ isIntersecting }]) => {
-      jump.hidden = isIntersecting;
-    }).observe(asking);
+    asking.prepend(skip);
   }
   const below = document.getElementById("below");
   if (below && !below.querySelector(".save")) {
@@ -163,6 +157,21 @@ function prepareConversation() {
   document.querySelectorAll("#conversation .nearest_sections a.open:not([role])").forEach((link) => {
     link.setAttribute("role", "button");
   });
+}
+
+/**
+ * Where letters are large or a phone lies on its side, the box is screens away, and one press leads to it. There
+ * is no room to float over: it stands where a person begins to read, at the newest answer or at the top.
+ */
+function placeJump(newest) {
+  const place = newest || document.querySelector("#top .head");
+  if (!place || place.querySelector(".jump")) return;
+  document.querySelectorAll(".jump").forEach((other) => other.remove());
+  // Nothing comes before what to do in an emergency.
+  if (place.querySelector("section.care:is(.emergency, .urgent)") || place.matches(".urgent")) return;
+  const jump = element("button", { type: "button", className: "jump say", lang: "en", textContent: "Ask a question" });
+  if (newest) newest.prepend(jump);
+  else place.append(jump);
 }
 
 let named = 0;
@@ -265,6 +274,7 @@ function showNewest() {
   const needsCare = newest && newest.querySelector("section.care:is(.emergency, .urgent)");
   document.body.classList.toggle("has-answer", Boolean(newest));
   document.body.classList.toggle("care-shown", Boolean(needsCare));
+  placeJump(newest);
   if (!isNew) return;
   replied(newest.matches(".refused"));
   // From the question on, where there is one. What to do in an emergency needs all of a low screen.
