@@ -376,7 +376,72 @@ def test_way_back_on_a_phone_closes_the_sheet_and_leaves_the_page_only_then(
         expect(chat.page.locator("#conversation .b12qa.welcome")).to_be_visible()
 
 
+def test_way_forward_on_a_phone_leads_back_into_the_sheet(browser: Browser, address: str) -> None:
+    with visit(browser, address, **PHONE) as chat:
+        link = chat.ask("how much b12 in clams").locator("a.open").first
+        sheet = chat.page.get_by_role("dialog", name="The article")
+        place = chat.page.locator("#articles .place.opened")
+        for opener, reached in (
+            (link, place),
+            (chat.page.get_by_role("button", name="Read the article"), place),
+        ):
+            opener.click()
+            expect(sheet).to_be_visible()
+            chat.page.go_back()
+            expect(sheet).to_be_hidden()
+            chat.page.go_forward()
+            expect(sheet).to_be_visible()
+            expect(reached).to_be_focused()
+            expect(reached).to_be_in_viewport()
+            chat.page.evaluate("document.activeElement.blur()")  # as after a tap on nothing
+            chat.page.keyboard.press("Escape")
+            expect(sheet).to_be_hidden()
+            expect(opener).to_be_focused()
+
+
+def test_contents_make_room_for_what_is_found_on_a_phone(browser: Browser, address: str) -> None:
+    with visit(browser, address, **PHONE) as chat:
+        chat.page.get_by_role("button", name="Read the article").click()
+        contents = chat.page.locator("#reading .contents nav")
+        chat.page.locator("#reading .contents summary").click()
+        expect(contents).to_be_visible()
+        chat.page.get_by_label("Find in the article").fill("clams")
+        expect(contents).to_be_hidden()
+        expect(chat.page.locator("mark.found.current")).to_be_in_viewport()
+
+
 # The article beside the conversation.
+
+
+def test_first_quoted_passage_comes_into_sight_and_nothing_else_moves(
+    chat: Visit, assistant: Assistant
+) -> None:
+    quote = assistant.ask("how much b12 in clams").found[0]
+    passage = chat.page.locator(f'[id="{rendering.passage_anchor(quote.document, quote)}"]')
+    expect(passage).not_to_be_in_viewport()
+    chat.ask("how much b12 in clams")
+    expect(passage).to_be_in_viewport(ratio=1)
+    expect(chat.page.get_by_label("Your question")).to_be_focused()
+    assert chat.page.evaluate("scrollY") == 0
+
+
+def test_an_article_that_is_being_read_stays_where_it_is(chat: Visit) -> None:
+    where = "document.getElementById('articles').scrollTop"
+    panel = chat.page.locator("#articles")
+    box = chat.page.get_by_label("Your question")
+    box.fill("how much b12 in clams")
+    panel.hover()
+    chat.page.mouse.wheel(0, 300)
+    chat.page.wait_for_function(f"{where} === 300")
+    box.press("Enter")
+    expect(chat.answers).to_have_count(1)
+    assert chat.page.evaluate(where) == 300
+    chat.page.get_by_label("Find in the article").fill("homocysteine")
+    expect(chat.page.locator("#reading .count")).to_contain_text("Match 1 of")
+    found = chat.page.evaluate(where)
+    chat.page.wait_for_timeout(3500)  # it is looked for in it, though the wheel has been at rest
+    chat.ask("how much b12 in oysters")
+    assert chat.page.evaluate(where) == found
 
 
 def test_every_quoted_passage_is_outlined_and_the_chosen_one_marked_by_its_offsets(
