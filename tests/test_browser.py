@@ -642,6 +642,22 @@ def test_conversation_is_saved_as_a_page_that_loads_nothing(chat: Visit, assista
     assert "default-src 'none'" in saved
 
 
+def test_saved_conversation_fits_a_phone(browser: Browser, address: str, tmp_path: Path) -> None:
+    with visit(browser, address, **PHONE) as chat:
+        chat.ask("tablets or injections? " + "w" * 300)
+        chat.ask("nerve damage")
+        with chat.page.expect_download() as download:
+            chat.page.get_by_role("button", name="Save this conversation").click()
+        download.value.save_as(tmp_path / "saved.html")
+        page = chat.page.context.new_page()
+        page.goto((tmp_path / "saved.html").as_uri())
+        assert page.evaluate("[innerWidth, document.documentElement.scrollWidth]") == [390, 390]
+        expect(page.get_by_role("heading", name="nerve damage")).to_be_visible()
+        expect(page.locator("figure.quote").last).to_be_visible()
+        expect(page.get_by_text("Details", exact=True)).to_have_count(0)
+        chat.requests[:] = [url for url in chat.requests if not url.startswith("file:")]
+
+
 def test_printed_page_is_the_conversation_alone(chat: Visit) -> None:
     answer = chat.ask("how much b12 in clams")
     chat.page.emulate_media(media="print")
