@@ -716,6 +716,13 @@ def test_page_speaks_the_language_of_the_browser_and_the_article_its_own(
         expect(chat.answers).to_have_attribute("lang", "de")
         expect(chat.answers.locator("blockquote").first).to_have_attribute("lang", "en")
         expect(chat.page.locator("#articles article")).to_have_attribute("lang", "en")
+        expect(chat.page).to_have_title("Fragen Sie den Artikel")
+        note = chat.answers.locator("aside.note").first
+        expect(note).to_contain_text("Behauptet zu viel. Zu Natural B12 occurs")
+        expect(note.locator("q")).to_have_attribute("lang", "en")
+        expect(note.locator(".source")).to_have_text("Quelle: PMC4042564 · Noch nicht klinisch geprüft")
+        chat.page.get_by_role("button", name="English").click()
+        expect(chat.page).to_have_title("Ask the article")
 
 
 def test_language_can_be_chosen_without_losing_the_conversation(browser: Browser, address: str) -> None:

@@ -108,6 +108,7 @@ async function change(tag) {
 }
 
 function sayAll() {
+  if (document.title !== say("Ask the article")) document.title = say("Ask the article");
   document.querySelectorAll(".say").forEach(sayAgain);
   relabel();
   const field = box();
