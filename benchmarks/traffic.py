@@ -162,7 +162,8 @@ def press_buttons(page: Page) -> None:
     before = answers.count()
     page.locator("#conversation button.ask").last.click()
     expect(answers).to_have_count(before + 1)
-    page.locator("#again").click()
+    page.get_by_role("button", name="Start over").click()
+    page.get_by_role("button", name="Delete all? Press again").click()
     expect(page.locator("#conversation .b12qa.welcome")).to_be_visible()
 
 

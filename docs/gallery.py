@@ -30,7 +30,8 @@ COLOURS = 64  # enough for a page, and a fifth of the bytes
 def ask(page: Page, question: str) -> None:
     """Begin anew and ask one question."""
     if page.locator("#conversation .b12qa.answer").count():
-        page.locator("#again").click()
+        page.get_by_role("button", name="Start over").click()
+        page.get_by_role("button", name="Delete all? Press again").click()
         page.locator("#conversation .welcome").wait_for()
     box = page.locator("#question textarea")
     box.fill(question)

@@ -132,6 +132,44 @@ def test_start_over_begins_at_the_top_of_the_page(browser: Browser, address: str
         assert chat.page.evaluate("scrollY") == 0
 
 
+def test_start_over_asks_first_and_then_says_that_all_is_gone(browser: Browser, address: str) -> None:
+    with visit(browser, address, **PHONE) as chat:
+        again = chat.page.locator("#again")
+        said = chat.page.locator("#b12qa-said")
+        chat.ask("how much b12 in clams")
+        again.tap()
+        expect(again).to_have_text("Delete all? Press again")
+        expect(said).to_have_text("Delete all? Press again")
+        chat.page.get_by_role("button", name="Deutsch").click()  # the focus leaves
+        expect(again).to_have_text("Neu anfangen")
+        chat.page.get_by_role("button", name="English").click()
+        again.dblclick()
+        expect(again).to_have_text("Delete all? Press again")
+        chat.page.wait_for_timeout(500)
+        expect(chat.answers).to_have_count(1)  # a double click is one press
+        expect(again).to_have_text("Start over")  # after some seconds
+        again.focus()
+        chat.page.keyboard.press("Enter")
+        expect(again).to_be_focused()
+        chat.page.keyboard.press("Enter")
+        expect(chat.answers).to_have_count(0)
+        expect(said).to_have_text("All deleted. You can ask a new question.")
+        expect(chat.page.get_by_label("Your question")).to_be_focused()
+        expect(chat.page.get_by_label("Your question")).to_be_in_viewport()
+        expect(again).to_have_text("Start over")
+        assert chat.page.evaluate("scrollY") == 0
+
+
+def test_a_key_that_is_held_down_does_not_start_over(chat: Visit) -> None:
+    chat.ask("how much b12 in clams")
+    chat.page.locator("#again").focus()
+    for _ in range(3):
+        chat.page.keyboard.down("Enter")
+    chat.page.keyboard.up("Enter")
+    chat.page.wait_for_timeout(500)
+    expect(chat.answers).to_have_count(1)
+
+
 def test_a_page_that_is_pulled_down_is_not_loaded_anew(chat: Visit) -> None:
     chat.ask("how much b12 in clams")
     pulled = chat.page.evaluate("getComputedStyle(document.documentElement).overscrollBehaviorY")
@@ -338,7 +376,72 @@ def test_way_back_on_a_phone_closes_the_sheet_and_leaves_the_page_only_then(
         expect(chat.page.locator("#conversation .b12qa.welcome")).to_be_visible()
 
 
+def test_way_forward_on_a_phone_leads_back_into_the_sheet(browser: Browser, address: str) -> None:
+    with visit(browser, address, **PHONE) as chat:
+        link = chat.ask("how much b12 in clams").locator("a.open").first
+        sheet = chat.page.get_by_role("dialog", name="The article")
+        place = chat.page.locator("#articles .place.opened")
+        for opener, reached in (
+            (link, place),
+            (chat.page.get_by_role("button", name="Read the article"), place),
+        ):
+            opener.click()
+            expect(sheet).to_be_visible()
+            chat.page.go_back()
+            expect(sheet).to_be_hidden()
+            chat.page.go_forward()
+            expect(sheet).to_be_visible()
+            expect(reached).to_be_focused()
+            expect(reached).to_be_in_viewport()
+            chat.page.evaluate("document.activeElement.blur()")  # as after a tap on nothing
+            chat.page.keyboard.press("Escape")
+            expect(sheet).to_be_hidden()
+            expect(opener).to_be_focused()
+
+
+def test_contents_make_room_for_what_is_found_on_a_phone(browser: Browser, address: str) -> None:
+    with visit(browser, address, **PHONE) as chat:
+        chat.page.get_by_role("button", name="Read the article").click()
+        contents = chat.page.locator("#reading .contents nav")
+        chat.page.locator("#reading .contents summary").click()
+        expect(contents).to_be_visible()
+        chat.page.get_by_label("Find in the article").fill("clams")
+        expect(contents).to_be_hidden()
+        expect(chat.page.locator("mark.found.current")).to_be_in_viewport()
+
+
 # The article beside the conversation.
+
+
+def test_first_quoted_passage_comes_into_sight_and_nothing_else_moves(
+    chat: Visit, assistant: Assistant
+) -> None:
+    quote = assistant.ask("how much b12 in clams").found[0]
+    passage = chat.page.locator(f'[id="{rendering.passage_anchor(quote.document, quote)}"]')
+    expect(passage).not_to_be_in_viewport()
+    chat.ask("how much b12 in clams")
+    expect(passage).to_be_in_viewport(ratio=1)
+    expect(chat.page.get_by_label("Your question")).to_be_focused()
+    assert chat.page.evaluate("scrollY") == 0
+
+
+def test_an_article_that_is_being_read_stays_where_it_is(chat: Visit) -> None:
+    where = "document.getElementById('articles').scrollTop"
+    panel = chat.page.locator("#articles")
+    box = chat.page.get_by_label("Your question")
+    box.fill("how much b12 in clams")
+    panel.hover()
+    chat.page.mouse.wheel(0, 300)
+    chat.page.wait_for_function(f"{where} === 300")
+    box.press("Enter")
+    expect(chat.answers).to_have_count(1)
+    assert chat.page.evaluate(where) == 300
+    chat.page.get_by_label("Find in the article").fill("homocysteine")
+    expect(chat.page.locator("#reading .count")).to_contain_text("Match 1 of")
+    found = chat.page.evaluate(where)
+    chat.page.wait_for_timeout(3500)  # it is looked for in it, though the wheel has been at rest
+    chat.ask("how much b12 in oysters")
+    assert chat.page.evaluate(where) == found
 
 
 def test_every_quoted_passage_is_outlined_and_the_chosen_one_marked_by_its_offsets(
@@ -539,6 +642,22 @@ def test_conversation_is_saved_as_a_page_that_loads_nothing(chat: Visit, assista
     assert "default-src 'none'" in saved
 
 
+def test_saved_conversation_fits_a_phone(browser: Browser, address: str, tmp_path: Path) -> None:
+    with visit(browser, address, **PHONE) as chat:
+        chat.ask("tablets or injections? " + "w" * 300)
+        chat.ask("nerve damage")
+        with chat.page.expect_download() as download:
+            chat.page.get_by_role("button", name="Save this conversation").click()
+        download.value.save_as(tmp_path / "saved.html")
+        page = chat.page.context.new_page()
+        page.goto((tmp_path / "saved.html").as_uri())
+        assert page.evaluate("[innerWidth, document.documentElement.scrollWidth]") == [390, 390]
+        expect(page.get_by_role("heading", name="nerve damage")).to_be_visible()
+        expect(page.locator("figure.quote").last).to_be_visible()
+        expect(page.get_by_text("Details", exact=True)).to_have_count(0)
+        chat.requests[:] = [url for url in chat.requests if not url.startswith("file:")]
+
+
 def test_printed_page_is_the_conversation_alone(chat: Visit) -> None:
     answer = chat.ask("how much b12 in clams")
     chat.page.emulate_media(media="print")
@@ -597,6 +716,13 @@ def test_page_speaks_the_language_of_the_browser_and_the_article_its_own(
         expect(chat.answers).to_have_attribute("lang", "de")
         expect(chat.answers.locator("blockquote").first).to_have_attribute("lang", "en")
         expect(chat.page.locator("#articles article")).to_have_attribute("lang", "en")
+        expect(chat.page).to_have_title("Fragen Sie den Artikel")
+        note = chat.answers.locator("aside.note").first
+        expect(note).to_contain_text("Behauptet zu viel. Zu Natural B12 occurs")
+        expect(note.locator("q")).to_have_attribute("lang", "en")
+        expect(note.locator(".source")).to_have_text("Quelle: PMC4042564 · Noch nicht klinisch geprüft")
+        chat.page.get_by_role("button", name="English").click()
+        expect(chat.page).to_have_title("Ask the article")
 
 
 def test_language_can_be_chosen_without_losing_the_conversation(browser: Browser, address: str) -> None:
@@ -671,7 +797,8 @@ def test_rated_answer_is_kept_where_the_operator_wants_it_and_the_page_says_so(
         chat.ask("what is the capital of France?")
         assert not file.exists()
         chat.page.get_by_role("button", name="dislike", exact=False).last.click()
-        expect(chat.page.get_by_text("Your question and your thumb were kept")).to_be_visible()
+        expect(chat.page.locator("#conversation .thumbed")).to_have_text(THUMB_KEPT)
+        expect(chat.page.locator("#b12qa-said")).to_have_text(THUMB_KEPT)
     assert read_feedback(file) == [Feedback("what is the capital of France?", "not_covered", False)]
 
 
@@ -683,7 +810,7 @@ def test_a_thumb_that_is_pressed_again_keeps_nothing_more(
         chat.ask("how much b12 in clams")
         for words in (THUMB_KEPT, THUMB_AGAIN):
             chat.page.get_by_role("button", name="dislike", exact=False).click()
-            expect(chat.page.get_by_text(words)).to_be_visible()
+            expect(chat.page.locator("#conversation .thumbed")).to_have_text(words)
     assert read_feedback(file) == [Feedback("how much b12 in clams", "answered", False)]
 
 
@@ -713,6 +840,27 @@ def test_thumbs_stand_where_something_can_be_rated_and_never_on_the_box(
           return y + height > top && thumb.contains(document.elementFromPoint(x + width / 2, y + height / 2));
         })"""
         assert not thumbs.evaluate_all(covers)
+
+
+def test_what_became_of_a_thumb_stands_beside_it_and_covers_nothing(
+    browser: Browser, assistant: Assistant, tmp_path: Path
+) -> None:
+    app = build_app(serving(assistant), tmp_path / "feedback.jsonl")
+    with listening(app) as address, visit(browser, address, locale="de-DE", **PHONE) as chat:
+        box = chat.page.get_by_label("Ihre Frage")
+        box.fill("how much b12 in clams")
+        box.press("Enter")
+        thumb = chat.page.locator("#conversation .message-buttons button").first
+        thumb.click()
+        told = chat.page.locator("#conversation .message-buttons .thumbed")
+        expect(told).to_have_text("Danke. Ihre Frage und Ihr Daumen wurden für die Redaktion aufgehoben.")
+        place, beside = told.bounding_box(), thumb.bounding_box()
+        assert place
+        assert beside
+        assert place["x"] > beside["x"] + beside["width"]
+        assert chat.page.locator(".toast-body").filter(visible=True).count() == 0
+        chat.page.get_by_role("button", name="English").click()
+        expect(told).to_have_text(THUMB_KEPT)
 
 
 def test_nobody_is_asked_to_rate_unless_the_operator_wants_it(chat: Visit) -> None:

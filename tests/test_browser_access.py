@@ -321,6 +321,45 @@ def test_a_person_hears_our_notice_first(chat: Visit) -> None:
     expect(chat.page.locator("#b12qa-said")).to_contain_text(notice)
 
 
+STROKE = "my dad's face droops and he cant speak"
+
+
+@pytest.mark.parametrize("question", [STROKE, f"{'we sat down to eat. ' * 15}{STROKE}. {'what now? ' * 29}"])
+def test_of_an_emergency_is_heard_what_it_is_and_what_to_do_first(chat: Visit, question: str) -> None:
+    card = care_card(question)
+    assert card is not None
+    reply = chat.ask(question)
+    expect(reply).to_have_class(re.compile(r"\burgent\b" if question == STROKE else r"\brefused\b"))
+    said = f"{LEVEL_WORDS[card.level]}. {card.title}. {card.steps[0]}"
+    expect(chat.page.locator("#b12qa-said")).to_have_text(said if question == STROKE else f"{said} Too long")
+
+
+def test_of_a_card_above_quotes_both_are_heard(chat: Visit) -> None:
+    question = "the ulcer on my ankle won't heal"
+    card = care_card(question)
+    assert card is not None
+    label = chat.ask(question).locator("p.outcome").text_content() or ""
+    said = chat.page.locator("#b12qa-said")
+    expect(said).to_contain_text(f"{LEVEL_WORDS[card.level]}. {card.title}. {card.steps[0]} {label}")
+
+
+def test_from_heading_to_heading_one_comes_to_each_question_and_then_to_what_it_got(chat: Visit) -> None:
+    chat.ask("how much b12 in clams")
+    chat.ask("y" * 501)  # is not shown
+    chat.ask(STROKE)
+    headings = chat.page.locator("#conversation").get_by_role("heading")
+    # Playwright names the level of an h2 by its tag, whatever else it says of itself.
+    levels = "all => all.map((one) => [one.textContent, one.ariaLevel])"
+    assert headings.evaluate_all(levels) == [
+        ["how much b12 in clams", "2"],
+        ["From the article", "3"],
+        ["Too long", "2"],
+        [STROKE, "2"],
+        ["Get help first", "3"],
+        ["These can be signs of a stroke", "3"],
+    ]
+
+
 def test_targets_are_large_enough_and_nothing_moves(browser: Browser, address: str) -> None:
     with visit(browser, address, reduced_motion="reduce", **PHONE) as chat:
         for question in ("can heartburn pills cause low b12?", "tablets or injections?", "nerve damage"):
@@ -352,13 +391,34 @@ def test_the_box_is_one_press_away_where_it_cannot_be_seen(
             expect(jump).to_have_count(0)
             return
         expect(box).not_to_be_in_viewport()
+        expect(jump).to_be_in_viewport(ratio=1)
         jump.click()
         expect(box).to_be_in_viewport()
         expect(box).to_be_focused()
-        expect(jump).to_have_count(0)
         chat.ask("i have crushing chest pain")
         expect(chat.page.locator("#conversation section.care.emergency")).to_be_in_viewport()
         expect(jump).to_have_count(0)
+
+
+FLOATING = """() => [...document.querySelectorAll("button, #asking")].filter((part) =>
+  part.checkVisibility() && ["fixed", "sticky"].includes(getComputedStyle(part).position))
+  .map((part) => part.id || part.textContent)"""
+
+
+@pytest.mark.parametrize(("width", "height", "letters"), [(320, 256, 16), (390, 844, 32), (1280, 860, 32)])
+def test_nothing_floats_over_the_words_where_there_is_little_room(
+    browser: Browser, address: str, width: int, height: int, letters: int
+) -> None:
+    size: Any = {"width": width, "height": height}
+    with with_large_text(browser, letters) as other, visit(other, address, viewport=size) as chat:
+        jump = chat.page.get_by_role("button", name="Ask a question")
+        expect(jump).to_have_count(1)  # at the top of the page, as long as nothing was asked
+        jump.click()
+        expect(chat.page.locator("#question textarea")).to_be_focused()
+        chat.ask("can heartburn pills cause low b12?")
+        expect(jump).to_have_count(1)
+        assert chat.page.evaluate(FLOATING) == []
+        assert chat.page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_text_may_be_twice_as_large(browser: Browser, address: str) -> None:
@@ -372,6 +432,40 @@ def test_text_may_be_twice_as_large(browser: Browser, address: str) -> None:
         answer.locator("a.open").first.click()
         assert chat.page.evaluate("document.documentElement.scrollWidth") == 390
         expect(chat.page.locator(".place.opened")).to_be_in_viewport()
+
+
+# Whether a word is broken in two, and how much wider what stands in a field is than the field.
+TITLE_LINES = """e => { const range = document.createRange(); range.selectNodeContents(e);
+    return range.getClientRects().length; }"""
+TOO_WIDE = """e => {
+  const style = getComputedStyle(e);
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = `${style.fontSize} ${style.fontFamily}`;
+  return pen.measureText(e.placeholder).width + parseFloat(style.paddingLeft) * 2 - e.clientWidth;
+}"""
+
+
+@pytest.mark.parametrize("language", ["en-GB", "de-DE", "es-ES"])
+@pytest.mark.parametrize(("width", "letters"), [(320, 16), (390, 16), (320, 32), (390, 32)])
+def test_words_above_the_article_follow_the_letters_and_are_not_cut(
+    browser: Browser, address: str, language: str, width: int, letters: int
+) -> None:
+    settings: Any = {"viewport": {"width": width, "height": 844}, "locale": language}
+    with with_large_text(browser, letters) as other, visit(other, address, **settings) as chat:
+        chat.page.locator("button.read").click()
+        title = chat.page.locator("#reading-title")
+        expect(title).to_be_in_viewport(ratio=1)
+        sizes = chat.page.locator("#reading-title, #reading .find label, #find").evaluate_all(
+            "all => all.map((one) => parseFloat(getComputedStyle(one).fontSize))"
+        )
+        assert min(sizes) >= letters
+        assert title.evaluate(TITLE_LINES) == 1
+        label = chat.page.locator("#reading .find label")
+        if (label.bounding_box() or {"width": 0})["width"] <= 1:  # the words stand in the field alone
+            assert chat.page.locator("#find").evaluate(TOO_WIDE) <= 0
+        chat.page.locator("#find").fill("clams")
+        expect(chat.page.locator("#reading .next")).to_be_in_viewport(ratio=1)
+        assert chat.page.evaluate("document.documentElement.scrollWidth") == width
 
 
 SMALL_WORDS = """() => {

@@ -68,6 +68,11 @@ def ask_all(page: Page, questions: Sequence[str]) -> None:
         expect(answers(page)).to_have_count(number)
 
 
+def start_over(page: Page) -> None:
+    page.get_by_role("button", name="Start over").click()
+    page.get_by_role("button", name="Delete all? Press again").click()
+
+
 # While a question waits.
 
 SAID = """() => {
@@ -142,7 +147,7 @@ def test_start_over_is_not_undone_by_the_answer_that_was_under_way(
         ask(page, NEXT)
         ask(page, "and milk?")  # is to be asked next, and never is
         expect(page.locator("#conversation .awaiting")).to_have_count(2)
-        page.locator("#again").click()
+        start_over(page)
         tea.may_answer.set()
         expect(page.locator("#conversation .b12qa.welcome")).to_be_visible()
         expect(answers(page)).to_have_count(0)
@@ -303,7 +308,7 @@ def test_a_server_that_was_started_again_takes_the_conversation_up_where_it_was(
             shown = page.locator("#conversation .b12qa.question")
             expect(shown).to_have_text([QUESTION, CHEST, "what should i do now"])
             expect(page.locator("#conversation section.care.emergency")).to_have_count(2)
-            page.locator("#again").click()
+            start_over(page)
             expect(answers(page)).to_have_count(0)
         with listening(build_app(serving(tea)), port):
             ask(page, "what should i do now")

@@ -32,8 +32,10 @@ from b12qa.records import (
     SectionReference,
     Span,
 )
+from b12qa.rendering import Surroundings
 from b12qa.safety import DISCLAIMER
 from b12qa.terminal import shown_answer
+from b12qa.web.texts import languages
 
 HOSTILE = """# <img src=x onerror=alert(1)> & "Title"
 
@@ -407,6 +409,19 @@ def test_a_note_stands_beside_the_quote_and_never_in_it() -> None:
     assert page.texts["figure"] == Page(rendering.passage_html(quote)).texts["figure"]
     assert "Ours" not in page.texts["blockquote"][0]
     assert "role" in page.attributes
+
+
+def test_a_note_is_headed_in_the_language_of_the_page_and_keeps_its_own() -> None:
+    quote = quote_of("Tea heals. So.")
+    notes = (
+        note_on(quote, "Tea heals.", NoteKind.OVERSTATED),
+        note_on(quote, "So.", NoteKind.DATED, reviewed="2025-03-01"),
+    )
+    german = languages()["de"]
+    html = rendering.quote_html(replace(quote, notes=notes), Surroundings({}, german, "de", links=False))
+    assert '<span>Zu <q lang="en">Tea heals.</q>:</span> <span lang="en">Ours.</span>' in html
+    assert '<span lang="en">A book</span> · <span>Noch nicht klinisch geprüft</span>' in html
+    assert "<span>Geprüft von A nurse, 2025-03-01</span>" in html
 
 
 def test_a_note_on_all_that_a_quote_shows_does_not_repeat_its_words() -> None:

@@ -10,6 +10,7 @@ import pytest
 from b12qa import caution, rendering, safety
 from b12qa.answering import ASK_IN_ENGLISH
 from b12qa.courtesy import load_courtesies
+from b12qa.notes import NOT_REVIEWED
 from b12qa.redflags import load_red_flags
 from b12qa.rendering import Said
 from b12qa.web import page, replies
@@ -40,11 +41,13 @@ def test_every_word_of_ours_is_in_the_files() -> None:
         *rendering.MORE.values(),
         *rendering.ROLE_WORDS.values(),
         *(f"{words}." for words in rendering.KIND_WORDS.values()),
-        rendering.NOTE_HEADING,
+        *(rendering.NOTE_HEADING, rendering.ON, rendering.SOURCE, rendering.REVIEWED),
+        NOT_REVIEWED.capitalize(),
         *(rendering.FOUND, rendering.TO_FOUND),
         *(rendering.OPEN, rendering.COPY, rendering.LINK, rendering.LITERAL, rendering.FOLLOWING),
         *(rendering.VERSION, rendering.UNREVIEWED),
         *(page.TITLE, page.WELCOME, ASK_IN_ENGLISH, page.BEGIN_WITH, safety.IN_EMERGENCY),
+        safety.WHOM_TO_CALL,
         page.NO_SCRIPTS,
         *(page.KEEPS_NOTHING, page.KEEPS_RATED),
         *(page.THUMB_KEPT, page.THUMB_AGAIN, page.THUMB_LOST, page.NOT_RATED),

@@ -26,6 +26,7 @@ QUESTION = "wait 3 minutes"
 TOO_MUCH = "That was too much at once, so nothing was asked. Wait a few seconds, then ask again."
 BUSY = "Many people are asking just now, so nothing was asked. Wait a few seconds, then ask again."
 SOMETHING = "Something went wrong, so there is no answer. Ask again, or load this page again."
+CALL = "In an emergency, call your local emergency number."
 UNREACHABLE = "The server cannot be reached, so there is no answer. Check your connection, then ask again."
 
 
@@ -55,8 +56,8 @@ def ask(page: Page) -> None:
 
 
 def check_told(page: Page, words: str) -> None:
-    """One sentence in sight, the question kept, and the conversation not covered."""
-    expect(page.locator("#asking [role=alert]")).to_have_text(words)
+    """What to do in sight, the question kept, and the conversation not covered."""
+    expect(page.locator("#asking [role=alert]")).to_have_text(f"{words} {CALL}")
     expect(page.locator("#asking [role=alert]")).to_be_in_viewport(ratio=1)
     expect(page.locator("#question textarea")).to_have_value(QUESTION)
     page.wait_for_timeout(500)  # Gradio has its say a little later
@@ -122,6 +123,29 @@ def test_whoever_loses_the_connection_is_told(browser: Browser, tea: PatientAssi
         expect(page.locator("#asking [role=alert]")).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("region", "language", "words"),
+    [("default", "en-GB", CALL), ("UK", "de-DE", "Im Notfall rufen Sie 999 an.")],
+)
+def test_whoever_tells_of_an_emergency_offline_is_told_whom_to_call(
+    browser: Browser,
+    tea: PatientAssistant,
+    monkeypatch: pytest.MonkeyPatch,
+    region: str,
+    language: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv("B12QA_REGION", region)
+    with listening(build_app(serving(tea))) as address, opened(browser, address, language) as page:
+        page.context.set_offline(True)
+        box = page.locator("#question textarea")
+        box.fill("my chest hurts and i cant breathe")
+        box.press("Enter")
+        told = page.locator("#asking [role=alert]")
+        expect(told).to_contain_text(words)
+        expect(told).to_be_in_viewport(ratio=1)
+
+
 def test_whoever_waits_while_the_server_ends_is_told(browser: Browser, tea: PatientAssistant) -> None:
     try:
         with listening(build_app(serving(tea))) as address, ExitStack() as stack:
@@ -131,7 +155,7 @@ def test_whoever_waits_while_the_server_ends_is_told(browser: Browser, tea: Pati
             with page.expect_response("**/gradio_api/queue/data*"):
                 ask(page)
         expect(page.locator("#asking [role=alert]")).to_be_visible()
-        told = page.locator("#asking [role=alert]").text_content()
+        told = (page.locator("#asking [role=alert]").text_content() or "").removesuffix(f" {CALL}")
         assert told in (UNREACHABLE, SOMETHING)
         check_told(page, told)
         kept.close()

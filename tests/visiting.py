@@ -84,6 +84,7 @@ class Visit:
 
     def start_over(self) -> None:
         self.page.get_by_role("button", name="Start over").click()
+        self.page.get_by_role("button", name="Delete all? Press again").click()
         expect(self.page.locator("#conversation .b12qa.welcome")).to_be_visible()
 
     @property

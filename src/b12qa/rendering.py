@@ -57,6 +57,9 @@ ROLE_WORDS = {
 FOUND = "Found for your question"
 TO_FOUND = "Go to what was found"
 NOTE_HEADING = "Editor's note, not part of the article"
+ON = "On {sentence}:"
+SOURCE = "Source:"
+REVIEWED = "Reviewed by {reviewer}, {day}"
 KIND_WORDS = {
     NoteKind.CONTRADICTED: "The evidence says otherwise",
     NoteKind.UNSAFE_ALONE: "Not safe to read alone",
@@ -298,17 +301,28 @@ def _notes_html(notes: Sequence[tuple[str, EditorNote]], page: Surroundings) -> 
     """Some notes as one region; Gradio strips its label, so its first line says the same."""
     if not notes:
         return ""
-    items = "".join(
-        f'<div class="{note.kind.replace(" ", "-")}"><p>'
-        + said_html(page, f"{KIND_WORDS[note.kind]}.", "strong")
-        + '<span lang="en">'
-        + (f" On <q>{escape(sentence)}</q>:" if sentence else "")
-        + f' {escape(note.text)}</span></p><p class="source" lang="en">{escape(note_source(note))}</p></div>'
-        for sentence, note in notes
-    )
+    items = "".join(_note_html(sentence, note, page) for sentence, note in notes)
     label = said_html(page, NOTE_HEADING, "p", "heading")
     name = escape(page.say(NOTE_HEADING).words)
     return f'<aside class="note" role="note" aria-label="{name}">{label}{items}</aside>'
+
+
+def _note_html(sentence: str, note: EditorNote, page: Surroundings) -> str:
+    """One note. Between words of ours, the editor and the article keep to their own language."""
+    kind = note.kind.replace(" ", "-")
+    reviewed = element(_reviewed(note, page.say), "span", around=page.language)
+    return (
+        f'<div class="{kind}"><p>{said_html(page, f"{KIND_WORDS[note.kind]}.", "strong")}'
+        f'{_on_html(sentence, page) if sentence else ""} <span lang="en">{escape(note.text)}</span></p>'
+        f'<p class="source">{said_html(page, SOURCE, "span")} <span lang="en">{escape(note.source)}</span>'
+        f" · {reviewed}</p></div>"
+    )
+
+
+def _on_html(sentence: str, page: Surroundings) -> str:
+    """Which sentence a note is about, after a blank."""
+    named = f'<q lang="en">{escape(sentence)}</q>'
+    return " " + said_html(page, ON, "span").replace("{sentence}", named)
 
 
 def notice_html(notice: Notice, page: Surroundings = NOWHERE) -> str:
@@ -507,13 +521,23 @@ def notes_around(passage: Passage) -> tuple[list[tuple[str, EditorNote]], list[t
 
 def note_words(sentence: str, note: EditorNote) -> str:
     """What a note says, and of which sentence."""
-    return f"{KIND_WORDS[note.kind]}. " + (f"On \u201c{sentence}\u201d: " if sentence else "") + note.text
+    on = ON.format(sentence=f"\u201c{sentence}\u201d") if sentence else ""
+    return " ".join(filter(None, [f"{KIND_WORDS[note.kind]}.", on, note.text]))
 
 
 def note_source(note: EditorNote) -> str:
     """What a note rests on, and who approved it when."""
-    reviewed = f"Reviewed by {note.reviewer}, {_day(note.reviewed)}" if note.reviewed else note.reviewer
-    return f"Source: {note.source} · {reviewed[:1].upper()}{reviewed[1:]}"
+    return f"{SOURCE} {note.source} · {_reviewed(note, in_english).words}"
+
+
+def _reviewed(note: EditorNote, say: Callable[[str], Said]) -> Said:
+    """Who approved a note when, or that nobody has."""
+    if not note.reviewed:
+        return say(f"{note.reviewer[:1].upper()}{note.reviewer[1:]}")
+    words, language = say(REVIEWED)
+    # The names of the months are known in English only.
+    day = _day(note.reviewed) if language == "en" else note.reviewed
+    return Said(words.format(reviewer=note.reviewer, day=day), language)
 
 
 def _named_sentence(passage: Passage, note: EditorNote) -> str:

@@ -42,7 +42,8 @@ LEVEL_WORDS = {
     CareLevel.URGENT: "Urgent: get help today",
     CareLevel.SOON: "See someone soon",
 }
-IN_EMERGENCY = "Not medical advice. In an emergency, call {number}."
+WHOM_TO_CALL = "In an emergency, call {number}."
+IN_EMERGENCY = f"Not medical advice. {WHOM_TO_CALL}"
 TOLD_BEFORE = (
     "This is about what you wrote before. "
     "If someone sees to it now, or if it was long ago, say so and ask again."
@@ -89,8 +90,13 @@ def care_notice(card: CareCard) -> Notice:
 
 
 def in_emergency() -> str:
-    """Whom to call, in one sentence."""
+    """What this is not, and whom to call."""
     return IN_EMERGENCY.format(number=_lines(None)["emergency"].number)
+
+
+def whom_to_call() -> str:
+    """Whom to call in an emergency, in one sentence."""
+    return WHOM_TO_CALL.format(number=_lines(None)["emergency"].number)
 
 
 def help_lines(region: str | None = None) -> Mapping[str, HelpLine]:

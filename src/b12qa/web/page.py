@@ -22,7 +22,7 @@ from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
 from b12qa.plain import writable
 from b12qa.records import Document
 from b12qa.rendering import element, in_english, questions_html, titles
-from b12qa.safety import DISCLAIMER, in_emergency
+from b12qa.safety import DISCLAIMER, in_emergency, whom_to_call
 from b12qa.web.api import STATIC
 from b12qa.web.guard import Guard
 from b12qa.web.problems import log_fault
@@ -63,6 +63,7 @@ _HEAD = """\
 <meta name="robots" content="noindex">
 <meta name="b12qa-languages" content="{languages}">
 <meta name="b12qa-earlier" content="{earlier}">
+<meta name="b12qa-emergency" content="{emergency}">
 <link rel="stylesheet" href="{prefix}/page/page.css">
 <script src="{prefix}/page/page.js" type="module"></script>
 <script src="{prefix}/page/frame.js" defer></script>"""
@@ -78,6 +79,8 @@ KEEPS_RATED = (
 THUMB_KEPT = "Thank you. Your question and your thumb were kept for the editors."
 THUMB_AGAIN = "Nothing more was kept. What was kept before stays."
 THUMB_LOST = "Your thumb could not be kept."
+# Where no script of ours runs, it covers the top of the page for so long.
+THUMB_SECONDS = 4
 NOT_RATED = "Nothing was kept: this is no answer that can be rated."
 _GRADIO = b"<gradio-app"
 _FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
@@ -174,7 +177,12 @@ def build_app(
         blocks,
         path="/",
         theme=gr.themes.Base(font=_FONT, font_mono=("ui-monospace", "monospace")),
-        head=_HEAD.format(prefix=settings.prefix, languages=_names(), earlier=MAX_EARLIER),
+        head=_HEAD.format(
+            prefix=settings.prefix,
+            languages=_names(),
+            earlier=MAX_EARLIER,
+            emergency=escape(whom_to_call()),
+        ),
         root_path=settings.public_url or None,
         favicon_path=str(STATIC / "icon.svg"),
         footer_links=[],
@@ -236,7 +244,8 @@ class Conversations:
 
     def rate(self, so_far: Conversation, event: gr.LikeData, request: gr.Request) -> None:
         """Keep a question whose answer was rated, and say so."""
-        gr.Info(_texts_of(request)(self._kept(so_far, event)).words, title="")
+        words = _texts_of(request)(self._kept(so_far, event)).words
+        gr.Info(words, duration=THUMB_SECONDS, title="")  # the page script moves it beside the thumb
 
     def _kept(self, so_far: Conversation, event: gr.LikeData) -> str:
         """What became of a thumb."""

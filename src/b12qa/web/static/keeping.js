@@ -62,12 +62,12 @@ async function copied(words) {
 export const addressOf = (link) => `${location.origin}${location.pathname}${link.getAttribute("href")}`;
 
 const LOOK = `
-body { max-width: 42rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.6 system-ui, sans-serif; color: #1f2528; }
+body { max-width: 42rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.6 system-ui, sans-serif; color: #1f2528; overflow-wrap: anywhere; }
 h1 { font-size: 1.4rem; } .question { font-weight: 650; margin-top: 2rem; white-space: pre-wrap; }
 .answer { border-top: 1px solid #999; padding-top: .5rem; } .outcome { font-weight: 650; }
 figure { margin: 1rem 0; padding-left: 1rem; border-left: 4px solid #17596a; break-inside: avoid; }
 blockquote { margin: 0; font-family: Georgia, serif; font-size: 1.05rem; } mark { background: #fdeeb0; text-decoration: underline; }
-pre { white-space: pre-wrap; } td, th { border: 1px solid #999; padding: .2rem .5rem; }
+pre { white-space: pre-wrap; } table { display: block; overflow-x: auto; } td, th { border: 1px solid #999; padding: .2rem .5rem; }
 figcaption span { display: block; font-size: .85rem; color: #444; }
 .noted:not(.answer, .found) mark { background: none; text-decoration: none; } .role { font-weight: 650; }
 .care { border: 3px solid #a3171b; padding: .5rem 1rem; } .notice, .about { font-size: .9rem; } .version { font-style: italic; }`;
@@ -81,9 +81,12 @@ export function conversationPage() {
   policy.content = "default-src 'none'; style-src 'unsafe-inline'";
   const charset = page.createElement("meta");
   charset.setAttribute("charset", "utf-8");
+  const viewport = page.createElement("meta");
+  viewport.name = "viewport";
+  viewport.content = "width=device-width, initial-scale=1"; // a phone would lay it out for a desk
   const style = page.createElement("style");
   style.textContent = LOOK;
-  page.head.prepend(charset, policy, style);
+  page.head.prepend(charset, policy, viewport, style);
   page.body.append(page.importNode(document.querySelector("header.b12qa"), true));
   const saved = page.createElement("p");
   saved.textContent = say("Saved on {day}.", { day: new Date().toLocaleDateString(language) });
@@ -94,9 +97,7 @@ export function conversationPage() {
   page.querySelectorAll("button, .acts, .following, summary").forEach((part) => part.remove());
   page.querySelectorAll("a").forEach((link) => link.replaceWith(...link.childNodes));
   page.querySelectorAll("[id]").forEach((part) => part.removeAttribute("id"));
-  page.querySelectorAll("details").forEach((part) => {
-    part.open = true;
-  });
+  page.querySelectorAll("details").forEach((part) => part.replaceWith(...part.childNodes));
   return `<!doctype html>\n${page.documentElement.outerHTML}`;
 }
 

@@ -2,11 +2,13 @@
 // stands for, opens the article, and gives the parts of the page the names and the focus that people
 // without a mouse need.
 
-import { ask, askTyped, forget, onceAnswered } from "./asking.js";
+import { ask, askTyped } from "./asking.js";
 import { replied } from "./awaiting.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
-import { language, languages, say, sayAgain, speak, wanted } from "./texts.js";
+import { sayBesideThumb } from "./rating.js";
+import { sayStartOver } from "./startover.js";
+import { language, languages, say, sayAgain, sayIn, speak, wanted } from "./texts.js";
 import { announce, element, scrollTo } from "./tools.js";
 import { sayInOurWords, watchRequests } from "./unasked.js";
 
@@ -43,7 +45,6 @@ document.addEventListener("click", (event) => {
   else if (hit("button.copy")) copy(quoteText(hit("figure")), hit("button.copy"), say("Copied"));
   else if (hit("button.ask")) askByButton(hit("button.ask").textContent, false);
   else if (hit("button.literal")) askByButton(questionOf(hit(".b12qa.answer")), true);
-  else if (hit("#again")) forget();
   else if (hit("button.save")) save();
   else if (hit("button.skip")) {
     scrollTo(shownAnswer, "start");
@@ -60,11 +61,6 @@ document.addEventListener("click", (event) => {
   }
   else if (hit("button.language")) change(hit("button.language").value);
 });
-
-document.addEventListener("click", (event) => {
-  const again = event.target.closest("#again");
-  if (again && onceAnswered(() => again.click())) event.stopPropagation();
-}, true);
 
 // Gradio reads the box when it gets round to it. Whoever goes on typing would have half a question asked.
 
@@ -112,6 +108,7 @@ async function change(tag) {
 }
 
 function sayAll() {
+  if (document.title !== say("Ask the article")) document.title = say("Ask the article");
   document.querySelectorAll(".say").forEach(sayAgain);
   relabel();
   const field = box();
@@ -120,17 +117,10 @@ function sayAll() {
   if (field && field.ariaLabel !== say("Your question")) field.ariaLabel = say("Your question");
   sayIn(document.querySelector('#question [data-testid="block-info"]'), "Your question");
   sayIn(document.querySelector("#question .submit-button"), "Ask");
-  sayIn(document.getElementById("again"), "Start over");
+  sayStartOver();
   document.querySelectorAll("button.language").forEach((button) => {
     button.setAttribute("aria-pressed", String(button.value === language));
   });
-}
-
-/** Change the words of what Gradio drew, and leave the rest of it alone. */
-function sayIn(part, words) {
-  const texts = part ? [...part.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE) : [];
-  const node = texts.find((one) => one.data.trim());
-  if (node && node.data.trim() !== say(words)) node.data = say(words);
 }
 
 // What Gradio leaves out.
@@ -151,13 +141,7 @@ function prepareConversation() {
     // The focus stays in the box for the next question; one step back from it leads to the answer.
     const skip = element("button", { type: "button", className: "skip say", lang: "en" });
     skip.textContent = "Go to the newest answer";
-    // Where letters are large or a phone lies on its side, the box is screens away.
-    const jump = element("button", { type: "button", className: "jump say", lang: "en", hidden: true });
-    jump.textContent = "Ask a question";
-    asking.prepend(skip, jump);
-    new IntersectionObserver(([{ isIntersecting }]) => {
-      jump.hidden = isIntersecting;
-    }).observe(asking);
+    asking.prepend(skip);
   }
   const below = document.getElementById("below");
   if (below && !below.querySelector(".save")) {
@@ -176,6 +160,21 @@ function prepareConversation() {
   });
 }
 
+/**
+ * Where letters are large or a phone lies on its side, the box is screens away, and one press leads to it. There
+ * is no room to float over: it stands where a person begins to read, at the newest answer or at the top.
+ */
+function placeJump(newest) {
+  const place = newest || document.querySelector("#top .head");
+  if (!place || place.querySelector(".jump")) return;
+  document.querySelectorAll(".jump").forEach((other) => other.remove());
+  // Nothing comes before what to do in an emergency.
+  if (place.querySelector("section.care:is(.emergency, .urgent)") || place.matches(".urgent")) return;
+  const jump = element("button", { type: "button", className: "jump say", lang: "en", textContent: "Ask a question" });
+  if (newest) newest.prepend(jump);
+  else place.append(jump);
+}
+
 let named = 0;
 
 function nameOf(part) {
@@ -192,9 +191,11 @@ function nameParts() {
   document.querySelectorAll("#question textarea, #conversation .b12qa.question").forEach((question) => {
     if (question.dir !== "auto") question.dir = "auto";
   });
-  document.querySelectorAll("#conversation .b12qa.answer p.outcome:not([role])").forEach((outcome) => {
-    outcome.setAttribute("role", "heading");
-    outcome.setAttribute("aria-level", "2");
+  // Whoever goes from heading to heading hears the question, and below it what kind of answer it got.
+  document.querySelectorAll("#conversation .b12qa.question").forEach((question) => asHeading(question, "2"));
+  document.querySelectorAll("#conversation .b12qa.answer").forEach((answer) => {
+    const level = rowOfQuestion(answer) ? "3" : "2";
+    answer.querySelectorAll("p.outcome, section.care h2").forEach((part) => asHeading(part, level));
   });
   document.querySelectorAll("#conversation .b12qa.answer").forEach((answer) => {
     const quotes = [...answer.querySelectorAll("figure.quote")];
@@ -211,14 +212,36 @@ function nameParts() {
   });
 }
 
+function asHeading(part, level) {
+  if (part.getAttribute("aria-level") === level) return;
+  part.setAttribute("role", "heading");
+  part.setAttribute("aria-level", level);
+}
+
+/** Where the question of an answer stands; one that was too long is not shown. */
+function rowOfQuestion(answer) {
+  const before = answer.closest(".message-row").previousElementSibling;
+  return before && before.matches(".user-row") ? before : null;
+}
+
 function numberOf(figure, number) {
   const unseen = element("span", { hidden: true, textContent: String(number) });
   figure.append(unseen);
   return unseen;
 }
 
-/** What to hear of an answer: our notice to a person, or where its first quote stands. */
-function heard(answer) {
+/** What to hear of a reply: in an emergency what it is and what to do first, then what else there is. */
+function heard(reply) {
+  const card = reply.querySelector("section.care");
+  if (!card) return heardOfAnswer(reply);
+  // The card is an alert, but one that comes with the rest of a reply need not be said.
+  const first = ["p.level", "h2", "li"].map((part) => card.querySelector(part).textContent);
+  const words = first.map((text) => (/[.!?]$/.test(text) ? text : `${text}.`)).join(" ");
+  return reply.matches(".urgent") ? words : `${words} ${heardOfAnswer(reply)}`;
+}
+
+/** Our notice to a person, or where the first quote stands. */
+function heardOfAnswer(answer) {
   const notices = [...answer.querySelectorAll(".notice:is(.personal, .medicine, .test_first) > p")];
   if (notices.length) return notices.map((notice) => notice.textContent).join(" ");
   const where = answer.querySelector("figure.quote .leaf");
@@ -234,6 +257,9 @@ function focusOn(target) {
 function startAtTheTop() {
   scrollTo(document.getElementById("top"), "start");
   document.querySelector("#conversation [role=log]").scrollTop = 0;
+  // A box that is in sight stays where it is; where it is screens away, the view goes with the focus.
+  box().focus({ preventScroll: box().getBoundingClientRect().bottom <= innerHeight });
+  announce(say("All deleted. You can ask a new question."));
 }
 
 function showNewest() {
@@ -249,13 +275,11 @@ function showNewest() {
   const needsCare = newest && newest.querySelector("section.care:is(.emergency, .urgent)");
   document.body.classList.toggle("has-answer", Boolean(newest));
   document.body.classList.toggle("care-shown", Boolean(needsCare));
+  placeJump(newest);
   if (!isNew) return;
   replied(newest.matches(".refused"));
-  const row = newest.closest(".message-row");
-  // From the question on, where there is one: a reply to a question that was too long has none. What to do in
-  // an emergency needs all of a low screen.
-  const before = row.previousElementSibling;
-  const fromQuestion = before && before.matches(".user-row") ? before : row;
+  // From the question on, where there is one. What to do in an emergency needs all of a low screen.
+  const fromQuestion = rowOfQuestion(newest) || newest.closest(".message-row");
   scrollTo(needsCare && low.matches ? needsCare : fromQuestion, "start");
   markAnswer(newest);
   announce(heard(newest));
@@ -276,6 +300,7 @@ function look() {
   listContents();
   offerToRead();
   sayInOurWords();
+  sayBesideThumb();
   sayAll();
   showNewest();
   if (!linkOpened && document.querySelector("#articles article") && document.querySelector("#reading .tools")) {

@@ -5,6 +5,7 @@ import { language, say, sayAgain } from "./texts.js";
 import { announce, element, scrollTo } from "./tools.js";
 
 const small = matchMedia("(max-width: 56.25em), (max-height: 30em)"); // as in page.css
+const READS_ON_MILLISECONDS = 3000; // after the last turn of a wheel
 const MARK_AT_MOST = 2000; // matches of what the reader looks for
 let origin = null; // what opened the article, and gets the focus back
 
@@ -13,6 +14,7 @@ const articles = () => document.getElementById("articles");
 const others = () => ["top", "chat"].map((id) => document.getElementById(id)).filter(Boolean);
 
 const isOpen = () => document.body.classList.contains(small.matches ? "reading-open" : "reading-beside");
+const isSheetOpen = () => small.matches && isOpen();
 
 export function open(from) {
   if (from) origin = from;
@@ -34,8 +36,18 @@ const isSheet = (state) => Boolean(state && state.b12qa === "sheet");
 addEventListener("popstate", (event) => {
   if (!small.matches || isSheet(event.state) === isOpen()) return;
   if (isOpen()) close();
-  else if (articles()) open(null); // forward again
+  else if (articles()) {
+    open(null); // forward again
+    readOn();
+  }
 });
+
+/** Put the focus at the place that was opened last, which the sheet forgot while it was closed. */
+function readOn() {
+  const place = document.querySelector("#articles .place.opened");
+  if (place) show(place);
+  else articles().focus({ preventScroll: true });
+}
 
 function goBack() {
   const target = origin && origin.isConnected ? origin : document.querySelector("#question textarea");
@@ -47,7 +59,7 @@ function goBack() {
 
 /** A dialog over the page on a small screen, a region beside the conversation on a large one. */
 function arrange() {
-  const over = small.matches && isOpen();
+  const over = isSheetOpen();
   const reading = panel();
   if (!reading) return;
   if (reading.getAttribute("role") !== (over ? "dialog" : "region")) {
@@ -103,7 +115,34 @@ function passagesOf(figure) {
 const quotedBy = (answer) =>
   [...answer.querySelectorAll("figure.quote")].reduce((all, figure) => all.concat(passagesOf(figure)), []);
 
-export const markAnswer = (answer) => markPassages(quotedBy(answer), []);
+/** Mark what an answer quotes; beside the conversation, bring the first of it into sight. */
+export function markAnswer(answer) {
+  const passages = quotedBy(answer);
+  markPassages(passages, []);
+  if (passages.length && !small.matches && isOpen() && !isBeingRead()) bringIntoSight(passages[0]);
+}
+
+/** Scroll the article alone: the window shows the answer, and the focus is where a person asks. */
+function bringIntoSight(passage) {
+  const pane = articles().getBoundingClientRect();
+  const { top, bottom } = passage.getBoundingClientRect();
+  if (top >= pane.top && bottom <= pane.bottom) return;
+  articles().scrollTop += top - pane.top - pane.height / 4;
+}
+
+let moved = -Infinity; // when the reader last did something in the article
+
+["wheel", "touchmove", "pointerdown", "keydown"].forEach((kind) => {
+  const note = (event) => {
+    if (panel() && panel().contains(event.target)) moved = performance.now();
+  };
+  document.addEventListener(kind, note, { capture: true, passive: true });
+});
+
+const isBeingRead = () =>
+  performance.now() - moved < READS_ON_MILLISECONDS ||
+  panel().contains(document.activeElement) ||
+  document.getElementById("find").value.trim() !== "";
 
 function markPassages(used, chosen) {
   document.querySelectorAll("#articles :is(.used, .chosen)").forEach((other) => {
@@ -245,6 +284,7 @@ function find() {
   clearMatches();
   const words = document.getElementById("find").value.trim();
   if (words.length > 1) {
+    document.querySelector("#reading .contents").open = false; // on a phone it leaves no room for what is found
     const pattern = new RegExp(words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\s+/g, "\\s+"), "giu");
     document.querySelectorAll("#articles :is(p, li, td, th, pre, h2, h3, h4, h5, h6)").forEach((block) => {
       if (matches.length < MARK_AT_MOST) matches.push(...markIn(block, pattern));
@@ -339,11 +379,11 @@ document.addEventListener("keydown", (event) => {
     if (document.querySelector("#reading .find").words === words) goToMatch(current + (event.shiftKey ? -1 : 1));
     else find();
     document.querySelector("#reading .find").words = words;
-  } else if (event.key === "Escape" && panel() && panel().contains(document.activeElement)) {
+  } else if (event.key === "Escape" && panel() && (isSheetOpen() || panel().contains(document.activeElement))) {
     event.preventDefault();
     if (small.matches) close();
     else goBack();
-  } else if (event.key === "Tab" && small.matches && isOpen()) {
+  } else if (event.key === "Tab" && isSheetOpen()) {
     stayInside(event);
   }
 });

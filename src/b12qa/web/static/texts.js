@@ -19,6 +19,13 @@ export function say(words, values = {}) {
   return said.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
+/** Change the words of what Gradio drew, and leave the rest of it alone. */
+export function sayIn(part, words) {
+  const texts = part ? [...part.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE) : [];
+  const node = texts.find((one) => one.data.trim());
+  if (node && node.data.trim() !== say(words)) node.data = say(words);
+}
+
 /** Say again, in the reader's language, what an element says. */
 export function sayAgain(element) {
   if (element.lang === language) return;

@@ -20,6 +20,9 @@ function words(status) {
   return say("Something went wrong, so there is no answer. Ask again, or load this page again.");
 }
 
+// In the words of the region; the page says it again in the reader's language.
+const WHOM_TO_CALL = document.querySelector('meta[name="b12qa-emergency"]').content;
+
 /** What to do first about a red flag in a question that was refused, if there is one. */
 async function cardIn(response) {
   try {
@@ -51,7 +54,11 @@ function tell(status, card) {
   const notice = element("div", { className: "b12qa unasked" });
   notice.setAttribute("role", "alert");
   if (card) notice.append(careCard(card));
-  notice.append(element("p", { className: "say", lang: language, textContent: words(status) }));
+  const told = element("p", {});
+  told.append(element("span", { className: "say", lang: language, textContent: words(status) }));
+  // A question that was not read may tell of an emergency.
+  if (!card) told.append(" ", element("span", { className: "say", lang: "en", textContent: WHOM_TO_CALL }));
+  notice.append(told);
   notice.append(...questions.map((textContent) => element("button", { type: "button", className: "ask", textContent })));
   place.prepend(notice);
   if (status === 0) waitForTheServer(notice);
