@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, HashingEncoder
 
 import b12qa
-from b12qa.answering import ANSWERED_FROM, HELD_BACK, NO_MORE, Assistant, corpus_folder, reason_for
+from b12qa.answering import ANSWERED_FROM, HELD_BACK, NO_MORE, Assistant, reason_for
 from b12qa.building import build_index
 from b12qa.corpus import Corpus, parse_document, read_corpus
 from b12qa.embedding import Encoder, FloatMatrix
@@ -23,6 +23,7 @@ from b12qa.errors import (
     QueryError,
     StaleIndexError,
 )
+from b12qa.folders import corpus_folder
 from b12qa.index import open_index
 from b12qa.lexical import terms
 from b12qa.records import Answer, NoticeKind, OpenQuestion, Outcome, QuoteRole, SearchResults

@@ -398,6 +398,7 @@ def test_build_warns_of_a_file_that_is_not_read_for_its_name(tmp_path: Path) -> 
         ["ask", "why?", "--no-such-option"],
         ["no-such-command"],
         ["chat", "--port", "65536"],
+        ["evaluate", "--questions", "rows.jsonl", "--typos", "-3"],
     ],
 )
 def test_a_wrong_call_ends_with_2(arguments: list[str]) -> None:

@@ -767,3 +767,9 @@ def test_a_question_that_was_not_searched_is_listed_as_it_was_typed() -> None:
     assert differences([result("a", question="is my leg hot?")], [taken_for_an_emergency])[-1].endswith(
         "answered → urgent: is my leg hot?"
     )
+
+
+def test_seed_below_0_is_refused() -> None:
+    assert evaluation.with_typos([], 0) == []
+    with pytest.raises(QueryError, match=r"Expected a whole number from 0 as seed, got -3\."):
+        evaluation.with_typos([], -3)

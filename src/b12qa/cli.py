@@ -45,7 +45,6 @@ Exit codes: 0 done (any outcome of a question is a success) · 1 the index is mi
 stdout = Console(highlight=False, markup=False, emoji=False)
 stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
-DEFAULT_INDEX = Path("index")
 TOO_MANY_LOST = 3
 STOPPED = 130  # what shells say of a command that an interrupt ended
 FIRST_TURN_MS = 200
@@ -53,13 +52,36 @@ FIRST_TURN_MS = 200
 # A path, which need not exist: what is wrong with it is said by what opens it.
 PATH = click.Path(path_type=Path)
 AT_LEAST_0 = click.IntRange(min=0)
+
+
+class IndexFolder(click.ParamType[Path]):
+    """A path that an empty text leaves at its default, and that is no file."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        from b12qa.folders import index_folder
+
+        try:
+            return index_folder(value)
+        except QueryError as error:
+            self.fail(str(error), param, ctx)
+
+
+class CorpusFolder(click.Path):
+    """A path, or nothing: an empty text names none, as in `b12qa.load`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(value, param, ctx) if value else None
+
+
 option = partial(click.option, show_envvar=True)
 index_option = option(
-    "--index", type=PATH, default=DEFAULT_INDEX, envvar="B12QA_INDEX", help="Folder of the index."
+    "--index", type=IndexFolder(), default="index", envvar="B12QA_INDEX", help="Folder of the index."
 )
 corpus_option = option(
     "--corpus",
-    type=PATH,
+    type=CorpusFolder(path_type=Path),
     envvar="B12QA_CORPUS",
     help="Folder of Markdown documents. [default: corpus beside the index, or else here]",
 )
@@ -497,7 +519,7 @@ def mcp(index: Path, corpus: Path | None, model: str | None) -> None:
 @option("--compare", type=PATH, help="Output of an earlier --json: show gains, losses and flips.")
 @option("--plot", type=PATH, help="Draw the risk-coverage curve into this file.")
 @option("--worst", type=AT_LEAST_0, default=10, help="How many of the worst questions to list.")
-@option("--typos", type=int, help="Make one typo in every question, drawn with this seed.")
+@option("--typos", type=AT_LEAST_0, help="Make one typo in every question, drawn with this seed.")
 def evaluate(
     questions: Sequence[Path],
     index: Path,
@@ -606,6 +628,7 @@ def _with_folders(message: str, more: Sequence[str] = ()) -> str:
         for name in ("index", "corpus", *more)
         if context and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
+    typed = {name: value for name, value in typed.items() if value != ""}  # as if it were not given
     return advice_to_build(message, typed)
 
 
@@ -657,7 +680,7 @@ def _status(words: str) -> Iterator[None]:
 
 
 def _folder(index: Path, corpus: Path | None) -> Path:
-    from b12qa.answering import corpus_folder
+    from b12qa.folders import corpus_folder
 
     return corpus_folder(index, corpus)
 

@@ -185,8 +185,17 @@ def with_typos(rows: Sequence[QuestionRow], seed: int) -> list[QuestionRow]:
     """The same questions, each with one typo: two letters swapped, or one dropped, doubled or replaced.
 
     Where that leaves a word as it was ("ll" swapped), so it stays, as does a question of short words.
+
+    Args:
+        seed: from 0; the same seed makes the same typos.
+
+    Raises:
+        QueryError: the seed is below 0.
+
     Source: the four edits of Damerau, 1964, doi:10.1145/363958.363994; words of four letters or more.
     """
+    if seed < 0:
+        raise QueryError(f"Expected a whole number from 0 as seed, got {seed}.")
     random = np.random.default_rng(seed)
     return [replace(row, question=_with_typo(row.question, random)) for row in rows]
 

@@ -27,6 +27,7 @@ from b12qa.candidates import (
 from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.errors import QueryError
 from b12qa.exported import exported_encoder
+from b12qa.folders import DEFAULT_INDEX, index_folder
 from b12qa.index import Index, all_cosines, always_compared, check_model, open_index
 from b12qa.lexical import STOP_WORDS, IntVector, Moments, Scores, Vocabulary, query_terms, terms
 from b12qa.nearest import CANDIDATES
@@ -135,18 +136,25 @@ class Retriever:
 
     @classmethod
     def load(
-        cls, index_dir: str | Path = "index", *, model: str | None = None, store: Store | None = None
+        cls,
+        index_dir: str | Path = DEFAULT_INDEX,
+        *,
+        model: str | Path | None = None,
+        store: Store | None = None,
     ) -> Retriever:
         """Open an index with its model.
 
         Args:
+            index_dir, model: as in `b12qa.answering.Assistant.load`.
             store: what keeps the vectors, if not the folder; see `b12qa.engines.configured_store`.
 
         Raises:
             MissingIndexError, DamagedIndexError, ModelMismatchError, ModelError, EngineError
+            QueryError: index_dir is no path, or a file.
         """
-        index = open_index(Path(index_dir), store)
-        exported = exported_encoder(Path(index_dir), index.model_fingerprint, model)
+        folder = index_folder(index_dir)
+        index = open_index(folder, store)
+        exported = exported_encoder(folder, index.model_fingerprint, model)
         encoder = exported or load_encoder(model)
         check_model(index, encoder)
         return cls(index, encoder)
