@@ -31,6 +31,7 @@ from b12qa.evaluation import (
     false_answer_rate,
     passages_with_gold,
     plot_risk_coverage,
+    read_question_sets,
     read_questions,
     read_results,
     report,
@@ -409,7 +410,7 @@ def test_question_set_is_read_with_and_without_optional_keys(tmp_path: Path) -> 
             full,
             "",
             FAR,
-            '{"id": 7, "kind": "urgent", "question": "", "history": null, "gold": [], "style": null}\r',
+            '{"id": 7, "kind": "urgent", "question": "!", "history": null, "gold": [], "style": null}\r',
         )
     )
     assert rows == [
@@ -417,31 +418,40 @@ def test_question_set_is_read_with_and_without_optional_keys(tmp_path: Path) -> 
             "r1", Kind.ANSWERABLE, "how long?", ("tea?", ""), (("a", "b"), ("c",)), ("Brewing",), "lay"
         ),
         QuestionRow("r2", Kind.UNANSWERABLE_FAR, "héllo 🙂\u2028?"),
-        QuestionRow("7", Kind.URGENT, ""),
+        QuestionRow("7", Kind.URGENT, "!"),
     ]
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "not a question row"),
-        ("[]", "not a question row"),
-        ('"words"', "not a question row"),
-        ("7", "not a question row"),
-        (b'{"id": "\xff"}', "not a question row"),
-        ("[" * 100_000, "not a question row"),
-        ({"kind": "urgent", "question": "?"}, "not a question row (KeyError('id'))"),
-        ({"id": "x", "question": "?"}, "not a question row (KeyError('kind'))"),
-        ({"id": "x", "kind": "urgent"}, "not a question row (KeyError('question'))"),
-        ({**FAR, "question": ["?"]}, "not a question row"),
-        ({**FAR, "question": None}, "not a question row"),
-        ({**FAR, "history": "what?"}, "not a question row"),
-        ({**FAR, "history": [1]}, "not a question row"),
-        ({**FAR, "sections": "Kinds"}, "not a question row"),
-        ({**FAR, "kind": ["urgent"]}, "not a question row"),
-        ({**ROW, "gold": ["Wait 3 minutes."]}, "not a question row"),
-        ({**ROW, "gold": "Wait 3 minutes."}, "not a question row"),
-        ({**ROW, "kind": "easy"}, "expected a kind of answerable, unanswerable_near, "),
+        ("{", "expected a JSON object, got what is no JSON: Expecting property name "),
+        ("[]", "expected a JSON object, got []."),
+        ('"words"', 'expected a JSON object, got "words".'),
+        ("7", "expected a JSON object, got 7."),
+        (b'{"id": "\xff"}', "expected UTF-8, got byte ff at place 9 of the line."),
+        ("[" * 100_000, "expected a JSON object, got brackets that are nested too deep."),
+        ("9" * 100_000, "expected a JSON object, got a number that is too long."),
+        ({"kind": "urgent", "question": "?"}, "expected the fields id, kind and question, missing: id."),
+        ({"id": "x"}, "expected the fields id, kind and question, missing: kind, question."),
+        ({**FAR, "id": None}, "expected a text or a whole number as id, got null."),
+        ({**FAR, "id": True}, "expected a text or a whole number as id, got true."),
+        ({**FAR, "question": ["?"]}, 'expected a text as question, got ["?"].'),
+        ({**FAR, "question": None}, "expected a text as question, got null."),
+        ({**FAR, "question": " \t"}, "expected words as question, got an empty text."),
+        ({**FAR, "history": "what?"}, 'expected a list of texts as history, got "what?".'),
+        ({**FAR, "history": [1]}, "expected a list of texts as history, got [1]."),
+        ({**FAR, "sections": "Kinds"}, 'expected a list of texts as sections, got "Kinds".'),
+        ({**FAR, "kind": ["urgent"]}, "expected answerable, unanswerable_near, unanswerable_far, urgent as"),
+        ({**ROW, "gold": ["Wait."]}, 'expected a list of lists of texts as gold, got ["Wait."].'),
+        ({**ROW, "gold": "Wait."}, 'expected a list of lists of texts as gold, got "Wait.".'),
+        ({**ROW, "gold": [[3]]}, "expected a list of texts as each list in gold, got [3]."),
+        ({**ROW, "gold": [[]]}, "expected at least one sentence for each piece of gold, got an empty list."),
+        ({**ROW, "gold": [[" "]]}, "expected sentences of a document as gold, got an empty text."),
+        (
+            {**ROW, "kind": "easy"},
+            "expected answerable, unanswerable_near, unanswerable_far, urgent as kind, ",
+        ),
         ({**ROW, "gold": []}, "answerable questions, and only they, have gold."),
         ({**ROW, "kind": "unanswerable_near"}, "answerable questions, and only they, have gold."),
     ],
@@ -453,6 +463,27 @@ def test_line_that_is_no_question_is_refused_with_file_and_line(
     with pytest.raises(QueryError) as caught:
         read_questions(path)
     assert str(caught.value).startswith(f"{path}:3: {message}")
+    assert str(caught.value).endswith(". Mend the line.")
+
+
+def test_an_id_that_comes_twice_in_a_file_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "q.jsonl", ROW, "", {**FAR, "id": "r1"})
+    with pytest.raises(QueryError) as caught:
+        read_questions(path)
+    assert str(caught.value) == f"{path}:3: the id 'r1' is also that of {path}:1. Change one."
+
+
+def test_a_file_that_is_named_twice_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = write(tmp_path / "1.jsonl", ROW), write(tmp_path / "2.jsonl", ROW)
+    assert [row.where for row in read_question_sets([first, second])] == [f"{first}:1", f"{second}:1"]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(QueryError, match=r"1\.jsonl is named twice, and its questions would count twice\."):
+        read_question_sets([first, second, "1.jsonl"])
+
+
+def test_a_question_set_may_be_named_by_a_text_and_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = write(tmp_path / "q.jsonl", b"\xef\xbb\xbf" + json.dumps(FAR).encode(), ROW)
+    assert [row.id for row in read_questions(str(path))] == ["r2", "r1"]
 
 
 @pytest.mark.parametrize(
@@ -512,6 +543,27 @@ def test_gold_sentence_that_no_document_holds_is_refused_before_anything_is_aske
     with pytest.raises(QueryError, match=r"gold sentence of bad is in no document: 'Wait 4 minutes\.'"):
         evaluate(tea, rows, lambda done, total: asked.append(done))
     assert asked == []
+
+
+def test_rows_that_do_not_fit_the_documents_are_named_all_at_once(tea: Assistant, tmp_path: Path) -> None:
+    rows = [
+        {**ROW, "sections": ["Brewing", "Tea"]},
+        {**ROW, "id": "r2", "gold": [["Wait 4 minutes."]], "sections": ["Brewnig"]},
+    ]
+    path = write(tmp_path / "q.jsonl", *rows)
+    with pytest.raises(QueryError) as caught:
+        evaluate(tea, read_questions(path))
+    assert str(caught.value).split("\n") == [
+        f"{path}:2: the gold sentence of r2 is in no document: 'Wait 4 minutes.'.",
+        f"{path}:2: the section of r2 is in no document: 'Brewnig'; the nearest heading is 'Brewing'.",
+        "Mend the rows.",
+    ]
+    many = [{**ROW, "id": n, "gold": [[f"Wait {n} minutes."]]} for n in range(5, 20)]
+    with pytest.raises(QueryError) as caught:
+        evaluate(tea, read_questions(write(path, *many)))
+    *named, beyond, _ = str(caught.value).split("\n")
+    assert [line.partition(": ")[0] for line in named] == [f"{path}:{n}" for n in range(1, 11)]
+    assert beyond == "and 5 more"
 
 
 def test_result_says_what_was_found_and_shown(tea: Assistant) -> None:
@@ -689,9 +741,9 @@ def test_command_draws_the_curve(tmp_path: Path, folders: tuple[Path, Path]) -> 
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("{", "q.jsonl:1: not a question row"),
-        (b"\xff", "q.jsonl:1: not a question row"),
-        ({**ROW, "gold": [["Wait 4 minutes."]]}, "The gold sentence of r1 is in no document"),
+        ("{", "q.jsonl:1: expected a JSON object"),
+        (b"\xff", "q.jsonl:1: expected UTF-8"),
+        ({**ROW, "gold": [["Wait 4 minutes."]]}, "q.jsonl:1: the gold sentence of r1 is in no document"),
     ],
 )
 def test_command_reports_a_bad_question_set_in_one_line(

@@ -535,7 +535,7 @@ def evaluate(
     with _reported_errors():
         from b12qa import evaluation
 
-        rows = [row for path in questions for row in evaluation.read_questions(path)]
+        rows = evaluation.read_question_sets(questions)
         if typos is not None:
             rows = evaluation.with_typos(rows, typos)
         before = evaluation.read_results(compare) if compare else None
@@ -583,7 +583,7 @@ def report(
 
         if not out.parent.is_dir():
             raise QueryError(f"The folder {out.parent} is not there. Make it, or name another with --out.")
-        rows = [row for path in questions for row in evaluation.read_questions(path)]
+        rows = evaluation.read_question_sets(questions)
         left = read_feedback(feedback) if feedback else None
         assistant = _load(index, corpus, model)
         with _progress("Asking", visible=bool(rows)) as on_progress:

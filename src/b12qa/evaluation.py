@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field, replace
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -24,7 +26,7 @@ from b12qa.answering import Assistant
 from b12qa.errors import QueryError
 from b12qa.index import Index
 from b12qa.markdown import plain_text_of
-from b12qa.plain import one_line
+from b12qa.plain import one_line, short, writable
 from b12qa.progress import Progress, no_progress
 from b12qa.records import Document, Outcome, Passage, Span
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RANKING_DEPTH = 5
+# So many rows that do not fit the documents are named.
+MAX_ROWS_NAMED = 10
 BOOTSTRAP_SAMPLES = 1000
 CALIBRATION_BINS = 10
 # The operating point at which false answers are counted.
@@ -60,6 +64,7 @@ class QuestionRow:
     gold: tuple[tuple[str, ...], ...] = ()
     sections: tuple[str, ...] = ()
     style: str = ""
+    where: str = field(default="", compare=False)  # "FILE:LINE" if it was read; for messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,59 +131,129 @@ class Evaluation:
         return asdict(self)
 
 
-def read_questions(path: Path) -> list[QuestionRow]:
-    """Read a question set.
+def read_question_sets(paths: Iterable[str | Path]) -> list[QuestionRow]:
+    """Read several question sets as one.
 
     Raises:
-        QueryError: a line is not a row of the form above, and the message names file and line; or there
-            is none.
+        QueryError: as in `read_questions`, or a file is named twice: its questions would count twice.
     """
-    rows = []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+    named = list(map(Path, paths))
+    seen: set[Path] = set()
+    for path in named:
+        if path.resolve() in seen:
+            raise QueryError(f"{path} is named twice, and its questions would count twice. Name it once.")
+        seen.add(path.resolve())
+    return [row for path in named for row in read_questions(path)]
+
+
+def read_questions(path: str | Path) -> list[QuestionRow]:
+    """Read a question set. A byte order mark at its beginning is no part of it.
+
+    Raises:
+        QueryError: a line is not a row of the form above, or has the id of an earlier one, and the message
+            names file and line; or there is none.
+        OSError: the file cannot be read.
+    """
+    path = Path(path)
+    rows: dict[str, QuestionRow] = {}
+    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if not line.strip():
             continue
+        where = f"{path}:{number}"
         try:
-            record = json.loads(line.decode("utf-8"))
-            row = QuestionRow(
-                id=str(record["id"]),
-                kind=_kind(record["kind"]),
-                question=_text(record["question"]),
-                history=_texts(record.get("history") or []),
-                gold=tuple(_texts(alternatives) for alternatives in record.get("gold") or []),
-                sections=_texts(record.get("sections") or []),
-                style=_text(record.get("style") or ""),
-            )
+            row = replace(_row(_record(line)), where=where)
         except QueryError as error:
-            raise QueryError(f"{path}:{number}: {error}") from error
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise QueryError(f"{path}:{number}: not a question row ({error!r}). Mend the line.") from error
-        if any(not words.strip() for alternatives in row.gold for words in alternatives):
-            raise QueryError(f"{path}:{number}: expected sentences of a document as gold, got an empty text.")
-        if (row.kind == Kind.ANSWERABLE) != bool(row.gold):
-            raise QueryError(f"{path}:{number}: answerable questions, and only they, have gold.")
-        rows.append(row)
+            raise QueryError(f"{where}: {error} Mend the line.") from error
+        if row.id in rows:
+            raise QueryError(f"{where}: the id {row.id!r} is also that of {rows[row.id].where}. Change one.")
+        rows[row.id] = row
     if not rows:
         raise QueryError(f"{path} holds no question: expected JSON objects, one a line. Name another file.")
-    return rows
+    return list(rows.values())
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    """The JSON object on a line."""
+    try:
+        record = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        found = f"byte {line[error.start]:02x} at place {error.start + 1} of the line"
+        raise QueryError(f"expected UTF-8, got {found}.") from error
+    except json.JSONDecodeError as error:
+        raise QueryError(
+            f"expected a JSON object, got what is no JSON: {error.msg} at place {error.colno} of the line."
+        ) from error
+    except RecursionError as error:
+        raise QueryError("expected a JSON object, got brackets that are nested too deep.") from error
+    except ValueError as error:  # a number of more digits than Python reads
+        raise QueryError("expected a JSON object, got a number that is too long.") from error
+    if not isinstance(record, dict):
+        raise QueryError(f"expected a JSON object, got {_in_json(record)}.")
+    return record
+
+
+def _row(record: Mapping[str, Any]) -> QuestionRow:
+    """The question that an object stands for, if its fields are of their form."""
+    missing = [name for name in ("id", "kind", "question") if name not in record]
+    if missing:
+        raise QueryError(f"expected the fields id, kind and question, missing: {', '.join(missing)}.")
+    row = QuestionRow(
+        id=_id(record["id"]),
+        kind=_kind(record["kind"]),
+        question=_text("question", record["question"]),
+        history=_texts("history", record.get("history") or []),
+        gold=_lists_of_texts("gold", record.get("gold") or []),
+        sections=_texts("sections", record.get("sections") or []),
+        style=_text("style", record.get("style") or ""),
+    )
+    if not row.question.strip():
+        raise QueryError("expected words as question, got an empty text.")
+    if any(not words.strip() for alternatives in row.gold for words in alternatives):
+        raise QueryError("expected sentences of a document as gold, got an empty text.")
+    if not all(row.gold):
+        raise QueryError("expected at least one sentence for each piece of gold, got an empty list.")
+    if (row.kind == Kind.ANSWERABLE) != bool(row.gold):
+        raise QueryError("answerable questions, and only they, have gold.")
+    return row
+
+
+def _id(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        raise QueryError(f"expected a text or a whole number as id, got {_in_json(value)}.")
+    return str(value)
 
 
 def _kind(value: object) -> Kind:
     kinds = {kind.value: kind for kind in Kind}
-    if _text(value) not in kinds:
-        raise QueryError(f"expected a kind of {', '.join(kinds)}; got {value!r}.")
-    return kinds[_text(value)]
+    if not isinstance(value, str) or value not in kinds:
+        raise QueryError(f"expected {', '.join(kinds)} as kind, got {_in_json(value)}.")
+    return kinds[value]
 
 
-def _text(value: object) -> str:
+def _text(field_name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"expected a text, got {value!r}")
+        raise QueryError(f"expected a text as {field_name}, got {_in_json(value)}.")
     return value
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError(f"expected a list of texts, got {value!r}")
-    return tuple(_text(item) for item in value)
+def _texts(field_name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise QueryError(f"expected a list of texts as {field_name}, got {_in_json(value)}.")
+    return tuple(value)
+
+
+def _lists_of_texts(field_name: str, value: object) -> tuple[tuple[str, ...], ...]:
+    if not isinstance(value, list) or not all(isinstance(item, list) for item in value):
+        raise QueryError(f"expected a list of lists of texts as {field_name}, got {_in_json(value)}.")
+    return tuple(_texts(f"each list in {field_name}", item) for item in value)
+
+
+def _in_json(value: object) -> str:
+    """A value as it stands in the file, cut to what a message has room for."""
+    try:
+        return writable(short(json.dumps(value, ensure_ascii=False)))
+    except RecursionError:
+        return "brackets that are nested too deep"
 
 
 def with_typos(rows: Sequence[QuestionRow], seed: int) -> list[QuestionRow]:
@@ -229,10 +304,10 @@ def ask_all(
     """Ask every question.
 
     Raises:
-        QueryError: a gold sentence is in no document.
+        QueryError: a gold sentence is in no document, or a section of a row is a heading of none.
     """
     texts = {document.name: PlainDocument(document) for document in assistant.documents}
-    _check_gold(rows, list(texts.values()))
+    _check_rows(rows, list(texts.values()))
     assistant = assistant.embedding_ahead((row.question, row.history) for row in rows)
     results = []
     for done, row in enumerate(rows, start=1):
@@ -370,7 +445,9 @@ def read_results(path: Path) -> list[Result]:
             for record in records
         ]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise QueryError(f"{path} is not the output of b12qa evaluate --json ({error!r}).") from error
+        raise QueryError(
+            f"{path} is not the output of b12qa evaluate --json, or of another version. Name another file."
+        ) from error
 
 
 def differences(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
@@ -612,13 +689,31 @@ def _same(sentence: str, gold: list[list[str]]) -> set[int]:
     }
 
 
-def _check_gold(rows: Sequence[QuestionRow], texts: Sequence[PlainDocument]) -> None:
-    for row in rows:
-        for sentence in (sentence for alternatives in row.gold for sentence in alternatives):
-            if not any(gold_words(sentence, texts) in text.words for text in texts):
-                raise QueryError(
-                    f"The gold sentence of {row.id} is in no document: {sentence!r}. Mend the row."
-                )
+def _check_rows(rows: Iterable[QuestionRow], texts: Sequence[PlainDocument]) -> None:
+    """Refuse rows that do not fit the documents, all at once: after an edit there may be several."""
+    headings = {heading for text in texts for section in text.document.sections for heading in section.path}
+    found = [
+        f"{row.where or 'a row'}: {problem}"
+        for row in rows
+        for problem in (*_lost_gold(row, texts), *_unknown_sections(row, headings))
+    ]
+    if found:
+        beyond = [f"and {len(found) - MAX_ROWS_NAMED:,} more"] if len(found) > MAX_ROWS_NAMED else []
+        rest = "Mend the row." if len(found) == 1 else "Mend the rows."
+        raise QueryError("\n".join([*found[:MAX_ROWS_NAMED], *beyond, rest]))
+
+
+def _lost_gold(row: QuestionRow, texts: Sequence[PlainDocument]) -> Iterator[str]:
+    for sentence in (sentence for alternatives in row.gold for sentence in alternatives):
+        if not any(gold_words(sentence, texts) in text.words for text in texts):
+            yield f"the gold sentence of {row.id} is in no document: {sentence!r}."
+
+
+def _unknown_sections(row: QuestionRow, headings: AbstractSet[str]) -> Iterator[str]:
+    for name in (name for name in row.sections if name not in headings):
+        nearest = get_close_matches(name, sorted(headings), n=1, cutoff=0)
+        hint = f"; the nearest heading is {nearest[0]!r}" if nearest else ""
+        yield f"the section of {row.id} is in no document: {name!r}{hint}."
 
 
 def gold_words(sentence: str, texts: Iterable[PlainDocument]) -> str:
