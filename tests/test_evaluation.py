@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,8 @@ def result(id_: str, kind: str = "answerable", **changes: Any) -> Result:
         highlight_precision=float(right),
         highlight_recall=float(right),
         first_quote_length=100 if right else 0,
-        shown=f"sentence {id_}",
+        shown=f"sentence {id_}" if right and outcome != "not_covered" else "",
+        nearest=f"sentence {id_}",
     )
     return replace(plain, **changes)
 
@@ -334,15 +336,50 @@ def test_report_names_measures_styles_outcomes_and_the_worst_questions(summary: 
     # u2 was taken for harmless; a4 was not found and not trusted; a3 was found late.
     assert [line.split()[0] for line in worst] == ["u2", "a4", "a3"]
     assert "  a4 (answerable, not_covered, 0.05): query a4" in lines
-    assert "      shown: sentence a4" in lines
+    assert "      shown: nothing; nearest: sentence a4" in lines
     assert "Worst questions" not in report(summary, worst=0)
+
+
+def test_report_says_what_was_really_shown() -> None:
+    found = summarize(
+        [
+            result("held", outcome="not_covered", shown=""),
+            result("alarm", "unanswerable_far", outcome="urgent", shown="Call for help"),
+            result("near", "unanswerable_near", outcome="answered", shown="It has 40 mg."),
+            result("wordless", outcome="not_covered", shown="", nearest=""),
+        ]
+    )
+    lines = report(found).split("\n")
+    shown = {line.split()[0]: after.strip() for line, after in pairwise(lines) if "): " in line}
+    assert shown == {
+        "held": "shown: nothing; nearest: sentence held",
+        "alarm": "shown: a care card, Call for help",
+        "near": "shown: It has 40 mg.",
+        "wordless": "shown: nothing",
+    }
+
+
+def test_what_was_handled_as_wanted_is_not_among_the_worst() -> None:
+    wanted = [
+        result("a1", confidence=0.5),
+        result("t1", evidence_ranks=(2, 3), shown_ranks=(2, 3)),
+        result("n2", "unanswerable_near", confidence=0.4, outcome="related"),
+        result("u1", "urgent", outcome="urgent"),
+    ]
+    missed = [
+        result("n1", "unanswerable_near", outcome="urgent"),  # a false alarm
+        result("a2", shown_ranks=(0,)),  # found, and held back
+        result("t2", evidence_ranks=(1, 2), shown_ranks=(1, 0)),
+    ]
+    assert {found.id for found in worst_results([*wanted, *missed], 10)} == {"n1", "a2", "t2"}
+    assert report(summarize(wanted)).endswith("\nAll questions were handled as wanted.")
 
 
 def test_differences_name_gains_losses_flips_and_what_was_not_asked_again() -> None:
     before = [result("a"), result("b", evidence_ranks=(2,)), result("c"), result("gone"), result("same")]
     after = [
-        result("a", evidence_ranks=(2,), shown="wrong"),
-        result("b", shown="right"),
+        result("a", evidence_ranks=(2,), nearest="wrong"),
+        result("b", nearest="right"),
         result("c", outcome="related"),
         result("new"),
         result("same"),
@@ -581,6 +618,19 @@ def test_result_says_what_was_found_and_shown(tea: Assistant) -> None:
     assert wrong.evidence_ranks != (1,)
 
 
+def test_result_names_no_sentence_where_none_was_shown(tea: Assistant) -> None:
+    rows = [
+        QuestionRow("thanks", Kind.UNANSWERABLE_FAR, "thank you"),
+        QuestionRow("help", Kind.URGENT, "I have crushing chest pain"),
+    ]
+    thanks, urgent = evaluate(tea, rows).results
+    assert (thanks.outcome, thanks.shown) == (Outcome.NOT_COVERED, "")
+    assert thanks.nearest
+    card = tea.ask(rows[1].question).care_card
+    assert card is not None
+    assert (urgent.outcome, urgent.shown) == (Outcome.URGENT, card.title)
+
+
 def test_a_row_without_sections_is_no_miss_of_its_section(tea: Assistant) -> None:
     found = ask(tea, "how many minutes should I wait?", ["Wait 3 minutes."])
     assert found.section_first is None
@@ -707,6 +757,16 @@ def test_results_written_before_first_passages_were_kept_can_be_read(tmp_path: P
     before = tmp_path / "before.json"
     before.write_text(json.dumps({"results": records}))
     assert read_results(before) == [found, RESULTS[0]]
+
+
+def test_results_written_before_what_ranked_first_had_a_name_can_be_read(tmp_path: Path) -> None:
+    shown, held = result("a"), result("b", shown="", first_quote_length=0, outcome="not_covered")
+    records = json.loads(json.dumps(summarize([shown, held]).to_dict()))["results"]
+    for record in records:
+        record["shown"] = record.pop("nearest")
+    before = tmp_path / "before.json"
+    before.write_text(json.dumps({"results": records}))
+    assert read_results(before) == [shown, held]
 
 
 def test_the_worst_results_are_those_that_are_confidently_wrong() -> None:

@@ -28,7 +28,7 @@ from b12qa.index import Index
 from b12qa.markdown import plain_text_of
 from b12qa.plain import one_line, short, writable
 from b12qa.progress import Progress, no_progress
-from b12qa.records import Document, Outcome, Passage, Span
+from b12qa.records import Answer, Document, Outcome, Passage, Span
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,13 +86,28 @@ class Result:
     highlight_precision: float  # share of the quotes whose first highlighted sentence is evidence
     highlight_recall: float  # share of the pieces of evidence that are highlighted
     first_quote_length: int  # characters; 0 without a quote
-    shown: str  # what was highlighted first
+    shown: str  # what was highlighted first, or the title of a care card; empty if nothing was shown
+    nearest: str = ""  # the sentence that ranks first, shown or not
     first_passage: tuple[str, int] | None = None  # document and start of the first passage
 
     @property
     def asked(self) -> str:
         """For people to read: as it was searched, or else as it was typed."""
         return self.query or self.question
+
+    @property
+    def as_wanted(self) -> bool:
+        """Whether it was handled as such a question should be.
+
+        An answer shows all evidence, and ranks it first if there is one piece. Of a question that the
+        documents do not answer something close may be shown, since it says that it may not answer.
+        """
+        if self.kind == Kind.ANSWERABLE:
+            first = len(self.evidence_ranks) > 1 or self.found(1)
+            return self.outcome is Outcome.ANSWERED and all(self.shown_ranks) and first
+        if self.kind == Kind.URGENT:
+            return self.outcome is Outcome.URGENT
+        return self.outcome not in (Outcome.ANSWERED, Outcome.URGENT)
 
     def found(self, k: int) -> bool:
         """Every piece of evidence lies in the first k passages."""
@@ -401,17 +416,24 @@ def report(evaluation: Evaluation, worst: int = 10) -> str:
     for kind, counts in evaluation.outcomes.items():
         lines.append(f"  {kind:24} " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
     if worst:
-        lines += ["", "Worst questions"]
-        lines += [
-            f"  {r.id} ({r.kind}, {r.outcome}, {r.confidence:.2f}): {r.asked}\n      shown: {r.shown}"
-            for r in worst_results(evaluation.results, worst)
-        ]
+        listed = worst_results(evaluation.results, worst)
+        lines += ["", "Worst questions" if listed else "All questions were handled as wanted."]
+        for r in listed:
+            lines.append(f"  {r.id} ({r.kind}, {r.outcome}, {r.confidence:.2f}): {r.asked}")
+            lines.append(f"      shown: {_shown_words(r)}")
     return "\n".join(lines)
 
 
+def _shown_words(result: Result) -> str:
+    if result.outcome is Outcome.URGENT:
+        return f"a care card, {result.shown}"
+    return result.shown or (f"nothing; nearest: {result.nearest}" if result.nearest else "nothing")
+
+
 def worst_results(results: Iterable[Result], count: int) -> list[Result]:
-    """Those that are furthest from what was wanted, the worst first."""
-    return sorted(results, key=_badness, reverse=True)[:count]
+    """Those that were not handled as wanted and are furthest from it, the worst first; at most so many."""
+    missed = [result for result in results if not result.as_wanted]
+    return sorted(missed, key=_badness, reverse=True)[:count]
 
 
 def _badness(result: Result) -> float:
@@ -440,6 +462,7 @@ def read_results(path: Path) -> list[Result]:
                     "evidence_ranks": tuple(record["evidence_ranks"]),
                     "shown_ranks": tuple(record["shown_ranks"]),
                     "first_passage": tuple(record.get("first_passage") or ()) or None,
+                    **_shown_and_nearest(record),
                 }
             )
             for record in records
@@ -448,6 +471,13 @@ def read_results(path: Path) -> list[Result]:
         raise QueryError(
             f"{path} is not the output of b12qa evaluate --json, or of another version. Name another file."
         ) from error
+
+
+def _shown_and_nearest(record: Mapping[str, Any]) -> dict[str, str]:
+    """What was shown and what ranked first; earlier versions called the second by the name of the first."""
+    if "nearest" in record:
+        return {"shown": record["shown"], "nearest": record["nearest"]}
+    return {"shown": record["shown"] if record["first_quote_length"] else "", "nearest": record["shown"]}
 
 
 def differences(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
@@ -461,7 +491,7 @@ def differences(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
         if was is None:
             continue
         if new.kind == Kind.ANSWERABLE and new.found(1) != was.found(1):
-            (gains if new.found(1) else losses).append(f"  {new.id}: {new.asked} → {new.shown}")
+            (gains if new.found(1) else losses).append(f"  {new.id}: {new.asked} → {new.nearest}")
         if new.outcome is not was.outcome:
             flips.append(f"  {new.id} ({new.kind}): {was.outcome} → {new.outcome}: {new.asked}")
     missing = len(old.keys() - {_key(result) for result in after})
@@ -639,7 +669,9 @@ def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, PlainDoc
     # The first highlight is the sentence that was found; the others are what it leans on.
     highlighted = [texts[q.document].of(span) for q in answer.found for span in q.highlights[:1]]
     hits = [_same(sentence, gold) for sentence in highlighted]
-    first = [texts[ranked[0].document].of(span) for span in ranked[0].highlights]
+    best = ranked[0] if ranked else None  # nothing is searched for a message without a word
+    first = [texts[best.document].of(span) for span in best.highlights] if best else []
+    in_section = bool(best and set(best.section_path) & set(row.sections))
     return Result(
         id=row.id,
         kind=row.kind,
@@ -651,14 +683,26 @@ def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, PlainDoc
         confidence=answer.confidence,
         evidence_ranks=_ranks(ranked, gold, texts),
         shown_ranks=_ranks(answer.found, gold, texts),
-        section_first=bool(set(ranked[0].section_path) & set(row.sections)) if row.sections else None,
+        section_first=in_section if row.sections else None,
         highlight_first=bool(first) and bool(_same(first[0], gold)),
         highlight_precision=sum(map(bool, hits)) / len(hits) if hits else 0.0,
         highlight_recall=len(set().union(*hits)) / len(gold) if gold and hits else 0.0,
         first_quote_length=len(answer.found[0].text) if answer.found else 0,
-        shown=first[0] if first else "",
-        first_passage=(ranked[0].document, ranked[0].start),
+        shown=_shown(answer, texts),
+        nearest=first[0] if first else "",
+        first_passage=(best.document, best.start) if best else None,
     )
+
+
+def _shown(answer: Answer, texts: Mapping[str, PlainDocument]) -> str:
+    """See `Result.shown`."""
+    if answer.outcome is Outcome.URGENT and answer.care_card is not None:
+        return answer.care_card.title
+    quotes = answer.found or answer.quotes
+    if not quotes:
+        return ""
+    whole = Span(quotes[0].start, quotes[0].end)
+    return texts[quotes[0].document].of((*quotes[0].highlights, whole)[0])
 
 
 def passages_with_gold(index: Index, rows: Iterable[QuestionRow]) -> set[int]:
