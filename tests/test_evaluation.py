@@ -32,6 +32,7 @@ from b12qa.evaluation import (
     false_answer_rate,
     passages_with_gold,
     plot_risk_coverage,
+    proportion,
     read_question_sets,
     read_questions,
     read_results,
@@ -311,14 +312,42 @@ def test_interval_contains_the_value() -> None:
     assert summarize(results).measures == summarize(results).measures
 
 
-def test_interval_of_a_share_is_as_wide_as_it_should_be() -> None:
-    results = [result(f"a{n}", evidence_ranks=(n % 2 + 1,)) for n in range(100)]
-    measure = summarize(results).measures["evidence success@1, stand-alone"]
-    # Half of a hundred: standard deviation 0.05, times 1.96.
-    assert (measure.value, measure.n) == (0.5, 100)
-    assert measure.low == pytest.approx(0.402, abs=0.03)
-    assert measure.high == pytest.approx(0.598, abs=0.03)
-    assert str(measure) == f"0.500 [{measure.low:.3f}, {measure.high:.3f}] n=100"
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [
+        # By hand, with z = 1.96: (2 + 1.92) / 5.84 plus or minus the same, since 0 is one border.
+        (0, 2, 0.0, 0.658),
+        (2, 2, 0.342, 1.0),
+        (1, 1, 0.207, 1.0),
+        (50, 100, 0.404, 0.596),
+        (100, 100, 0.963, 1.0),
+        (9, 10, 0.596, 0.982),  # as in R: prop.test(9, 10, correct = FALSE)
+    ],
+)
+def test_interval_of_a_share_is_that_of_wilson(right: int, n: int, low: float, high: float) -> None:
+    results = [result(f"a{i}", evidence_ranks=(1 if i < right else 2,)) for i in range(n)]
+    summary = summarize(results)
+    measure = summary.measures["evidence success@1, stand-alone"]
+    assert (measure.value, measure.n) == (right / n, n)
+    assert (measure.low, measure.high) == pytest.approx((low, high), abs=6e-4)
+    assert str(measure) == f"{right / n:.3f} [{measure.low:.3f}, {measure.high:.3f}] n={n}"
+    assert summary.by_style["lay"]["evidence success@1"] == measure
+
+
+def test_interval_of_a_share_holds_it_nineteen_times_in_twenty() -> None:
+    """A bootstrap of thirty hits at 0.98 holds it in half of the runs: the others hit always."""
+    draw = np.random.default_rng(0)
+    for share in (0.5, 0.9, 0.98):
+        runs = [proportion(list(draw.random(30) < share)) for _ in range(2000)]
+        assert np.mean([run.low <= share <= run.high for run in runs]) > 0.92
+
+
+def test_false_answers_have_an_interval_even_if_there_are_none() -> None:
+    results = [result(f"a{n}") for n in range(20)]
+    results += [result(f"n{n}", "unanswerable_near") for n in range(10)]
+    measure = summarize(results).measures["false answers at 90 % coverage, near misses"]
+    assert (measure.value, measure.low) == (0.0, 0.0)
+    assert measure.high == pytest.approx(0.278, abs=6e-4)  # Wilson's for none of ten
 
 
 # What people read.

@@ -9,6 +9,7 @@ without ``sections`` nothing is measured about sections.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -38,6 +39,7 @@ RANKING_DEPTH = 5
 MAX_ROWS_NAMED = 10
 BOOTSTRAP_SAMPLES = 1000
 CALIBRATION_BINS = 10
+Z_95 = 1.959964  # the normal quantile of 0.975
 # The operating point at which false answers are counted.
 COVERAGE = 0.9
 
@@ -120,7 +122,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number with its bootstrap interval."""
+    """A number with its 95 % interval."""
 
     value: float
     low: float
@@ -332,7 +334,7 @@ def ask_all(
 
 
 def summarize(results: Sequence[Result]) -> Evaluation:
-    """Measures of results, each with a bootstrap 95 % interval."""
+    """Measures of results, each with a 95 % interval: Wilson's for shares, a bootstrap for the others."""
     answerable = [r for r in results if r.kind == Kind.ANSWERABLE]
     alone = [r for r in answerable if not r.follow_up and len(r.evidence_ranks) == 1]
     follow_ups = [r for r in answerable if r.follow_up]
@@ -346,14 +348,20 @@ def summarize(results: Sequence[Result]) -> Evaluation:
 
     measures: dict[str, Measure] = {}
 
-    def share(name: str, group: Sequence[Result], value: Callable[[Result], float]) -> None:
+    def share(name: str, group: Sequence[Result], is_so: Callable[[Result], bool]) -> None:
+        if group:
+            measures[name] = proportion([is_so(r) for r in group])
+
+    def average(name: str, group: Sequence[Result], value: Callable[[Result], float]) -> None:
         if group:
             measures[name] = mean(np.array([float(value(r)) for r in group]))
 
-    def two(name: str, a: Sequence[Result], b: Sequence[Result], of: Callable[[Array, Array], float]) -> None:
+    def two(
+        name: str, a: Sequence[Result], b: Sequence[Result], of: Callable[[Array, Array], Measure]
+    ) -> None:
         some, others = ([r for r in group if r.outcome is not Outcome.URGENT] for group in (a, b))
         if some and others:
-            measures[name] = _compare(_confidences(some), _confidences(others), of)
+            measures[name] = of(_confidences(some), _confidences(others))
 
     for label, group in (("stand-alone", alone), ("follow-ups", follow_ups), ("two places", two_places)):
         for k in (1, 3, 5):
@@ -362,17 +370,17 @@ def summarize(results: Sequence[Result]) -> Evaluation:
             share(f"shown success@{k}, {label}", group, partial(Result.shown_within, k=k))
         with_sections = [r for r in group if r.section_first is not None]
         share(f"section@1, {label}", with_sections, lambda r: bool(r.section_first))
-        share(f"RR, {label}", group, _reciprocal_rank)
+        average(f"RR, {label}", group, _reciprocal_rank)
         share(f"right sentence highlighted first, {label}", group, lambda r: r.highlight_first)
     share("all evidence shown, two places", two_places, lambda r: all(r.shown_ranks))
     quoted = [r for r in answerable if r.first_quote_length]
-    share("highlight precision", quoted, lambda r: r.highlight_precision)
-    share("highlight recall", answerable, lambda r: r.highlight_recall)
-    share("length of the first quote, characters", quoted, lambda r: r.first_quote_length)
-    two("AUROC of confidence, near misses", answerable, near, auroc)
-    two("AUROC of confidence, far-off", answerable, far, auroc)
-    two("false answers at 90 % coverage, near misses", answerable, near, false_answer_rate)
-    two("false answers at 90 % coverage, far-off", answerable, far, false_answer_rate)
+    average("highlight precision", quoted, lambda r: r.highlight_precision)
+    average("highlight recall", answerable, lambda r: r.highlight_recall)
+    average("length of the first quote, characters", quoted, lambda r: r.first_quote_length)
+    two("AUROC of confidence, near misses", answerable, near, partial(_compare, of=auroc))
+    two("AUROC of confidence, far-off", answerable, far, partial(_compare, of=auroc))
+    two("false answers at 90 % coverage, near misses", answerable, near, _false_answers)
+    two("false answers at 90 % coverage, far-off", answerable, far, _false_answers)
     share("answerable shown as answered", answerable, lambda r: r.outcome is Outcome.ANSWERED)
     share("near misses shown as answered", near, lambda r: r.outcome is Outcome.ANSWERED)
     share("far-off shown as answered", far, lambda r: r.outcome is Outcome.ANSWERED)
@@ -388,9 +396,7 @@ def summarize(results: Sequence[Result]) -> Evaluation:
     styles = sorted({r.style for r in answerable if r.style})
     by_style = {
         style: {
-            f"evidence success@{k}": mean(
-                np.array([float(r.found(k)) for r in answerable if r.style == style])
-            )
+            f"evidence success@{k}": proportion([r.found(k) for r in answerable if r.style == style])
             for k in (1, 3)
         }
         for style in styles
@@ -552,6 +558,29 @@ def plot_risk_coverage(evaluation: Evaluation, path: Path) -> None:
 # Measures. Each takes plain arrays, so that a test can work it out by hand.
 
 
+def proportion(hits: Sequence[bool]) -> Measure:
+    """The share of some cases that are so, with the Wilson score interval.
+
+    A bootstrap of two hits in two cases, or of a hundred in a hundred, only ever draws hits: it would give an
+    interval without any width.
+
+    Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927,
+    doi:10.1080/01621459.1927.10502953; its coverage near the borders: Brown, Cai and DasGupta, Interval
+    Estimation for a Binomial Proportion, 2001, doi:10.1214/ss/1009213286.
+    """
+    n, share = len(hits), sum(hits) / len(hits)
+    return Measure(share, *_wilson_interval(share, n), n)
+
+
+def _wilson_interval(share: float, n: int) -> tuple[float, float]:
+    """See `proportion`."""
+    spread = Z_95**2 / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = Z_95 * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    # Rounding must not put the share itself outside.
+    return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))
+
+
 def mean(values: Array) -> Measure:
     """The mean of some values, with its interval; of differences in pairs, the interval of the difference."""
     return _bootstrap((values,), lambda v: float(v.mean()))
@@ -618,6 +647,17 @@ def calibration_error(confidences: Array, right: Array) -> float:
         if inside.any():
             error += inside.mean() * abs(confidences[inside].mean() - right[inside].mean())
     return float(error)
+
+
+def _false_answers(positive: Array, negative: Array) -> Measure:
+    """`false_answer_rate` with its interval.
+
+    A bootstrap draws the threshold anew, which Wilson's interval takes for known; it has no width where no
+    negative is near the threshold, which Wilson's has. The interval holds both.
+    """
+    found = _compare(positive, negative, false_answer_rate)
+    low, high = _wilson_interval(found.value, len(negative))
+    return replace(found, low=min(low, found.low), high=max(high, found.high))
 
 
 def _reciprocal_rank(result: Result) -> float:
