@@ -606,6 +606,7 @@ def test_a_reason_that_names_only_what_the_article_names_needs_the_same_question
         (b"tea", [], "Expected a text as question, got bytes"),
         ("is that dangerous?", "I have chest pain", r"got one text\. Write history=\[\.\.\.\]"),
         ("is that dangerous?", None, "Expected a list of earlier questions as history, got NoneType"),
+        ("is that dangerous?", b"x", "Expected a list of earlier questions as history, got bytes"),
         ("is that dangerous?", ["tea", 3], "Expected texts in the history, got int"),
     ],
 )

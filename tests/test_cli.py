@@ -384,9 +384,12 @@ def test_build_and_check_say_which_drafts_are_left_out(tmp_path: Path) -> None:
 def test_build_warns_of_a_file_that_is_not_read_for_its_name(tmp_path: Path) -> None:
     (tmp_path / "tea.md").write_text("# Tea\n\nTea calms.\n")
     (tmp_path / "tea.questions.yaml.txt").write_text("sentences: []\n")
+    (tmp_path / "d.md").mkdir()
     built = run("build", "--index", tmp_path / "index", "--corpus", tmp_path)
-    said = "tea.questions.yaml.txt:1: warning: not read: expected tea.questions.yaml as its name"
-    assert built.stderr.strip() == said
+    assert built.stderr.strip().splitlines() == [
+        "tea.questions.yaml.txt:1: warning: not read: expected tea.questions.yaml as its name",
+        "d.md:1: warning: not read: a folder, with the name of a file; give it another name, or take it away",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -513,7 +513,7 @@ def _typed(question: str, history: Iterable[str]) -> tuple[str, tuple[str, ...]]
     """
     if not isinstance(question, str):
         raise QueryError(f"Expected a text as question, got {type(question).__name__}.")
-    if isinstance(history, str | bytes) or not isinstance(history, Iterable):
+    if isinstance(history, str | bytes | bytearray) or not isinstance(history, Iterable):
         got = "one text" if isinstance(history, str) else type(history).__name__
         raise QueryError(f"Expected a list of earlier questions as history, got {got}. Write history=[...].")
     earlier = tuple(history)
