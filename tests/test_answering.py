@@ -399,10 +399,24 @@ def test_fewer_than_one_quote_cannot_be_asked_for(tea: Assistant, max_quotes: ob
         tea.ask("green tea", max_quotes=max_quotes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("top_k", [0, 5])
-def test_a_search_for_an_impossible_number_is_refused(tea: Assistant, top_k: int) -> None:
-    with pytest.raises(QueryError, match=f"Expected top_k from 1 to 4, of 4 passages; got {top_k}"):
-        tea.search("green tea", top_k=top_k)
+@pytest.mark.parametrize("question", ["green tea", "?!"])
+@pytest.mark.parametrize("top_k", [0, -1, "5", 2.0, True])
+def test_a_search_for_an_impossible_number_is_refused(tea: Assistant, question: str, top_k: Any) -> None:
+    with pytest.raises(QueryError, match=rf"Expected a whole number .*as top_k, got {top_k!r}\."):
+        tea.search(question, top_k=top_k)
+
+
+def test_a_search_for_more_passages_than_there_are_gives_all(tea: Assistant) -> None:
+    assert len(tea.search("green tea", top_k=4)) == 4
+    assert tea.search("green tea", top_k=5) == tea.search("green tea", top_k=4)
+
+
+@pytest.mark.parametrize("question", ["", " \n", "?!", "\U0001f9aa", "\u2026"])
+def test_a_search_for_nothing_finds_nothing(tea: Assistant, question: str) -> None:
+    found = tea.search(question, ["is there green tea?"], top_k=3)
+    assert found == ()
+    assert isinstance(found, SearchResults)
+    assert DISCLAIMER in str(found)
 
 
 def test_a_passage_that_is_no_slice_of_its_document_is_not_shown(

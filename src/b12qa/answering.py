@@ -174,9 +174,19 @@ class Assistant:
     def search(self, question: str, history: Sequence[str] = (), top_k: int | None = None) -> SearchResults:
         """What `ask` ranks, before it decides the outcome, with the notes on it.
 
-        Arguments as there; `top_k` passages.
+        Nothing is found for a question without a letter or a digit, which `ask` asks to type in words.
+
+        Args:
+            question, history: as in `ask`.
+            top_k: as in `Retriever.search`.
+
+        Raises:
+            QueryError: as there, or the question is no text, or the history no list of texts.
         """
         question, history = _typed(question, history)
+        if not _has_words(question):
+            self.retriever.passages_wanted(top_k)  # what is wrong with it is said all the same
+            return SearchResults()
         ranking, _ = self._rank(self._understood(question, history)[0])
         return self._company.with_notes(self.retriever.results(ranking, top_k))
 
@@ -434,7 +444,7 @@ class Assistant:
         ours = [about] if about else []
         if not ours and not literal:
             ours = self._our_reply(question)
-        if not ours and not any(character.isalnum() for character in question):
+        if not ours and not _has_words(question):
             ours = [Notice(NoticeKind.OUTCOME, "Please type a question in words.")]
         return card, ours
 
@@ -521,6 +531,11 @@ def _typed(question: str, history: Iterable[str]) -> tuple[str, tuple[str, ...]]
         if not isinstance(text, str):
             raise QueryError(f"Expected texts in the history, got {type(text).__name__}.")
     return writable(question), tuple(map(writable, earlier))
+
+
+def _has_words(question: str) -> bool:
+    """Whether a message holds a letter or a digit, and so anything to search for."""
+    return any(character.isalnum() for character in question)
 
 
 class _Found(NamedTuple):

@@ -166,10 +166,11 @@ class Retriever:
         sentence is highlighted.
 
         Args:
-            top_k: passages wanted, from 1 to the number of chunks; by default five, or all there are.
+            top_k: passages wanted, from 1; by default five. Where there are fewer, all of them come.
 
         Raises:
-            QueryError: top_k is out of range, or the query is no text.
+            QueryError: top_k is below 1, or more than `most_passages` of a large index, or no whole number;
+                or the query is no text.
         """
         if not isinstance(query, str):
             raise QueryError(f"Expected a text as query, got {type(query).__name__}.")
@@ -241,26 +242,32 @@ class Retriever:
 
     def results(self, ranking: Ranking, top_k: int | None = None) -> SearchResults:
         """The best passages of a ranking. Arguments and errors as in `search`."""
-        count = len(self.index.chunks)
-        if top_k is None:
-            top_k = min(DEFAULT_TOP_K, count)
-        if not isinstance(top_k, int) or isinstance(top_k, bool):
-            raise QueryError(f"Expected a whole number as top_k, got {top_k!r}.")
-        most = self.most_passages
-        if not 1 <= top_k <= most:
-            raise QueryError(f"Expected top_k from 1 to {most}, of {count} passages; got {top_k}.")
+        wanted = self.passages_wanted(top_k)
         # A stable sort keeps reading order among equals: the same question always gets the same answer.
         compared = np.flatnonzero(ranking.scores > -np.inf)
         best_first = compared[np.argsort(-ranking.scores[compared], kind="stable")]
         best_sentences: dict[int, int] = {}
         for row in best_first:
             best_sentences.setdefault(self.index.sentences[row].chunk, int(row))
-            if len(best_sentences) == top_k:
+            if len(best_sentences) == wanted:
                 break
         return SearchResults(
             self._scored(chunk, sentence, float(ranking.scores[sentence]), rank)
             for rank, (chunk, sentence) in enumerate(best_sentences.items(), start=1)
         )
+
+    def passages_wanted(self, top_k: int | None) -> int:
+        """So many passages come for a `top_k`. Errors as in `search`."""
+        if top_k is None:
+            top_k = DEFAULT_TOP_K
+        if not isinstance(top_k, int) or isinstance(top_k, bool):
+            raise QueryError(f"Expected a whole number as top_k, got {top_k!r}.")
+        if top_k < 1:
+            raise QueryError(f"Expected a whole number of at least 1 as top_k, got {top_k}.")
+        count, most = len(self.index.chunks), self.most_passages
+        if top_k > most and most < count:
+            raise QueryError(f"Expected top_k from 1 to {most}, of {count} passages; got {top_k}.")
+        return min(top_k, count)
 
     @property
     def most_passages(self) -> int:
