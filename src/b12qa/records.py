@@ -327,6 +327,7 @@ class SectionReference:
     path: tuple[str, ...]
     start: int
     end: int
+    title: str = ""  # of the document, where there are several
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,7 +279,9 @@ class Retriever:
         """Where to read on around a passage."""
         document = self.index.document_of(passage.document)
         found = document.sections[document.section_at(passage.start)]
-        return SectionReference(document.name, found.path or (document.title,), found.start, found.end)
+        path = found.path or (document.title,)
+        title = document.title if len(self.index.documents) > 1 else ""
+        return SectionReference(document.name, path, found.start, found.end, title)
 
     @cached_property
     def topics(self) -> Topics:
