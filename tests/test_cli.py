@@ -528,6 +528,27 @@ def test_python_dash_m_is_the_command() -> None:
     assert ran.stdout == f"b12qa {b12qa.__version__}\n"
 
 
+@pytest.mark.model
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["ask", "--help"], ["ask", QUESTION], ["ask", QUESTION, "--json"]]
+)
+def test_a_closed_pipe_ends_a_command_quietly(bicycles: Path, arguments: list[str]) -> None:
+    where = [] if "--help" in arguments else ["--index", str(bicycles), "--corpus", str(SECOND_CORPUS)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "b12qa", *arguments, *where],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        os.close(writer)
+    assert (ran.returncode, ran.stderr) == (141, "")
+
+
 # Evaluating.
 
 
@@ -597,7 +618,7 @@ def test_diff_says_what_an_edit_does_and_makes_nothing_current(edited: Path, bra
     assert "1 question gets the same passage, edited" in printed
     assert "less than 1 mm" in printed
     assert "less than 2 mm" in printed
-    assert "gold sentence is gone: pads" in printed
+    assert "gold sentence is gone (1), by their ids: 'pads'" in printed
     assert (index / "CURRENT").read_bytes() == before
     assert "another text of bicycles.md" in run("check", "--index", index, exit_code=1).stderr
     record = json.loads(run("diff", "--index", index, "--questions", brake_questions, "--json").stdout)

@@ -21,6 +21,7 @@ from b12qa.corpus import read_corpus
 from b12qa.evaluation import Kind, QuestionRow
 from b12qa.feedback import Feedback, append_feedback
 from b12qa.index import open_index
+from b12qa.plain import in_bytes
 from b12qa.reporting import (
     MAP_SIZE,
     Report,
@@ -272,6 +273,14 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(400, "0 kB"), (22_100, "22 kB"), (999_499, "999 kB"), (999_500, "1.0 MB"), (1_340_000, "1.3 MB")],
+)
+def test_a_size_is_said_in_a_unit_that_tells_something(count: int, words: str) -> None:
+    assert in_bytes(count) == words
+
+
 def test_the_command_writes_the_page(tmp_path: Path, small_corpus: Path) -> None:
     def run(*arguments: object) -> tuple[int, str]:
         where = ["--corpus", str(small_corpus), "--index", str(tmp_path / "index")]
@@ -282,7 +291,7 @@ def test_the_command_writes_the_page(tmp_path: Path, small_corpus: Path) -> None
     out, questions, left = (tmp_path / name for name in ("r.html", "q.jsonl", "left.jsonl"))
     code, said = run("--out", out)
     assert code == 0
-    assert said.startswith(f"Wrote {out} (0.0 MB). Open it in a browser.\n")
+    assert said.startswith(f"Wrote {out} ({out.stat().st_size / 1000:.0f} kB). Open it in a browser.\n")
     assert "No document has a question bank" in out.read_text("utf-8")
     row = {"id": "lone \ud800", "kind": "unanswerable_far", "question": "red \ud800 tea?"}
     questions.write_text(json.dumps(row), "utf-8")

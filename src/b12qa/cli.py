@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -19,7 +20,7 @@ from rich.text import Text
 
 from b12qa import __version__, rendering, safety
 from b12qa.errors import B12qaError, MissingIndexError, ModelMismatchError, QueryError, StaleIndexError
-from b12qa.plain import advice_to_build
+from b12qa.plain import advice_to_build, in_bytes
 from b12qa.terminal import build_lines, export_line, shown_answer, shown_card, shown_notice
 from b12qa.web.settings import (
     DEFAULT_BURST,
@@ -40,13 +41,22 @@ EXIT_CODES = """\
 Exit codes: 0 done (any outcome of a question is a success) · 1 the index is missing or stale ·
 2 something is damaged or invalid, or the command was called wrongly ·
 3 an edit loses more answers, or notes and warnings beside them, than --max-lost allows ·
-130 stopped by Ctrl-C."""
+130 stopped by Ctrl-C · 141 whoever read the output stopped reading."""
 
-stdout = Console(highlight=False, markup=False, emoji=False)
-stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+class Output(Console):
+    """A stream that ends the command quietly where nobody reads on, as `head` does not after its lines."""
+
+    def on_broken_pipe(self) -> None:
+        _end_unread()
+
+
+stdout = Output(highlight=False, markup=False, emoji=False)
+stderr = Output(stderr=True, highlight=False, markup=False, emoji=False)
 
 TOO_MANY_LOST = 3
 STOPPED = 130  # what shells say of a command that an interrupt ended
+UNREAD = 141  # what shells say of a command that wrote into a closed pipe
 FIRST_TURN_MS = 200
 
 # A path, which need not exist: what is wrong with it is said by what opens it.
@@ -106,14 +116,43 @@ json_option = option("--json", "as_json", is_flag=True, help="Print everything a
 
 
 class Commands(click.Group):
-    """Commands that Ctrl-C ends with a line of ours."""
+    """Commands that Ctrl-C ends with a line of ours, and a closed pipe without one."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _ended_unread():  # it prints the help
+            return super().make_context(*args, **more)
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            with _ended_unread():
+                return super().invoke(ctx)
         except KeyboardInterrupt as error:
             stderr.print("b12qa: stopped by Ctrl-C, before it was done.")
             raise click.exceptions.Exit(STOPPED) from error
+
+
+@contextmanager
+def _ended_unread() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        _end_unread()
+
+
+def _end_unread() -> NoReturn:
+    """End the process without a word, and let what is still to be written go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a stream of a test is no file
+            os.dup2(nowhere, stream.fileno())
+    raise SystemExit(UNREAD)
+
+
+def _write(text: str) -> None:
+    """Write a text and a line end to stdout as they are, not broken into lines."""
+    with _ended_unread():
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
 
 
 # Not typer, whose import of pydantic took a quarter of the time from the start to an answer.
@@ -231,7 +270,7 @@ def diff(
             stdout.print("There is nothing to compare: the corpus is what was built, or nothing was.")
             return
         if as_json:
-            sys.stdout.write(found.to_json() + "\n")
+            _write(found.to_json())
         else:
             _print_review(found, show)
         if any(problem.severity is Severity.ERROR for problem in found.hanging):
@@ -353,7 +392,7 @@ def ask(
         assistant = _load(index, corpus, model)
         answer = assistant.ask(question, history, max_quotes=top_k)
         if as_json:
-            sys.stdout.write(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) + "\n")
+            _write(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2))
         else:
             stdout.print(shown_answer(answer))
             stdout.print(Text(rendering.introduction(assistant.documents), style="dim"))
@@ -545,7 +584,7 @@ def evaluate(
         with _progress("Asking") as on_progress:
             found = evaluation.evaluate(assistant, rows, on_progress)
         if as_json:
-            sys.stdout.write(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) + "\n")
+            _write(json.dumps(found.to_dict(), ensure_ascii=False, indent=1))
         else:
             stdout.print(evaluation.report(found, worst), soft_wrap=True)
         if before is not None:
@@ -591,7 +630,7 @@ def report(
         # Half characters in a question would make the page unwritable.
         page = report_html(found).encode("utf-8", "replace")
         out.write_bytes(page)
-        stdout.print(f"Wrote {out} ({len(page) / 1e6:.1f} MB). Open it in a browser.", soft_wrap=True)
+        stdout.print(f"Wrote {out} ({in_bytes(len(page))}). Open it in a browser.", soft_wrap=True)
 
 
 @contextmanager

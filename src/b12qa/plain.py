@@ -31,6 +31,11 @@ def some_of(items: Sequence[str], most: int) -> str:
     return ", ".join([*items[:most], *beyond])
 
 
+def in_bytes(count: int) -> str:
+    """A number of bytes in the unit in which people read it: 22 kB, 1.3 MB."""
+    return f"{count / 1e6:.1f} MB" if count >= 999_500 else f"{count / 1e3:.0f} kB"
+
+
 def advice_to_build(message: str, given: Mapping[str, object]) -> str:
     """A message whose advice to run `b12qa build` names the options that were given, each once.
 
