@@ -272,7 +272,6 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.usefixtures("stand_in")
 @pytest.mark.parametrize(
     ("count", "words"),
     [(400, "0 kB"), (22_100, "22 kB"), (999_499, "999 kB"), (999_500, "1.0 MB"), (1_340_000, "1.3 MB")],
@@ -281,6 +280,7 @@ def test_a_size_is_said_in_a_unit_that_tells_something(count: int, words: str) -
     assert in_bytes(count) == words
 
 
+@pytest.mark.usefixtures("stand_in")
 def test_the_command_writes_the_page(tmp_path: Path, small_corpus: Path) -> None:
     def run(*arguments: object) -> tuple[int, str]:
         where = ["--corpus", str(small_corpus), "--index", str(tmp_path / "index")]
