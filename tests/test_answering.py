@@ -69,7 +69,9 @@ def assert_keeps_the_promises(assistant: Assistant, answer: Answer) -> None:
     assert [notice.text for notice in answer.notices if notice.kind is NoticeKind.DISCLAIMER] == [DISCLAIMER]
     assert 0 <= answer.confidence <= 1
     assert (len(answer.quotes) > 0) == (answer.outcome in (Outcome.ANSWERED, Outcome.RELATED))
-    assert json.loads(json.dumps(answer.to_dict()))["outcome"] == str(answer.outcome)
+    record = json.loads(json.dumps(answer.to_dict()))
+    assert record["outcome"] == str(answer.outcome)
+    assert record["quotes"] == [json.loads(json.dumps(quote.to_dict())) for quote in answer.quotes]
 
 
 def nearest_sections(answer: Answer) -> list[str]:
@@ -409,6 +411,15 @@ def test_a_search_for_an_impossible_number_is_refused(tea: Assistant, question: 
 def test_a_search_for_more_passages_than_there_are_gives_all(tea: Assistant) -> None:
     assert len(tea.search("green tea", top_k=4)) == 4
     assert tea.search("green tea", top_k=5) == tea.search("green tea", top_k=4)
+
+
+def test_what_a_search_found_is_ready_for_json(tea: Assistant) -> None:
+    found = tea.search("green tea", top_k=2)
+    record = json.loads(json.dumps(found.to_dict()))
+    assert record == {"results": [json.loads(json.dumps(each.to_dict())) for each in found]}
+    assert record["results"][0]["text"] == found[0].text
+    assert (record["results"][1]["rank"], record["results"][1]["document"]) == (2, found[1].document)
+    assert tea.search("?").to_dict() == {"results": []}
 
 
 @pytest.mark.parametrize("question", ["", " \n", "?!", "\U0001f9aa", "\u2026"])
