@@ -767,6 +767,7 @@ def _build(
     from b12qa.exported import encoder_choice
     from b12qa.exporting import export_encoder
     from b12qa.publishing import publisher
+    from b12qa.questions import check_synonyms
 
     # What is wrong with these is said before anything is embedded.
     store = configured_store()
@@ -782,7 +783,7 @@ def _build(
     of_documents = [
         p for source in met for p in check_document(source, spread.count_tokens, spread.max_tokens)
     ]
-    for problem in (*of_documents, *report.problems):
+    for problem in (*of_documents, *report.problems, *check_synonyms(corpus)):
         stderr.print(str(problem), soft_wrap=True)
     for line in build_lines(report, encoder.name):
         stdout.print(line, soft_wrap=True)
