@@ -1,7 +1,8 @@
 """YAML as editors write it, read strictly and with line numbers.
 
 Only plain nodes are made, so nothing in a file can become an object, and a text stays as it was
-written: `no` is Norwegian and not false, `2025-03-01` ten characters and not a date.
+written: `no` is Norwegian and not false, `2025-03-01` ten characters and not a date. Only `null` and `~`
+are no texts: who writes them means nothing, or needs quotes.
 """
 
 from __future__ import annotations
