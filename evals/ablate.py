@@ -15,7 +15,7 @@ import faiss
 import b12qa
 from b12qa.answering import Assistant
 from b12qa.embedding import RememberingEncoder
-from b12qa.evaluation import evaluate, read_questions
+from b12qa.evaluation import evaluate, read_question_sets
 from b12qa.lexical import Vocabulary
 from b12qa.retrieval import Parts, Retriever
 
@@ -85,7 +85,7 @@ def variants(retriever: Retriever) -> dict[str, Retriever]:
 
 def main(files: Sequence[str]) -> None:
     """Print the table."""
-    rows = [row for file in files or [str(HERE / "dev.jsonl")] for row in read_questions(Path(file))]
+    rows = read_question_sets(files or [HERE / "dev.jsonl"])
     rows = [row for row in rows if row.kind != "urgent"]
     retriever = b12qa.load(HERE.parent / "index", build=True).retriever
     retriever = replace(retriever, encoder=RememberingEncoder(retriever.encoder))

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, HashingEncoder
 
 import b12qa
-from b12qa.answering import ANSWERED_FROM, HELD_BACK, NO_MORE, Assistant, corpus_folder, reason_for
+from b12qa.answering import ANSWERED_FROM, HELD_BACK, NO_MORE, Assistant, reason_for
 from b12qa.building import build_index
 from b12qa.corpus import Corpus, parse_document, read_corpus
 from b12qa.embedding import Encoder, FloatMatrix
@@ -23,6 +23,7 @@ from b12qa.errors import (
     QueryError,
     StaleIndexError,
 )
+from b12qa.folders import corpus_folder
 from b12qa.index import open_index
 from b12qa.lexical import terms
 from b12qa.records import Answer, NoticeKind, OpenQuestion, Outcome, QuoteRole, SearchResults
@@ -68,7 +69,9 @@ def assert_keeps_the_promises(assistant: Assistant, answer: Answer) -> None:
     assert [notice.text for notice in answer.notices if notice.kind is NoticeKind.DISCLAIMER] == [DISCLAIMER]
     assert 0 <= answer.confidence <= 1
     assert (len(answer.quotes) > 0) == (answer.outcome in (Outcome.ANSWERED, Outcome.RELATED))
-    assert json.loads(json.dumps(answer.to_dict()))["outcome"] == str(answer.outcome)
+    record = json.loads(json.dumps(answer.to_dict()))
+    assert record["outcome"] == str(answer.outcome)
+    assert record["quotes"] == [json.loads(json.dumps(quote.to_dict())) for quote in answer.quotes]
 
 
 def nearest_sections(answer: Answer) -> list[str]:
@@ -398,10 +401,33 @@ def test_fewer_than_one_quote_cannot_be_asked_for(tea: Assistant, max_quotes: ob
         tea.ask("green tea", max_quotes=max_quotes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("top_k", [0, 5])
-def test_a_search_for_an_impossible_number_is_refused(tea: Assistant, top_k: int) -> None:
-    with pytest.raises(QueryError, match=f"Expected top_k from 1 to 4, of 4 passages; got {top_k}"):
-        tea.search("green tea", top_k=top_k)
+@pytest.mark.parametrize("question", ["green tea", "?!"])
+@pytest.mark.parametrize("top_k", [0, -1, "5", 2.0, True])
+def test_a_search_for_an_impossible_number_is_refused(tea: Assistant, question: str, top_k: Any) -> None:
+    with pytest.raises(QueryError, match=rf"Expected a whole number .*as top_k, got {top_k!r}\."):
+        tea.search(question, top_k=top_k)
+
+
+def test_a_search_for_more_passages_than_there_are_gives_all(tea: Assistant) -> None:
+    assert len(tea.search("green tea", top_k=4)) == 4
+    assert tea.search("green tea", top_k=5) == tea.search("green tea", top_k=4)
+
+
+def test_what_a_search_found_is_ready_for_json(tea: Assistant) -> None:
+    found = tea.search("green tea", top_k=2)
+    record = json.loads(json.dumps(found.to_dict()))
+    assert record == {"results": [json.loads(json.dumps(each.to_dict())) for each in found]}
+    assert record["results"][0]["text"] == found[0].text
+    assert (record["results"][1]["rank"], record["results"][1]["document"]) == (2, found[1].document)
+    assert tea.search("?").to_dict() == {"results": []}
+
+
+@pytest.mark.parametrize("question", ["", " \n", "?!", "\U0001f9aa", "\u2026"])
+def test_a_search_for_nothing_finds_nothing(tea: Assistant, question: str) -> None:
+    found = tea.search(question, ["is there green tea?"], top_k=3)
+    assert found == ()
+    assert isinstance(found, SearchResults)
+    assert DISCLAIMER in str(found)
 
 
 def test_a_passage_that_is_no_slice_of_its_document_is_not_shown(
@@ -612,6 +638,7 @@ def test_a_reason_that_names_only_what_the_article_names_needs_the_same_question
         (b"tea", [], "Expected a text as question, got bytes"),
         ("is that dangerous?", "I have chest pain", r"got one text\. Write history=\[\.\.\.\]"),
         ("is that dangerous?", None, "Expected a list of earlier questions as history, got NoneType"),
+        ("is that dangerous?", b"x", "Expected a list of earlier questions as history, got bytes"),
         ("is that dangerous?", ["tea", 3], "Expected texts in the history, got int"),
     ],
 )

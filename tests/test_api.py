@@ -164,6 +164,14 @@ def test_search_gives_the_passages_of_the_assistant_by_both_methods_and_mcp(
     jsonschema.validate(posted, described("SearchBody"))
 
 
+@pytest.mark.parametrize("question", ["?!", "\U0001f9aa"])
+def test_search_for_nothing_gives_no_passage(client: TestClient, tea: Assistant, question: str) -> None:
+    posted = client.post("/api/search", json={"question": question})
+    assert (posted.status_code, posted.json()["results"]) == (200, [])
+    assert client.get("/api/search", params={"q": question}).json() == posted.json()
+    assert called(tea, "search", {"question": question}).structured_content == posted.json()
+
+
 def test_search_for_an_emergency_gives_the_card_and_no_passage(client: TestClient) -> None:
     body = client.get("/api/search", params={"q": "I have crushing chest pain right now"}).json()
     assert body["results"] == []

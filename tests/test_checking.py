@@ -122,3 +122,11 @@ def test_a_typo_is_one_edit_and_the_same_for_the_same_seed() -> None:
 def test_a_question_without_long_words_gets_no_typo() -> None:
     row = QuestionRow("1", Kind.UNANSWERABLE_FAR, "why? 12345 B12")
     assert with_typos([row], 1) == [row]
+
+
+def test_synonyms_that_do_nothing_are_checked(small_corpus: Path) -> None:
+    (small_corpus / "tea.synonyms.yaml").write_text("- [milk, cream]\n")
+    found = [str(problem) for problem in check_corpus(read_sources(small_corpus))]
+    assert any(
+        "tea.synonyms.yaml:1: warning: no document has a word of 'milk' or 'cream'" in each for each in found
+    )

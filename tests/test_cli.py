@@ -384,9 +384,12 @@ def test_build_and_check_say_which_drafts_are_left_out(tmp_path: Path) -> None:
 def test_build_warns_of_a_file_that_is_not_read_for_its_name(tmp_path: Path) -> None:
     (tmp_path / "tea.md").write_text("# Tea\n\nTea calms.\n")
     (tmp_path / "tea.questions.yaml.txt").write_text("sentences: []\n")
+    (tmp_path / "d.md").mkdir()
     built = run("build", "--index", tmp_path / "index", "--corpus", tmp_path)
-    said = "tea.questions.yaml.txt:1: warning: not read: expected tea.questions.yaml as its name"
-    assert built.stderr.strip() == said
+    assert built.stderr.strip().splitlines() == [
+        "tea.questions.yaml.txt:1: warning: not read: expected tea.questions.yaml as its name",
+        "d.md:1: warning: not read: a folder, with the name of a file; give it another name, or take it away",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -398,6 +401,7 @@ def test_build_warns_of_a_file_that_is_not_read_for_its_name(tmp_path: Path) -> 
         ["ask", "why?", "--no-such-option"],
         ["no-such-command"],
         ["chat", "--port", "65536"],
+        ["evaluate", "--questions", "rows.jsonl", "--typos", "-3"],
     ],
 )
 def test_a_wrong_call_ends_with_2(arguments: list[str]) -> None:
@@ -524,6 +528,27 @@ def test_python_dash_m_is_the_command() -> None:
     assert ran.stdout == f"b12qa {b12qa.__version__}\n"
 
 
+@pytest.mark.model
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["ask", "--help"], ["ask", QUESTION], ["ask", QUESTION, "--json"]]
+)
+def test_a_closed_pipe_ends_a_command_quietly(bicycles: Path, arguments: list[str]) -> None:
+    where = [] if "--help" in arguments else ["--index", str(bicycles), "--corpus", str(SECOND_CORPUS)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "b12qa", *arguments, *where],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        os.close(writer)
+    assert (ran.returncode, ran.stderr) == (141, "")
+
+
 # Evaluating.
 
 
@@ -593,7 +618,7 @@ def test_diff_says_what_an_edit_does_and_makes_nothing_current(edited: Path, bra
     assert "1 question gets the same passage, edited" in printed
     assert "less than 1 mm" in printed
     assert "less than 2 mm" in printed
-    assert "gold sentence is gone: pads" in printed
+    assert "gold sentence is gone (1), by their ids: 'pads'" in printed
     assert (index / "CURRENT").read_bytes() == before
     assert "another text of bicycles.md" in run("check", "--index", index, exit_code=1).stderr
     record = json.loads(run("diff", "--index", index, "--questions", brake_questions, "--json").stdout)

@@ -413,6 +413,29 @@ def test_files_for_other_purposes_are_left_alone(folder: Path) -> None:
     assert list(check_unread(read_sources(folder))) == []
 
 
+def test_what_is_no_file_is_not_left_out_without_a_word(folder: Path) -> None:
+    (folder / "tea.md").write_text(SMALL_TEXT)
+    for name in ("more/deep", "pictures", "d.md", ".git"):
+        (folder / name).mkdir(parents=True)
+    for name in ("more/deep/z.md", "more/coffee.MD", "more/README.md", "pictures/README.md", ".git/a.md"):
+        (folder / name).write_text(SMALL_TEXT)
+    for name in ("gone.md", "tea.questions.yaml", "gone.svg", ".gone.md"):
+        (folder / name).symlink_to(folder / "nowhere")
+    sources = read_sources(folder)
+    inside = Path("more") / "coffee.MD"
+    expected = [
+        "d.md:1: warning: not read: a folder, with the name of a file; give it another name, or take it away",
+        "gone.md:1: warning: not read: a link to a file that is not there; mend it, or take it away",
+        f"more:1: warning: not read: a folder with Markdown in it, such as {inside}; "
+        "put it beside the other documents",
+        "tea.questions.yaml:1: warning: not read: a link to a file that is not there; mend it, "
+        "or take it away",
+    ]
+    assert [str(problem) for problem in check_unread(sources)] == expected
+    assert [str(problem) for problem in check_corpus(sources)] == expected
+    assert [document.name for document in read_corpus(folder).documents] == ["tea"]
+
+
 def test_what_is_hidden_is_no_document(folder: Path) -> None:
     for name in ("tea.md", "._tea.md", ".~lock.tea.md", "._tea.notes.yaml"):
         (folder / name).write_text(SMALL_TEXT)

@@ -174,7 +174,9 @@ def test_first_contact_says_that_it_is_automated_and_what_the_article_is(
 
 
 def test_several_articles_are_introduced_by_their_titles(tea: Assistant) -> None:
-    assert rendering.introduction(tea.documents * 6).endswith("They quote: Tea; Tea; Tea; Tea; and 2 more.")
+    assert rendering.introduction(tea.documents * 6).endswith(
+        "They quote: Tea; Tea; Tea; Tea; and 2 more. These articles give no author, date or source."
+    )
 
 
 # Plain words.

@@ -12,7 +12,7 @@ from conftest import SMALL_TEXT, HashingEncoder
 from b12qa.chunking import chunk_documents
 from b12qa.corpus import Corpus, Severity, parse_document
 from b12qa.errors import CorpusError
-from b12qa.questions import QuestionBank, bank_file, read_banks, read_synonyms, synonyms_file
+from b12qa.questions import QuestionBank, bank_file, check_synonyms, read_banks, read_synonyms, synonyms_file
 from b12qa.records import OpenQuestion, Question, whole_question
 
 SENTENCES = (
@@ -602,8 +602,8 @@ def test_yaml_tags_create_no_objects(tmp_path: Path, folded: bool) -> None:
 
 
 def test_numbers_dates_and_booleans_of_yaml_stay_words() -> None:
-    bank = read_tea("sentences:\n- sentence: Tea is a drink.\n  questions: [yes, 1e3, 2024-01-01, 0x10, ~]\n")
-    assert [question.text for question in bank.answered] == ["yes", "1e3", "2024-01-01", "0x10", "~"]
+    bank = read_tea("sentences:\n- sentence: Tea is a drink.\n  questions: [yes, 1e3, 2024-01-01, 0x10]\n")
+    assert [question.text for question in bank.answered] == ["yes", "1e3", "2024-01-01", "0x10"]
 
 
 def test_synonyms_of_all_documents_come_in_order() -> None:
@@ -638,3 +638,38 @@ def test_malformed_synonyms_are_refused_with_file_and_line(data: bytes, message:
     with pytest.raises(CorpusError) as caught:
         synonyms(data)
     assert str(caught.value).startswith(f"a.synonyms.yaml:{message}")
+
+
+@pytest.mark.parametrize("written", ["null", "Null", "NULL", "~"])
+def test_a_word_that_stands_for_nothing_in_yaml_is_no_question(written: str) -> None:
+    bank = f"sentences:\n- sentence: Tea is a drink.\n  questions:\n  - {written}\n"
+    with pytest.raises(CorpusError) as caught:
+        read_tea(bank)
+    assert str(caught.value) == (
+        f"a.questions.yaml:4: expected a text here, got {written}, which stands for nothing in YAML. "
+        "Write the text; if it is this word, put quotes around it."
+    )
+    assert read_tea(bank.replace(written, f"'{written}'")).answered == (Question(written, 0),)
+
+
+def test_a_question_hangs_on_two_at_most() -> None:
+    bank = "sentences:\n- sentence: Tea is a drink.\n  questions: [{}]\n"
+    assert read_tea(bank.format("a? >> b? >> c?")).answered == (Question("c?", 0, ("a?", "b?")),)
+    with pytest.raises(CorpusError) as caught:
+        read_tea(bank.format("a? >> b? >> c? >> d?"))
+    assert str(caught.value) == (
+        "a.questions.yaml:3: expected at most 2 questions before the last one, got 3 in "
+        "'a? >> b? >> c? >> d?'. Leave the oldest out."
+    )
+
+
+def test_groups_of_synonyms_that_do_nothing_are_warned_of() -> None:
+    data = b"- [caffeine, theine]\n- [Green-tea, green tea]\n- [milk, cream]\n- [cream, black tea]\n"
+    corpus = Corpus((parse_document("a", SMALL_TEXT),), {synonyms_file("a"): data})
+    assert list(map(str, check_synonyms(corpus))) == [
+        "a.synonyms.yaml:2: warning: a group of two or more different names was expected, "
+        "got 'Green-tea' again",
+        "a.synonyms.yaml:3: warning: no document has a word of 'milk' or 'cream': "
+        "begin with the document's own",
+    ]
+    assert len(read_synonyms(corpus)) == 4

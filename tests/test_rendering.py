@@ -307,6 +307,27 @@ def test_sections_of_one_heading_are_told_apart_by_what_stands_above_them() -> N
     assert names(("tea", ("Kinds",)), ("coffee", ("Kinds",))) == ["Kinds (tea)", "Kinds (coffee)"]
 
 
+def test_a_section_of_one_of_several_documents_is_named_with_its_title() -> None:
+    def names(*sections: tuple[str, tuple[str, ...], str]) -> list[str]:
+        references = [SectionReference(name, path, 0, 1, title) for name, path, title in sections]
+        return rendering.section_names(references)
+
+    tea, coffee = ("Tea", "Kinds"), ("Coffee", "Kinds")
+    assert names(("tea", tea, "All about tea"), ("coffee", coffee, "Coffee")) == [
+        "All about tea · Kinds",
+        "Coffee · Kinds",
+    ]
+    assert names(("mate", ("Mate",), "Mate")) == ["Mate"]
+    assert names(("tea", tea, "Tea"), ("tea", ("Tea", "Water", "Kinds"), "Tea")) == [
+        "Tea › Kinds",
+        "Tea › Water › Kinds",
+    ]
+    assert names(("tea", tea, "All"), ("more", tea, "All")) == [
+        "All · Tea › Kinds (tea)",
+        "All · Tea › Kinds (more)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("about", "words"),
     [

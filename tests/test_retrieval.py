@@ -163,10 +163,15 @@ def test_five_passages_are_found_by_default_or_all_there_are(tea: Retriever, tmp
     assert len(many.search("paragraph")) == 5
 
 
-@pytest.mark.parametrize("top_k", [0, -1, 5, 10**9])
-def test_top_k_out_of_range_is_refused(tea: Retriever, top_k: int) -> None:
-    with pytest.raises(QueryError, match=rf"Expected top_k from 1 to 4, of 4 passages; got {top_k}\."):
+@pytest.mark.parametrize("top_k", [0, -1])
+def test_top_k_below_1_is_refused(tea: Retriever, top_k: int) -> None:
+    with pytest.raises(QueryError, match=rf"Expected a whole number of at least 1 as top_k, got {top_k}\."):
         tea.search("tea", top_k)
+
+
+@pytest.mark.parametrize("top_k", [5, 10**9])
+def test_all_passages_come_where_there_are_fewer_than_wanted(tea: Retriever, top_k: int) -> None:
+    assert tea.search("tea", top_k) == tea.search("tea", 4)
 
 
 def test_a_query_vector_of_the_wrong_width_is_refused(tea: Retriever) -> None:

@@ -127,7 +127,7 @@ def test_edited_sentence_is_the_same_passage_edited(tmp_path: Path) -> None:
     assert found.hanging_evidence == ("e1",)
     words = summary(found)
     assert "before: … at 90.5 degrees. Wait 3 minutes." in words.replace("Use water", "…", 1)
-    assert "Evaluation questions whose gold sentence is gone: e1" in words
+    assert "Evaluation questions whose gold sentence is gone (1), by their ids: 'e1'" in words
 
 
 def test_bank_questions_that_follow_an_edited_sentence_are_named(tmp_path: Path) -> None:

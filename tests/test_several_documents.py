@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, HashingEncoder
+from rich.console import Console
 
 from b12qa import rendering
 from b12qa.answering import Assistant
@@ -16,8 +18,9 @@ from b12qa.checking import check_corpus
 from b12qa.corpus import read_corpus, read_sources
 from b12qa.embedding import Encoder
 from b12qa.index import open_index
-from b12qa.records import Document, Outcome
+from b12qa.records import Document, NoticeKind, Outcome
 from b12qa.retrieval import Retriever
+from b12qa.terminal import shown_answer
 
 FILES = {
     "coffee.md": """---
@@ -259,3 +262,29 @@ def test_a_small_bank_is_as_sure_beside_a_large_one_as_alone(
     assert all(among_others.ask(question).outcome is Outcome.ANSWERED for question in answered)
     for question in small.open_questions:
         assert among_others.ask(question.text).outcome is not Outcome.ANSWERED
+
+
+def test_the_nearest_sections_are_named_with_their_documents(assistant: Assistant) -> None:
+    answer = assistant.ask("which espresso machine is best?")
+    assert answer.outcome is not Outcome.ANSWERED
+    nearest = next(n for n in answer.notices if n.kind is NoticeKind.NEAREST_SECTIONS)
+    assert {section.title for section in nearest.sections} <= {"All about coffee", "Mate", "All about tea"}
+    names = rendering.section_names(nearest.sections)
+    assert "All about coffee · Brewing" in names
+    Console(file=(terminal := io.StringIO()), width=400).print(shown_answer(answer))
+    for shown in (answer._repr_html_(), str(answer), terminal.getvalue()):
+        assert all(name in shown for name in names)
+
+
+def test_every_document_is_introduced_with_what_it_says_of_itself(assistant: Assistant) -> None:
+    introduced = rendering.introduction(assistant.documents)
+    assert introduced.startswith(
+        "The answers are automated. They quote: All about coffee (Source: The coffee book"
+    )
+    assert "; Mate (no author, date or source); All about tea (" in introduced
+    assert introduced.count("Reviewed: 1 March 2025") == 1
+    for shown in (assistant._repr_html_(), str(assistant)):
+        assert introduced in shown
+    assert rendering.introduction(assistant.documents * 2).endswith(
+        "; All about coffee (" + rendering.about_words(named(assistant, "coffee").about) + "); and 2 more."
+    )

@@ -28,6 +28,7 @@ from b12qa.engines import configured_store
 from b12qa.errors import IndexUnusableError, ModelMismatchError, QueryError
 from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
+from b12qa.folders import DEFAULT_INDEX, corpus_folder, index_folder
 from b12qa.index import check_servable, open_index
 from b12qa.lexical import terms, words
 from b12qa.plain import advice_to_build, writable
@@ -49,7 +50,6 @@ from b12qa.records import (
 from b12qa.retrieval import Ranking, Retriever, as_embedded
 from b12qa.treatment import Asked, load_rules
 
-DEFAULT_INDEX = "index"
 MAX_QUOTES = 3
 # A reason that begins so is a statement on the words of the document.
 NOT_MENTIONED = "does not mention"
@@ -93,15 +93,16 @@ class Assistant:
         index: str | Path = DEFAULT_INDEX,
         *,
         corpus: str | Path | None = None,
-        model: str | None = None,
+        model: str | Path | None = None,
         build: bool = False,
         on_progress: Progress | None = None,
     ) -> Assistant:
         """Open an index, after making sure that it was built from what is at hand.
 
         Args:
-            index: the folder that `b12qa build` writes.
-            corpus: the folder of documents; by default the folder `corpus` beside the index.
+            index: the folder that `b12qa build` writes. Here as below an empty text stands for the default.
+            corpus: the folder of documents; by default the folder `corpus` beside the index, or else the one
+                here, if it holds a document of the index or there is no index yet.
             model: see `b12qa.embedding.find_model`.
             build: build the index first when it is missing, stale or damaged, instead of refusing.
             on_progress: see `b12qa.building.build_index`.
@@ -111,8 +112,9 @@ class Assistant:
         Raises:
             MissingIndexError, DamagedIndexError, StaleIndexError, ModelMismatchError,
             CorpusError, ModelError, EngineError, SettingsError
+            QueryError: index or corpus is no path, or index is a file.
         """
-        index_dir = Path(index)
+        index_dir = index_folder(index)
         store = configured_store()
         folder = corpus_folder(index_dir, corpus)
         unread = unread_corpus(folder)
@@ -128,10 +130,10 @@ class Assistant:
             if not build:
                 find_model(model)  # and what is wrong with the model next
                 given = {
-                    "index": None if str(index) == DEFAULT_INDEX else index,
-                    "corpus": corpus,
+                    "index": None if str(index_dir) == DEFAULT_INDEX else index_dir,
+                    "corpus": corpus or None,
                     # To build with the model that does not fit is no advice.
-                    "model": None if isinstance(error, ModelMismatchError) else model,
+                    "model": None if isinstance(error, ModelMismatchError) else model or None,
                 }
                 error.args = (advice_to_build(str(error), given),)
                 raise
@@ -174,9 +176,19 @@ class Assistant:
     def search(self, question: str, history: Sequence[str] = (), top_k: int | None = None) -> SearchResults:
         """What `ask` ranks, before it decides the outcome, with the notes on it.
 
-        Arguments as there; `top_k` passages.
+        Nothing is found for a question without a letter or a digit, which `ask` asks to type in words.
+
+        Args:
+            question, history: as in `ask`.
+            top_k: as in `Retriever.search`.
+
+        Raises:
+            QueryError: as there, or the question is no text, or the history no list of texts.
         """
         question, history = _typed(question, history)
+        if not _has_words(question):
+            self.retriever.passages_wanted(top_k)  # what is wrong with it is said all the same
+            return SearchResults()
         ranking, _ = self._rank(self._understood(question, history)[0])
         return self._company.with_notes(self.retriever.results(ranking, top_k))
 
@@ -434,7 +446,7 @@ class Assistant:
         ours = [about] if about else []
         if not ours and not literal:
             ours = self._our_reply(question)
-        if not ours and not any(character.isalnum() for character in question):
+        if not ours and not _has_words(question):
             ours = [Notice(NoticeKind.OUTCOME, "Please type a question in words.")]
         return card, ours
 
@@ -513,7 +525,7 @@ def _typed(question: str, history: Iterable[str]) -> tuple[str, tuple[str, ...]]
     """
     if not isinstance(question, str):
         raise QueryError(f"Expected a text as question, got {type(question).__name__}.")
-    if isinstance(history, str) or not isinstance(history, Iterable):
+    if isinstance(history, str | bytes | bytearray) or not isinstance(history, Iterable):
         got = "one text" if isinstance(history, str) else type(history).__name__
         raise QueryError(f"Expected a list of earlier questions as history, got {got}. Write history=[...].")
     earlier = tuple(history)
@@ -521,6 +533,11 @@ def _typed(question: str, history: Iterable[str]) -> tuple[str, tuple[str, ...]]
         if not isinstance(text, str):
             raise QueryError(f"Expected texts in the history, got {type(text).__name__}.")
     return writable(question), tuple(map(writable, earlier))
+
+
+def _has_words(question: str) -> bool:
+    """Whether a message holds a letter or a digit, and so anything to search for."""
+    return any(character.isalnum() for character in question)
 
 
 class _Found(NamedTuple):
@@ -535,14 +552,6 @@ class _Found(NamedTuple):
     asked: Asked
     ranking: Ranking
     parts: Sequence[Ranking]  # of the questions in a message, if there are several
-
-
-def corpus_folder(index_dir: str | Path, corpus: str | Path | None = None) -> Path:
-    """The corpus that belongs to an index: the one named, or the folder `corpus` beside it, or here."""
-    if corpus is not None:
-        return Path(corpus)
-    beside = Path(index_dir).resolve().parent / "corpus"
-    return beside if beside.is_dir() else Path("corpus")
 
 
 def _outcome(confidence: float) -> Outcome:

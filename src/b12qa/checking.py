@@ -33,7 +33,7 @@ from b12qa.markdown import line_number, plain_text_of
 from b12qa.notes import read_notes
 from b12qa.plain import short
 from b12qa.publishing import verify
-from b12qa.questions import QuestionBank, bank_file, read_banks, read_synonyms
+from b12qa.questions import QuestionBank, bank_file, check_synonyms, read_banks
 from b12qa.records import Sentence, whole_question
 
 NEIGHBOURS = 5
@@ -57,7 +57,7 @@ def check_corpus(sources: Sources, model: str | None = None) -> list[Problem]:
             problems += banks.problems
             problems += untrue_reasons(corpus, sentences, banks)
             problems += read_notes(corpus, sentences).problems
-            read_synonyms(corpus)
+            problems += check_synonyms(corpus)
             problems += empty_files(corpus)
     return problems
 

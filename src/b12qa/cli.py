@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -19,7 +20,7 @@ from rich.text import Text
 
 from b12qa import __version__, rendering, safety
 from b12qa.errors import B12qaError, MissingIndexError, ModelMismatchError, QueryError, StaleIndexError
-from b12qa.plain import advice_to_build
+from b12qa.plain import advice_to_build, in_bytes
 from b12qa.terminal import build_lines, export_line, shown_answer, shown_card, shown_notice
 from b12qa.web.settings import (
     DEFAULT_BURST,
@@ -40,26 +41,57 @@ EXIT_CODES = """\
 Exit codes: 0 done (any outcome of a question is a success) · 1 the index is missing or stale ·
 2 something is damaged or invalid, or the command was called wrongly ·
 3 an edit loses more answers, or notes and warnings beside them, than --max-lost allows ·
-130 stopped by Ctrl-C."""
+130 stopped by Ctrl-C · 141 whoever read the output stopped reading."""
 
-stdout = Console(highlight=False, markup=False, emoji=False)
-stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
-DEFAULT_INDEX = Path("index")
+class Output(Console):
+    """A stream that ends the command quietly where nobody reads on, as `head` does not after its lines."""
+
+    def on_broken_pipe(self) -> None:
+        _end_unread()
+
+
+stdout = Output(highlight=False, markup=False, emoji=False)
+stderr = Output(stderr=True, highlight=False, markup=False, emoji=False)
+
 TOO_MANY_LOST = 3
 STOPPED = 130  # what shells say of a command that an interrupt ended
+UNREAD = 141  # what shells say of a command that wrote into a closed pipe
 FIRST_TURN_MS = 200
 
 # A path, which need not exist: what is wrong with it is said by what opens it.
 PATH = click.Path(path_type=Path)
 AT_LEAST_0 = click.IntRange(min=0)
+
+
+class IndexFolder(click.ParamType[Path]):
+    """A path that an empty text leaves at its default, and that is no file."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        from b12qa.folders import index_folder
+
+        try:
+            return index_folder(value)
+        except QueryError as error:
+            self.fail(str(error), param, ctx)
+
+
+class CorpusFolder(click.Path):
+    """A path, or nothing: an empty text names none, as in `b12qa.load`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(value, param, ctx) if value else None
+
+
 option = partial(click.option, show_envvar=True)
 index_option = option(
-    "--index", type=PATH, default=DEFAULT_INDEX, envvar="B12QA_INDEX", help="Folder of the index."
+    "--index", type=IndexFolder(), default="index", envvar="B12QA_INDEX", help="Folder of the index."
 )
 corpus_option = option(
     "--corpus",
-    type=PATH,
+    type=CorpusFolder(path_type=Path),
     envvar="B12QA_CORPUS",
     help="Folder of Markdown documents. [default: corpus beside the index, or else here]",
 )
@@ -84,14 +116,43 @@ json_option = option("--json", "as_json", is_flag=True, help="Print everything a
 
 
 class Commands(click.Group):
-    """Commands that Ctrl-C ends with a line of ours."""
+    """Commands that Ctrl-C ends with a line of ours, and a closed pipe without one."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _ended_unread():  # it prints the help
+            return super().make_context(*args, **more)
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            with _ended_unread():
+                return super().invoke(ctx)
         except KeyboardInterrupt as error:
             stderr.print("b12qa: stopped by Ctrl-C, before it was done.")
             raise click.exceptions.Exit(STOPPED) from error
+
+
+@contextmanager
+def _ended_unread() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        _end_unread()
+
+
+def _end_unread() -> NoReturn:
+    """End the process without a word, and let what is still to be written go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a stream of a test is no file
+            os.dup2(nowhere, stream.fileno())
+    raise SystemExit(UNREAD)
+
+
+def _write(text: str) -> None:
+    """Write a text and a line end to stdout as they are, not broken into lines."""
+    with _ended_unread():
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
 
 
 # Not typer, whose import of pydantic took a quarter of the time from the start to an answer.
@@ -209,7 +270,7 @@ def diff(
             stdout.print("There is nothing to compare: the corpus is what was built, or nothing was.")
             return
         if as_json:
-            sys.stdout.write(found.to_json() + "\n")
+            _write(found.to_json())
         else:
             _print_review(found, show)
         if any(problem.severity is Severity.ERROR for problem in found.hanging):
@@ -331,7 +392,7 @@ def ask(
         assistant = _load(index, corpus, model)
         answer = assistant.ask(question, history, max_quotes=top_k)
         if as_json:
-            sys.stdout.write(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2) + "\n")
+            _write(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2))
         else:
             stdout.print(shown_answer(answer))
             stdout.print(Text(rendering.introduction(assistant.documents), style="dim"))
@@ -497,7 +558,7 @@ def mcp(index: Path, corpus: Path | None, model: str | None) -> None:
 @option("--compare", type=PATH, help="Output of an earlier --json: show gains, losses and flips.")
 @option("--plot", type=PATH, help="Draw the risk-coverage curve into this file.")
 @option("--worst", type=AT_LEAST_0, default=10, help="How many of the worst questions to list.")
-@option("--typos", type=int, help="Make one typo in every question, drawn with this seed.")
+@option("--typos", type=AT_LEAST_0, help="Make one typo in every question, drawn with this seed.")
 def evaluate(
     questions: Sequence[Path],
     index: Path,
@@ -513,7 +574,7 @@ def evaluate(
     with _reported_errors():
         from b12qa import evaluation
 
-        rows = [row for path in questions for row in evaluation.read_questions(path)]
+        rows = evaluation.read_question_sets(questions)
         if typos is not None:
             rows = evaluation.with_typos(rows, typos)
         before = evaluation.read_results(compare) if compare else None
@@ -523,7 +584,7 @@ def evaluate(
         with _progress("Asking") as on_progress:
             found = evaluation.evaluate(assistant, rows, on_progress)
         if as_json:
-            sys.stdout.write(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) + "\n")
+            _write(json.dumps(found.to_dict(), ensure_ascii=False, indent=1))
         else:
             stdout.print(evaluation.report(found, worst), soft_wrap=True)
         if before is not None:
@@ -561,7 +622,7 @@ def report(
 
         if not out.parent.is_dir():
             raise QueryError(f"The folder {out.parent} is not there. Make it, or name another with --out.")
-        rows = [row for path in questions for row in evaluation.read_questions(path)]
+        rows = evaluation.read_question_sets(questions)
         left = read_feedback(feedback) if feedback else None
         assistant = _load(index, corpus, model)
         with _progress("Asking", visible=bool(rows)) as on_progress:
@@ -569,7 +630,7 @@ def report(
         # Half characters in a question would make the page unwritable.
         page = report_html(found).encode("utf-8", "replace")
         out.write_bytes(page)
-        stdout.print(f"Wrote {out} ({len(page) / 1e6:.1f} MB). Open it in a browser.", soft_wrap=True)
+        stdout.print(f"Wrote {out} ({in_bytes(len(page))}). Open it in a browser.", soft_wrap=True)
 
 
 @contextmanager
@@ -606,6 +667,7 @@ def _with_folders(message: str, more: Sequence[str] = ()) -> str:
         for name in ("index", "corpus", *more)
         if context and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
+    typed = {name: value for name, value in typed.items() if value != ""}  # as if it were not given
     return advice_to_build(message, typed)
 
 
@@ -657,7 +719,7 @@ def _status(words: str) -> Iterator[None]:
 
 
 def _folder(index: Path, corpus: Path | None) -> Path:
-    from b12qa.answering import corpus_folder
+    from b12qa.folders import corpus_folder
 
     return corpus_folder(index, corpus)
 
@@ -705,6 +767,7 @@ def _build(
     from b12qa.exported import encoder_choice
     from b12qa.exporting import export_encoder
     from b12qa.publishing import publisher
+    from b12qa.questions import check_synonyms
 
     # What is wrong with these is said before anything is embedded.
     store = configured_store()
@@ -720,7 +783,7 @@ def _build(
     of_documents = [
         p for source in met for p in check_document(source, spread.count_tokens, spread.max_tokens)
     ]
-    for problem in (*of_documents, *report.problems):
+    for problem in (*of_documents, *report.problems, *check_synonyms(corpus)):
         stderr.print(str(problem), soft_wrap=True)
     for line in build_lines(report, encoder.name):
         stdout.print(line, soft_wrap=True)

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -105,14 +105,7 @@ def document_files(corpus_dir: Path) -> list[Path]:
             f"Expected a folder of Markdown files at {corpus_dir}, found none. "
             "Name the right folder: --corpus DIR"
         )
-    files = sorted(
-        path
-        for path in corpus_dir.iterdir()
-        if path.suffix.lower() == ".md"
-        and path.is_file()
-        and path.name.lower() not in NOT_DOCUMENTS
-        and not path.name.startswith(".")
-    )
+    files = sorted(path for path in corpus_dir.iterdir() if _is_document(path) and path.is_file())
     if not files:
         raise EmptyCorpusError(
             f"{corpus_dir} holds no Markdown document (*.md, other than README.md). Put one there."
@@ -146,6 +139,7 @@ class Sources:
     beside: Mapping[str, bytes]  # files that belong to a document, by file name
     astray: tuple[str, ...] = ()  # names of files that are meant to and belong to none
     unread: tuple[str, ...] = ()  # names of files that only look as if they were meant to be read
+    not_files: Mapping[str, str] = field(default_factory=dict)  # names of others that do, and what they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +187,9 @@ def read_sources(corpus_dir: Path) -> Sources:
     astray = tuple(name for name in others if _is_meant_to_belong(name))
     documents = {Path(source.file).stem.lower() for source in files}
     unread = tuple(name for name in others if name not in astray and _looks_meant(name, documents))
-    return Sources(corpus_dir, files, {path.name: path.read_bytes() for path in beside}, astray, unread)
+    data = {path.name: path.read_bytes() for path in beside}
+    not_files = dict(_not_files(corpus_dir, belong))
+    return Sources(corpus_dir, files, data, astray, unread, not_files)
 
 
 def check_unchanged(corpus: Corpus) -> None:
@@ -309,7 +305,7 @@ def check_astray(sources: Sources) -> Iterator[Problem]:
 
 
 def check_unread(sources: Sources) -> Iterator[Problem]:
-    """Files whose names nearly say that they are to be read, and what it takes for them to be."""
+    """What looks as if it were to be read, and what it takes for it to be."""
     documents = [Path(source.file).stem for source in sources.files]
     for file in sources.unread:
         if Path(file).suffix.lower() in IMPORTABLE:
@@ -323,6 +319,9 @@ def check_unread(sources: Sources) -> Iterator[Problem]:
             expected = f"{max(own, key=len, default='NAME')}.{kind}.yaml"
             expected += "" if own else f", with a document's name such as {documents[0]}"
         yield Problem(Severity.WARNING, file, 1, f"not read: expected {expected} as its name")
+
+    for name, found in sources.not_files.items():
+        yield Problem(Severity.WARNING, name, 1, f"not read: {found}")
 
 
 def check_titles(sources: Sources) -> Iterator[Problem]:
@@ -390,6 +389,40 @@ def _looks_meant(file: str, documents: Container[str]) -> bool:
     if Path(file).suffix.lower() in IMPORTABLE:
         return Path(file).stem.lower() not in documents
     return Path(file).suffix.lower() in _NEARLY_A_DOCUMENT or _kind_named_by(file) is not None
+
+
+def _not_files(corpus_dir: Path, belong: Container[str]) -> Iterator[tuple[str, str]]:
+    """Folders with documents, and what has the name of a file to be read and is none, by name.
+
+    Args:
+        belong: names of the files that belong to a document, if they are there.
+    """
+    for path in sorted(corpus_dir.iterdir()):
+        if path.name.startswith(".") or path.is_file():
+            continue
+        named = path.name in belong or _is_document(path)
+        inside = _document_below(path) if path.is_dir() else None
+        if inside is not None:
+            yield (
+                path.name,
+                f"a folder with Markdown in it, such as {inside}; put it beside the other documents",
+            )
+        elif named and path.is_dir():
+            yield path.name, "a folder, with the name of a file; give it another name, or take it away"
+        elif named and path.is_symlink():
+            yield path.name, "a link to a file that is not there; mend it, or take it away"
+
+
+def _document_below(folder: Path) -> Path | None:
+    """The first document in a folder of the corpus, as seen from the corpus."""
+    found = (path for path in folder.rglob("*") if _is_document(path) and path.is_file())
+    return min((path.relative_to(folder.parent) for path in found), default=None)
+
+
+def _is_document(path: Path) -> bool:
+    """Whether a file of that name is a document."""
+    hidden = path.name.startswith(".")
+    return path.suffix.lower() == ".md" and path.name.lower() not in NOT_DOCUMENTS and not hidden
 
 
 def _kind_named_by(file: str) -> str | None:

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from b12qa.errors import ModelError
+from b12qa.plain import short
 from b12qa.sealed import sha256_of
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ class ModelFiles:
         return model_fingerprint(self.folder)
 
 
-def find_model(model: str | None = None, *, allow_download: bool = False) -> ModelFiles:
+def find_model(model: str | Path | None = None, *, allow_download: bool = False) -> ModelFiles:
     """Find the embedding model.
 
     Args:
@@ -202,7 +203,13 @@ def find_model(model: str | None = None, *, allow_download: bool = False) -> Mod
     Raises:
         ModelError: the model is not there, or is not what its name promises.
     """
-    if not model or model == DEFAULT_MODEL:
+    if model is not None and not isinstance(model, str | Path):
+        raise ModelError(
+            f"Expected the name or the folder of a model as text, got {short(repr(model))}. "
+            "Leave the setting empty for the packaged model."
+        )
+    model = str(model or "")
+    if model in ("", DEFAULT_MODEL):
         folder = _packaged_folder()
         _verify_default_weights(folder / "model.safetensors")
         return ModelFiles(DEFAULT_MODEL, folder)
@@ -241,7 +248,7 @@ def encode_batches(encoder: Encoder, batches: Iterable[Sequence[str]]) -> Iterat
     return map(encoder.encode, batches)
 
 
-def load_encoder(model: str | None = None, *, allow_download: bool = False) -> Encoder:
+def load_encoder(model: str | Path | None = None, *, allow_download: bool = False) -> Encoder:
     """Load the embedding model. Arguments and errors as in `find_model`."""
     return SentenceTransformerEncoder(find_model(model, allow_download=allow_download))
 

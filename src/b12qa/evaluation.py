@@ -9,9 +9,12 @@ without ``sections`` nothing is measured about sections.
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field, replace
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -24,16 +27,19 @@ from b12qa.answering import Assistant
 from b12qa.errors import QueryError
 from b12qa.index import Index
 from b12qa.markdown import plain_text_of
-from b12qa.plain import one_line
+from b12qa.plain import one_line, short, writable
 from b12qa.progress import Progress, no_progress
-from b12qa.records import Document, Outcome, Passage, Span
+from b12qa.records import Answer, Document, Outcome, Passage, Span
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RANKING_DEPTH = 5
+# So many rows that do not fit the documents are named.
+MAX_ROWS_NAMED = 10
 BOOTSTRAP_SAMPLES = 1000
 CALIBRATION_BINS = 10
+Z_95 = 1.959964  # the normal quantile of 0.975
 # The operating point at which false answers are counted.
 COVERAGE = 0.9
 
@@ -60,6 +66,7 @@ class QuestionRow:
     gold: tuple[tuple[str, ...], ...] = ()
     sections: tuple[str, ...] = ()
     style: str = ""
+    where: str = field(default="", compare=False)  # "FILE:LINE" if it was read; for messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +88,28 @@ class Result:
     highlight_precision: float  # share of the quotes whose first highlighted sentence is evidence
     highlight_recall: float  # share of the pieces of evidence that are highlighted
     first_quote_length: int  # characters; 0 without a quote
-    shown: str  # what was highlighted first
+    shown: str  # what was highlighted first, or the title of a care card; empty if nothing was shown
+    nearest: str = ""  # the sentence that ranks first, shown or not
     first_passage: tuple[str, int] | None = None  # document and start of the first passage
 
     @property
     def asked(self) -> str:
         """For people to read: as it was searched, or else as it was typed."""
         return self.query or self.question
+
+    @property
+    def as_wanted(self) -> bool:
+        """Whether it was handled as such a question should be.
+
+        An answer shows all evidence, and ranks it first if there is one piece. Of a question that the
+        documents do not answer something close may be shown, since it says that it may not answer.
+        """
+        if self.kind == Kind.ANSWERABLE:
+            first = len(self.evidence_ranks) > 1 or self.found(1)
+            return self.outcome is Outcome.ANSWERED and all(self.shown_ranks) and first
+        if self.kind == Kind.URGENT:
+            return self.outcome is Outcome.URGENT
+        return self.outcome not in (Outcome.ANSWERED, Outcome.URGENT)
 
     def found(self, k: int) -> bool:
         """Every piece of evidence lies in the first k passages."""
@@ -100,7 +122,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number with its bootstrap interval."""
+    """A number with its 95 % interval."""
 
     value: float
     low: float
@@ -126,67 +148,146 @@ class Evaluation:
         return asdict(self)
 
 
-def read_questions(path: Path) -> list[QuestionRow]:
-    """Read a question set.
+def read_question_sets(paths: Iterable[str | Path]) -> list[QuestionRow]:
+    """Read several question sets as one.
 
     Raises:
-        QueryError: a line is not a row of the form above, and the message names file and line; or there
-            is none.
+        QueryError: as in `read_questions`, or a file is named twice: its questions would count twice.
     """
-    rows = []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+    named = list(map(Path, paths))
+    seen: set[Path] = set()
+    for path in named:
+        if path.resolve() in seen:
+            raise QueryError(f"{path} is named twice, and its questions would count twice. Name it once.")
+        seen.add(path.resolve())
+    return [row for path in named for row in read_questions(path)]
+
+
+def read_questions(path: str | Path) -> list[QuestionRow]:
+    """Read a question set. A byte order mark at its beginning is no part of it.
+
+    Raises:
+        QueryError: a line is not a row of the form above, or has the id of an earlier one, and the message
+            names file and line; or there is none.
+        OSError: the file cannot be read.
+    """
+    path = Path(path)
+    rows: dict[str, QuestionRow] = {}
+    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if not line.strip():
             continue
+        where = f"{path}:{number}"
         try:
-            record = json.loads(line.decode("utf-8"))
-            row = QuestionRow(
-                id=str(record["id"]),
-                kind=_kind(record["kind"]),
-                question=_text(record["question"]),
-                history=_texts(record.get("history") or []),
-                gold=tuple(_texts(alternatives) for alternatives in record.get("gold") or []),
-                sections=_texts(record.get("sections") or []),
-                style=_text(record.get("style") or ""),
-            )
+            row = replace(_row(_record(line)), where=where)
         except QueryError as error:
-            raise QueryError(f"{path}:{number}: {error}") from error
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise QueryError(f"{path}:{number}: not a question row ({error!r}). Mend the line.") from error
-        if any(not words.strip() for alternatives in row.gold for words in alternatives):
-            raise QueryError(f"{path}:{number}: expected sentences of a document as gold, got an empty text.")
-        if (row.kind == Kind.ANSWERABLE) != bool(row.gold):
-            raise QueryError(f"{path}:{number}: answerable questions, and only they, have gold.")
-        rows.append(row)
+            raise QueryError(f"{where}: {error} Mend the line.") from error
+        if row.id in rows:
+            raise QueryError(f"{where}: the id {row.id!r} is also that of {rows[row.id].where}. Change one.")
+        rows[row.id] = row
     if not rows:
         raise QueryError(f"{path} holds no question: expected JSON objects, one a line. Name another file.")
-    return rows
+    return list(rows.values())
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    """The JSON object on a line."""
+    try:
+        record = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        found = f"byte {line[error.start]:02x} at place {error.start + 1} of the line"
+        raise QueryError(f"expected UTF-8, got {found}.") from error
+    except json.JSONDecodeError as error:
+        raise QueryError(
+            f"expected a JSON object, got what is no JSON: {error.msg} at place {error.colno} of the line."
+        ) from error
+    except RecursionError as error:
+        raise QueryError("expected a JSON object, got brackets that are nested too deep.") from error
+    except ValueError as error:  # a number of more digits than Python reads
+        raise QueryError("expected a JSON object, got a number that is too long.") from error
+    if not isinstance(record, dict):
+        raise QueryError(f"expected a JSON object, got {_in_json(record)}.")
+    return record
+
+
+def _row(record: Mapping[str, Any]) -> QuestionRow:
+    """The question that an object stands for, if its fields are of their form."""
+    missing = [name for name in ("id", "kind", "question") if name not in record]
+    if missing:
+        raise QueryError(f"expected the fields id, kind and question, missing: {', '.join(missing)}.")
+    row = QuestionRow(
+        id=_id(record["id"]),
+        kind=_kind(record["kind"]),
+        question=_text("question", record["question"]),
+        history=_texts("history", record.get("history") or []),
+        gold=_lists_of_texts("gold", record.get("gold") or []),
+        sections=_texts("sections", record.get("sections") or []),
+        style=_text("style", record.get("style") or ""),
+    )
+    if not row.question.strip():
+        raise QueryError("expected words as question, got an empty text.")
+    if any(not words.strip() for alternatives in row.gold for words in alternatives):
+        raise QueryError("expected sentences of a document as gold, got an empty text.")
+    if not all(row.gold):
+        raise QueryError("expected at least one sentence for each piece of gold, got an empty list.")
+    if (row.kind == Kind.ANSWERABLE) != bool(row.gold):
+        raise QueryError("answerable questions, and only they, have gold.")
+    return row
+
+
+def _id(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        raise QueryError(f"expected a text or a whole number as id, got {_in_json(value)}.")
+    return str(value)
 
 
 def _kind(value: object) -> Kind:
     kinds = {kind.value: kind for kind in Kind}
-    if _text(value) not in kinds:
-        raise QueryError(f"expected a kind of {', '.join(kinds)}; got {value!r}.")
-    return kinds[_text(value)]
+    if not isinstance(value, str) or value not in kinds:
+        raise QueryError(f"expected {', '.join(kinds)} as kind, got {_in_json(value)}.")
+    return kinds[value]
 
 
-def _text(value: object) -> str:
+def _text(field_name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"expected a text, got {value!r}")
+        raise QueryError(f"expected a text as {field_name}, got {_in_json(value)}.")
     return value
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError(f"expected a list of texts, got {value!r}")
-    return tuple(_text(item) for item in value)
+def _texts(field_name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise QueryError(f"expected a list of texts as {field_name}, got {_in_json(value)}.")
+    return tuple(value)
+
+
+def _lists_of_texts(field_name: str, value: object) -> tuple[tuple[str, ...], ...]:
+    if not isinstance(value, list) or not all(isinstance(item, list) for item in value):
+        raise QueryError(f"expected a list of lists of texts as {field_name}, got {_in_json(value)}.")
+    return tuple(_texts(f"each list in {field_name}", item) for item in value)
+
+
+def _in_json(value: object) -> str:
+    """A value as it stands in the file, cut to what a message has room for."""
+    try:
+        return writable(short(json.dumps(value, ensure_ascii=False)))
+    except RecursionError:
+        return "brackets that are nested too deep"
 
 
 def with_typos(rows: Sequence[QuestionRow], seed: int) -> list[QuestionRow]:
     """The same questions, each with one typo: two letters swapped, or one dropped, doubled or replaced.
 
     Where that leaves a word as it was ("ll" swapped), so it stays, as does a question of short words.
+
+    Args:
+        seed: from 0; the same seed makes the same typos.
+
+    Raises:
+        QueryError: the seed is below 0.
+
     Source: the four edits of Damerau, 1964, doi:10.1145/363958.363994; words of four letters or more.
     """
+    if seed < 0:
+        raise QueryError(f"Expected a whole number from 0 as seed, got {seed}.")
     random = np.random.default_rng(seed)
     return [replace(row, question=_with_typo(row.question, random)) for row in rows]
 
@@ -220,10 +321,10 @@ def ask_all(
     """Ask every question.
 
     Raises:
-        QueryError: a gold sentence is in no document.
+        QueryError: a gold sentence is in no document, or a section of a row is a heading of none.
     """
     texts = {document.name: PlainDocument(document) for document in assistant.documents}
-    _check_gold(rows, list(texts.values()))
+    _check_rows(rows, list(texts.values()))
     assistant = assistant.embedding_ahead((row.question, row.history) for row in rows)
     results = []
     for done, row in enumerate(rows, start=1):
@@ -233,7 +334,7 @@ def ask_all(
 
 
 def summarize(results: Sequence[Result]) -> Evaluation:
-    """Measures of results, each with a bootstrap 95 % interval."""
+    """Measures of results, each with a 95 % interval: Wilson's for shares, a bootstrap for the others."""
     answerable = [r for r in results if r.kind == Kind.ANSWERABLE]
     alone = [r for r in answerable if not r.follow_up and len(r.evidence_ranks) == 1]
     follow_ups = [r for r in answerable if r.follow_up]
@@ -247,14 +348,20 @@ def summarize(results: Sequence[Result]) -> Evaluation:
 
     measures: dict[str, Measure] = {}
 
-    def share(name: str, group: Sequence[Result], value: Callable[[Result], float]) -> None:
+    def share(name: str, group: Sequence[Result], is_so: Callable[[Result], bool]) -> None:
+        if group:
+            measures[name] = proportion([is_so(r) for r in group])
+
+    def average(name: str, group: Sequence[Result], value: Callable[[Result], float]) -> None:
         if group:
             measures[name] = mean(np.array([float(value(r)) for r in group]))
 
-    def two(name: str, a: Sequence[Result], b: Sequence[Result], of: Callable[[Array, Array], float]) -> None:
+    def two(
+        name: str, a: Sequence[Result], b: Sequence[Result], of: Callable[[Array, Array], Measure]
+    ) -> None:
         some, others = ([r for r in group if r.outcome is not Outcome.URGENT] for group in (a, b))
         if some and others:
-            measures[name] = _compare(_confidences(some), _confidences(others), of)
+            measures[name] = of(_confidences(some), _confidences(others))
 
     for label, group in (("stand-alone", alone), ("follow-ups", follow_ups), ("two places", two_places)):
         for k in (1, 3, 5):
@@ -263,17 +370,17 @@ def summarize(results: Sequence[Result]) -> Evaluation:
             share(f"shown success@{k}, {label}", group, partial(Result.shown_within, k=k))
         with_sections = [r for r in group if r.section_first is not None]
         share(f"section@1, {label}", with_sections, lambda r: bool(r.section_first))
-        share(f"RR, {label}", group, _reciprocal_rank)
+        average(f"RR, {label}", group, _reciprocal_rank)
         share(f"right sentence highlighted first, {label}", group, lambda r: r.highlight_first)
     share("all evidence shown, two places", two_places, lambda r: all(r.shown_ranks))
     quoted = [r for r in answerable if r.first_quote_length]
-    share("highlight precision", quoted, lambda r: r.highlight_precision)
-    share("highlight recall", answerable, lambda r: r.highlight_recall)
-    share("length of the first quote, characters", quoted, lambda r: r.first_quote_length)
-    two("AUROC of confidence, near misses", answerable, near, auroc)
-    two("AUROC of confidence, far-off", answerable, far, auroc)
-    two("false answers at 90 % coverage, near misses", answerable, near, false_answer_rate)
-    two("false answers at 90 % coverage, far-off", answerable, far, false_answer_rate)
+    average("highlight precision", quoted, lambda r: r.highlight_precision)
+    average("highlight recall", answerable, lambda r: r.highlight_recall)
+    average("length of the first quote, characters", quoted, lambda r: r.first_quote_length)
+    two("AUROC of confidence, near misses", answerable, near, partial(_compare, of=auroc))
+    two("AUROC of confidence, far-off", answerable, far, partial(_compare, of=auroc))
+    two("false answers at 90 % coverage, near misses", answerable, near, _false_answers)
+    two("false answers at 90 % coverage, far-off", answerable, far, _false_answers)
     share("answerable shown as answered", answerable, lambda r: r.outcome is Outcome.ANSWERED)
     share("near misses shown as answered", near, lambda r: r.outcome is Outcome.ANSWERED)
     share("far-off shown as answered", far, lambda r: r.outcome is Outcome.ANSWERED)
@@ -289,9 +396,7 @@ def summarize(results: Sequence[Result]) -> Evaluation:
     styles = sorted({r.style for r in answerable if r.style})
     by_style = {
         style: {
-            f"evidence success@{k}": mean(
-                np.array([float(r.found(k)) for r in answerable if r.style == style])
-            )
+            f"evidence success@{k}": proportion([r.found(k) for r in answerable if r.style == style])
             for k in (1, 3)
         }
         for style in styles
@@ -317,17 +422,24 @@ def report(evaluation: Evaluation, worst: int = 10) -> str:
     for kind, counts in evaluation.outcomes.items():
         lines.append(f"  {kind:24} " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
     if worst:
-        lines += ["", "Worst questions"]
-        lines += [
-            f"  {r.id} ({r.kind}, {r.outcome}, {r.confidence:.2f}): {r.asked}\n      shown: {r.shown}"
-            for r in worst_results(evaluation.results, worst)
-        ]
+        listed = worst_results(evaluation.results, worst)
+        lines += ["", "Worst questions" if listed else "All questions were handled as wanted."]
+        for r in listed:
+            lines.append(f"  {r.id} ({r.kind}, {r.outcome}, {r.confidence:.2f}): {r.asked}")
+            lines.append(f"      shown: {_shown_words(r)}")
     return "\n".join(lines)
 
 
+def _shown_words(result: Result) -> str:
+    if result.outcome is Outcome.URGENT:
+        return f"a care card, {result.shown}"
+    return result.shown or (f"nothing; nearest: {result.nearest}" if result.nearest else "nothing")
+
+
 def worst_results(results: Iterable[Result], count: int) -> list[Result]:
-    """Those that are furthest from what was wanted, the worst first."""
-    return sorted(results, key=_badness, reverse=True)[:count]
+    """Those that were not handled as wanted and are furthest from it, the worst first; at most so many."""
+    missed = [result for result in results if not result.as_wanted]
+    return sorted(missed, key=_badness, reverse=True)[:count]
 
 
 def _badness(result: Result) -> float:
@@ -356,12 +468,22 @@ def read_results(path: Path) -> list[Result]:
                     "evidence_ranks": tuple(record["evidence_ranks"]),
                     "shown_ranks": tuple(record["shown_ranks"]),
                     "first_passage": tuple(record.get("first_passage") or ()) or None,
+                    **_shown_and_nearest(record),
                 }
             )
             for record in records
         ]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise QueryError(f"{path} is not the output of b12qa evaluate --json ({error!r}).") from error
+        raise QueryError(
+            f"{path} is not the output of b12qa evaluate --json, or of another version. Name another file."
+        ) from error
+
+
+def _shown_and_nearest(record: Mapping[str, Any]) -> dict[str, str]:
+    """What was shown and what ranked first; earlier versions called the second by the name of the first."""
+    if "nearest" in record:
+        return {"shown": record["shown"], "nearest": record["nearest"]}
+    return {"shown": record["shown"] if record["first_quote_length"] else "", "nearest": record["shown"]}
 
 
 def differences(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
@@ -375,7 +497,7 @@ def differences(before: Sequence[Result], after: Sequence[Result]) -> list[str]:
         if was is None:
             continue
         if new.kind == Kind.ANSWERABLE and new.found(1) != was.found(1):
-            (gains if new.found(1) else losses).append(f"  {new.id}: {new.asked} → {new.shown}")
+            (gains if new.found(1) else losses).append(f"  {new.id}: {new.asked} → {new.nearest}")
         if new.outcome is not was.outcome:
             flips.append(f"  {new.id} ({new.kind}): {was.outcome} → {new.outcome}: {new.asked}")
     missing = len(old.keys() - {_key(result) for result in after})
@@ -434,6 +556,29 @@ def plot_risk_coverage(evaluation: Evaluation, path: Path) -> None:
 
 
 # Measures. Each takes plain arrays, so that a test can work it out by hand.
+
+
+def proportion(hits: Sequence[bool]) -> Measure:
+    """The share of some cases that are so, with the Wilson score interval.
+
+    A bootstrap of two hits in two cases, or of a hundred in a hundred, only ever draws hits: it would give an
+    interval without any width.
+
+    Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927,
+    doi:10.1080/01621459.1927.10502953; its coverage near the borders: Brown, Cai and DasGupta, Interval
+    Estimation for a Binomial Proportion, 2001, doi:10.1214/ss/1009213286.
+    """
+    n, share = len(hits), sum(hits) / len(hits)
+    return Measure(share, *_wilson_interval(share, n), n)
+
+
+def _wilson_interval(share: float, n: int) -> tuple[float, float]:
+    """See `proportion`."""
+    spread = Z_95**2 / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = Z_95 * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    # Rounding must not put the share itself outside.
+    return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))
 
 
 def mean(values: Array) -> Measure:
@@ -504,6 +649,17 @@ def calibration_error(confidences: Array, right: Array) -> float:
     return float(error)
 
 
+def _false_answers(positive: Array, negative: Array) -> Measure:
+    """`false_answer_rate` with its interval.
+
+    A bootstrap draws the threshold anew, which Wilson's interval takes for known; it has no width where no
+    negative is near the threshold, which Wilson's has. The interval holds both.
+    """
+    found = _compare(positive, negative, false_answer_rate)
+    low, high = _wilson_interval(found.value, len(negative))
+    return replace(found, low=min(low, found.low), high=max(high, found.high))
+
+
 def _reciprocal_rank(result: Result) -> float:
     """One over the rank of the first passage with evidence; 0 if none was found."""
     return max((1 / rank for rank in result.evidence_ranks if rank), default=0.0)
@@ -553,7 +709,9 @@ def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, PlainDoc
     # The first highlight is the sentence that was found; the others are what it leans on.
     highlighted = [texts[q.document].of(span) for q in answer.found for span in q.highlights[:1]]
     hits = [_same(sentence, gold) for sentence in highlighted]
-    first = [texts[ranked[0].document].of(span) for span in ranked[0].highlights]
+    best = ranked[0] if ranked else None  # nothing is searched for a message without a word
+    first = [texts[best.document].of(span) for span in best.highlights] if best else []
+    in_section = bool(best and set(best.section_path) & set(row.sections))
     return Result(
         id=row.id,
         kind=row.kind,
@@ -565,14 +723,26 @@ def _result(assistant: Assistant, row: QuestionRow, texts: Mapping[str, PlainDoc
         confidence=answer.confidence,
         evidence_ranks=_ranks(ranked, gold, texts),
         shown_ranks=_ranks(answer.found, gold, texts),
-        section_first=bool(set(ranked[0].section_path) & set(row.sections)) if row.sections else None,
+        section_first=in_section if row.sections else None,
         highlight_first=bool(first) and bool(_same(first[0], gold)),
         highlight_precision=sum(map(bool, hits)) / len(hits) if hits else 0.0,
         highlight_recall=len(set().union(*hits)) / len(gold) if gold and hits else 0.0,
         first_quote_length=len(answer.found[0].text) if answer.found else 0,
-        shown=first[0] if first else "",
-        first_passage=(ranked[0].document, ranked[0].start),
+        shown=_shown(answer, texts),
+        nearest=first[0] if first else "",
+        first_passage=(best.document, best.start) if best else None,
     )
+
+
+def _shown(answer: Answer, texts: Mapping[str, PlainDocument]) -> str:
+    """See `Result.shown`."""
+    if answer.outcome is Outcome.URGENT and answer.care_card is not None:
+        return answer.care_card.title
+    quotes = answer.found or answer.quotes
+    if not quotes:
+        return ""
+    whole = Span(quotes[0].start, quotes[0].end)
+    return texts[quotes[0].document].of((*quotes[0].highlights, whole)[0])
 
 
 def passages_with_gold(index: Index, rows: Iterable[QuestionRow]) -> set[int]:
@@ -603,13 +773,31 @@ def _same(sentence: str, gold: list[list[str]]) -> set[int]:
     }
 
 
-def _check_gold(rows: Sequence[QuestionRow], texts: Sequence[PlainDocument]) -> None:
-    for row in rows:
-        for sentence in (sentence for alternatives in row.gold for sentence in alternatives):
-            if not any(gold_words(sentence, texts) in text.words for text in texts):
-                raise QueryError(
-                    f"The gold sentence of {row.id} is in no document: {sentence!r}. Mend the row."
-                )
+def _check_rows(rows: Iterable[QuestionRow], texts: Sequence[PlainDocument]) -> None:
+    """Refuse rows that do not fit the documents, all at once: after an edit there may be several."""
+    headings = {heading for text in texts for section in text.document.sections for heading in section.path}
+    found = [
+        f"{row.where or 'a row'}: {problem}"
+        for row in rows
+        for problem in (*_lost_gold(row, texts), *_unknown_sections(row, headings))
+    ]
+    if found:
+        beyond = [f"and {len(found) - MAX_ROWS_NAMED:,} more"] if len(found) > MAX_ROWS_NAMED else []
+        rest = "Mend the row." if len(found) == 1 else "Mend the rows."
+        raise QueryError("\n".join([*found[:MAX_ROWS_NAMED], *beyond, rest]))
+
+
+def _lost_gold(row: QuestionRow, texts: Sequence[PlainDocument]) -> Iterator[str]:
+    for sentence in (sentence for alternatives in row.gold for sentence in alternatives):
+        if not any(gold_words(sentence, texts) in text.words for text in texts):
+            yield f"the gold sentence of {row.id} is in no document: {sentence!r}."
+
+
+def _unknown_sections(row: QuestionRow, headings: AbstractSet[str]) -> Iterator[str]:
+    for name in (name for name in row.sections if name not in headings):
+        nearest = get_close_matches(name, sorted(headings), n=1, cutoff=0)
+        hint = f"; the nearest heading is {nearest[0]!r}" if nearest else ""
+        yield f"the section of {row.id} is in no document: {name!r}{hint}."
 
 
 def gold_words(sentence: str, texts: Iterable[PlainDocument]) -> str:

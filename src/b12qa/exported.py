@@ -109,7 +109,9 @@ class OnnxEncoder:
         return _tokenizer(self._description)
 
 
-def exported_encoder(index_dir: Path, fingerprint: str, model: str | None = None) -> OnnxEncoder | None:
+def exported_encoder(
+    index_dir: Path, fingerprint: str, model: str | Path | None = None
+) -> OnnxEncoder | None:
     """The exported encoder of an index, if it is to be used and is of the model that is asked for.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 def one_line(text: str) -> str:
@@ -23,6 +23,17 @@ def writable(text: str) -> str:
 def short(text: str, length: int = 70) -> str:
     """A text cut to what a message has room for."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def some_of(items: Sequence[str], most: int) -> str:
+    """Texts as a list of words, and how many there are beyond as many as may be named."""
+    beyond = [f"and {len(items) - most:,} more"] if len(items) > most else []
+    return ", ".join([*items[:most], *beyond])
+
+
+def in_bytes(count: int) -> str:
+    """A number of bytes in the unit in which people read it: 22 kB, 1.3 MB."""
+    return f"{count / 1e6:.1f} MB" if count >= 999_500 else f"{count / 1e3:.0f} kB"
 
 
 def advice_to_build(message: str, given: Mapping[str, object]) -> str:

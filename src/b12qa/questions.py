@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Between a question and those before it that it hangs on.
 GOES_ON = ">>"
+# So many at most: what was asked earlier still hardly tells what is asked now.
+MAX_TURNS = 3
 # So many sentences of a section are named that have no question.
 MAX_NAMED = 3
 # And of the questions that ask for what a sentence has lost, so many lines.
@@ -98,7 +100,26 @@ def read_synonyms(corpus: Corpus) -> tuple[tuple[str, ...], ...]:
     Raises:
         CorpusError: a file is not a list of lists of words.
     """
-    groups: list[tuple[str, ...]] = []
+    return tuple(names for _, _, names in _synonym_groups(corpus))
+
+
+def check_synonyms(corpus: Corpus) -> Iterator[Problem]:
+    """Groups that do nothing: their names are one, or no document has a word of them. Errors as above."""
+    known: frozenset[str] = frozenset()
+    for file, line, names in _synonym_groups(corpus):
+        known = known or frozenset(term for each in corpus.documents for term in terms(each.text))
+        if len({_words_alone(name) for name in names}) < 2:
+            message = f"a group of two or more different names was expected, got {names[0]!r} again"
+            yield Problem(Severity.WARNING, file, line, message)
+        elif known.isdisjoint(terms(" ".join(names))):
+            message = (
+                f"no document has a word of {' or '.join(map(repr, names))}: begin with the document's own"
+            )
+            yield Problem(Severity.WARNING, file, line, message)
+
+
+def _synonym_groups(corpus: Corpus) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """File, line and names of each group of all documents. Errors as in `read_synonyms`."""
     for document in corpus.documents:
         file = synonyms_file(document.name)
         data = corpus.beside.get(file)
@@ -108,8 +129,7 @@ def read_synonyms(corpus: Corpus) -> tuple[tuple[str, ...], ...]:
             names = tuple(text_of(name, file).text for name in items(group, file))
             if len(names) < 2:
                 raise YamlError(file, line_of(group), "expected two or more names for one thing", "Add one.")
-            groups.append(names)
-    return tuple(groups)
+            yield file, line_of(group), names
 
 
 class _BankReader:
@@ -247,12 +267,16 @@ class _BankReader:
         """The questions of a conversation, the last one last.
 
         Raises:
-            YamlError: nothing stands on one side of the sign between them.
+            YamlError: nothing stands on one side of the sign between them, or there are too many.
         """
         turns = [turn.strip() for turn in question.text.split(GOES_ON)]
         if not all(turns):
             expected = f"expected a question on both sides of {GOES_ON} in {short(question.text)!r}"
             raise YamlError(self.file, question.line, expected, "Write the one that is missing.")
+        if len(turns) > MAX_TURNS:
+            before = f"expected at most {MAX_TURNS - 1} questions before the last one, got {len(turns) - 1}"
+            found = f"{before} in {short(question.text)!r}"
+            raise YamlError(self.file, question.line, found, "Leave the oldest out.")
         return turns
 
     def _is_new(self, question: Line) -> bool:

@@ -285,6 +285,11 @@ class Passage(_Shown, Excerpt):
     context: tuple[Excerpt, ...] = ()  # shown above it: lead-in of a list, header of a table
     notes: tuple[EditorNote, ...] = ()  # on sentences that it shows, in reading order
 
+    def to_dict(self) -> dict[str, Any]:
+        """The passage as plain lists and dictionaries, ready for JSON."""
+        record: dict[str, Any] = _plain(self)
+        return record
+
 
 @dataclass(frozen=True, slots=True)
 class Quote(Passage):
@@ -318,6 +323,10 @@ class SearchResults(_Shown, tuple[ScoredChunk, ...]):
         found = super().__getitem__(place)
         return SearchResults(found) if isinstance(found, tuple) else found
 
+    def to_dict(self) -> dict[str, Any]:
+        """The passages under ``results``, as plain lists and dictionaries, ready for JSON."""
+        return {"results": [found.to_dict() for found in self]}
+
 
 @dataclass(frozen=True, slots=True)
 class SectionReference:
@@ -327,6 +336,7 @@ class SectionReference:
     path: tuple[str, ...]
     start: int
     end: int
+    title: str = ""  # of the document, where there are several
 
 
 @dataclass(frozen=True, slots=True)

@@ -562,11 +562,20 @@ def section_words(section_path: Sequence[str], title: str) -> str:
 
 
 def section_names(sections: Sequence[SectionReference]) -> list[str]:
-    """Each section by its heading, with those above it and then its document where others share it."""
-    names = [section.path[-1] for section in sections]
+    """Each section by its heading, with the title of its document where there are several.
+
+    Where others share that, it has the headings above it as well, and then the name of its document.
+    """
+    paths = [section_words(section.path, section.title or section.path[0]) for section in sections]
+    names = [
+        section.path[-1]
+        if section.title in ("", section.path[-1])
+        else f"{section.title} · {section.path[-1]}"
+        for section in sections
+    ]
     for longer in (
-        [" › ".join(section.path) for section in sections],
-        [f"{' › '.join(section.path)} ({section.document})" for section in sections],
+        paths,
+        [f"{path} ({section.document})" for path, section in zip(paths, sections, strict=True)],
     ):
         counts = Counter(names)
         names = [long if counts[name] > 1 else name for name, long in zip(names, longer, strict=True)]
@@ -575,8 +584,20 @@ def section_names(sections: Sequence[SectionReference]) -> list[str]:
 
 def introduction(documents: Sequence[Document]) -> str:
     """What a reader meets here for the first time: a machine, and which articles it quotes."""
-    about = f" {about_words(documents[0].about)}" if len(documents) == 1 else ""
-    return f"The answers are automated. They quote: {'; '.join(titles(documents))}.{about}"
+    about = ""
+    if len(documents) == 1:
+        about = f" {about_words(documents[0].about)}"
+    elif not any(says_of_itself(document.about) for document in documents):
+        about = " These articles give no author, date or source."
+    named = list(documents[:MAX_TITLES]) if not about else []
+    quoted = [*map(_introduced, named), *titles(documents)[len(named) :]]
+    return f"The answers are automated. They quote: {'; '.join(quoted)}.{about}"
+
+
+def _introduced(document: Document) -> str:
+    """One of several documents, with what it says of itself."""
+    about = about_words(document.about) if says_of_itself(document.about) else "no author, date or source"
+    return f"{document.title} ({about})"
 
 
 def titles(documents: Sequence[Document]) -> list[str]:
@@ -591,9 +612,14 @@ def introduction_html(documents: Sequence[Document]) -> str:
     return f'<div class="b12qa introduction" lang="en">{words}{notice_html(safety.disclaimer())}</div>'
 
 
+def says_of_itself(about: About) -> bool:
+    """Whether an article says where it comes from."""
+    return bool(about.source or about.reviewed or about.license)
+
+
 def about_words(about: About) -> str:
     """What an article says of itself, and what it does not say, in one line."""
-    if not (about.source or about.reviewed or about.license):
+    if not says_of_itself(about):
         return "This article gives no author, date or source."
     source = f"Source: {about.source}" if about.source else "No source given"
     reviewed = f"Reviewed: {_day(about.reviewed)}" if about.reviewed else "Not dated"

@@ -406,7 +406,7 @@ def _embeddings(index: Index) -> FloatMatrix:
 def worst_questions(
     index: Index, rows: Iterable[QuestionRow], results: Iterable[Result]
 ) -> tuple[WorstQuestion, ...]:
-    """The questions that went worst, the worst first."""
+    """The questions that were not handled as wanted, the worst first; at most `MAX_WORST`."""
     of_result = {(row.id, row.kind, row.question): row for row in rows}
     starts = _chunks_by_start(index)
     found = []
@@ -422,7 +422,7 @@ def worst_questions(
                 expected=row.gold,
                 outcome=OUTCOME_WORDS[result.outcome],
                 confidence=result.confidence,
-                nearest=result.shown,
+                nearest=result.nearest,
                 section=_section_name(index, (chunk.document, chunk.section)) if chunk else "",
             )
         )

@@ -27,6 +27,7 @@ from b12qa.candidates import (
 from b12qa.embedding import Encoder, FloatMatrix, load_encoder
 from b12qa.errors import QueryError
 from b12qa.exported import exported_encoder
+from b12qa.folders import DEFAULT_INDEX, index_folder
 from b12qa.index import Index, all_cosines, always_compared, check_model, open_index
 from b12qa.lexical import STOP_WORDS, IntVector, Moments, Scores, Vocabulary, query_terms, terms
 from b12qa.nearest import CANDIDATES
@@ -135,18 +136,25 @@ class Retriever:
 
     @classmethod
     def load(
-        cls, index_dir: str | Path = "index", *, model: str | None = None, store: Store | None = None
+        cls,
+        index_dir: str | Path = DEFAULT_INDEX,
+        *,
+        model: str | Path | None = None,
+        store: Store | None = None,
     ) -> Retriever:
         """Open an index with its model.
 
         Args:
+            index_dir, model: as in `b12qa.answering.Assistant.load`.
             store: what keeps the vectors, if not the folder; see `b12qa.engines.configured_store`.
 
         Raises:
             MissingIndexError, DamagedIndexError, ModelMismatchError, ModelError, EngineError
+            QueryError: index_dir is no path, or a file.
         """
-        index = open_index(Path(index_dir), store)
-        exported = exported_encoder(Path(index_dir), index.model_fingerprint, model)
+        folder = index_folder(index_dir)
+        index = open_index(folder, store)
+        exported = exported_encoder(folder, index.model_fingerprint, model)
         encoder = exported or load_encoder(model)
         check_model(index, encoder)
         return cls(index, encoder)
@@ -158,10 +166,11 @@ class Retriever:
         sentence is highlighted.
 
         Args:
-            top_k: passages wanted, from 1 to the number of chunks; by default five, or all there are.
+            top_k: passages wanted, from 1; by default five. Where there are fewer, all of them come.
 
         Raises:
-            QueryError: top_k is out of range, or the query is no text.
+            QueryError: top_k is below 1, or more than `most_passages` of a large index, or no whole number;
+                or the query is no text.
         """
         if not isinstance(query, str):
             raise QueryError(f"Expected a text as query, got {type(query).__name__}.")
@@ -233,26 +242,32 @@ class Retriever:
 
     def results(self, ranking: Ranking, top_k: int | None = None) -> SearchResults:
         """The best passages of a ranking. Arguments and errors as in `search`."""
-        count = len(self.index.chunks)
-        if top_k is None:
-            top_k = min(DEFAULT_TOP_K, count)
-        if not isinstance(top_k, int) or isinstance(top_k, bool):
-            raise QueryError(f"Expected a whole number as top_k, got {top_k!r}.")
-        most = self.most_passages
-        if not 1 <= top_k <= most:
-            raise QueryError(f"Expected top_k from 1 to {most}, of {count} passages; got {top_k}.")
+        wanted = self.passages_wanted(top_k)
         # A stable sort keeps reading order among equals: the same question always gets the same answer.
         compared = np.flatnonzero(ranking.scores > -np.inf)
         best_first = compared[np.argsort(-ranking.scores[compared], kind="stable")]
         best_sentences: dict[int, int] = {}
         for row in best_first:
             best_sentences.setdefault(self.index.sentences[row].chunk, int(row))
-            if len(best_sentences) == top_k:
+            if len(best_sentences) == wanted:
                 break
         return SearchResults(
             self._scored(chunk, sentence, float(ranking.scores[sentence]), rank)
             for rank, (chunk, sentence) in enumerate(best_sentences.items(), start=1)
         )
+
+    def passages_wanted(self, top_k: int | None) -> int:
+        """So many passages come for a `top_k`. Errors as in `search`."""
+        if top_k is None:
+            top_k = DEFAULT_TOP_K
+        if not isinstance(top_k, int) or isinstance(top_k, bool):
+            raise QueryError(f"Expected a whole number as top_k, got {top_k!r}.")
+        if top_k < 1:
+            raise QueryError(f"Expected a whole number of at least 1 as top_k, got {top_k}.")
+        count, most = len(self.index.chunks), self.most_passages
+        if top_k > most and most < count:
+            raise QueryError(f"Expected top_k from 1 to {most}, of {count} passages; got {top_k}.")
+        return min(top_k, count)
 
     @property
     def most_passages(self) -> int:
@@ -264,7 +279,9 @@ class Retriever:
         """Where to read on around a passage."""
         document = self.index.document_of(passage.document)
         found = document.sections[document.section_at(passage.start)]
-        return SectionReference(document.name, found.path or (document.title,), found.start, found.end)
+        path = found.path or (document.title,)
+        title = document.title if len(self.index.documents) > 1 else ""
+        return SectionReference(document.name, path, found.start, found.end, title)
 
     @cached_property
     def topics(self) -> Topics:

@@ -75,8 +75,8 @@ def summary(found: Review, most: int = 10) -> str:
             if turned := turned_around(was, now):
                 lines.append(f"  It may say the opposite ({turned}).")
     if found.hanging_evidence:
-        ids = ", ".join(found.hanging_evidence)
-        lines += ["", f"Evaluation questions whose gold sentence is gone: {ids}"]
+        count, ids = len(found.hanging_evidence), ", ".join(map(repr, found.hanging_evidence))
+        lines += ["", f"Evaluation questions whose gold sentence is gone ({count}), by their ids: {ids}"]
     return "\n".join(lines)
 
 

@@ -23,7 +23,7 @@ from b12qa.building import prepare_index
 from b12qa.changes import most_alike, reworded_a_little
 from b12qa.corpus import Corpus, Problem, Severity
 from b12qa.embedding import Encoder, RememberingEncoder
-from b12qa.evaluation import Kind, PlainDocument, QuestionRow, gold_words, read_questions
+from b12qa.evaluation import Kind, PlainDocument, QuestionRow, gold_words, read_question_sets
 from b12qa.generations import CURRENT, named_in
 from b12qa.index import Index, check_model, open_index, open_previous
 from b12qa.markdown import plain_text_of
@@ -148,7 +148,7 @@ def review_edit(
     Returns:
         None if the two are one, or if there are no answers yet that could change.
     """
-    rows = [row for path in questions for row in read_questions(path)]
+    rows = read_question_sets(questions)
     if corpus is not None and named_in(index_dir / CURRENT) is None:
         return None
     before = open_index(index_dir)

@@ -1,7 +1,8 @@
 """YAML as editors write it, read strictly and with line numbers.
 
 Only plain nodes are made, so nothing in a file can become an object, and a text stays as it was
-written: `no` is Norwegian and not false, `2025-03-01` ten characters and not a date.
+written: `no` is Norwegian and not false, `2025-03-01` ten characters and not a date. Only `null` and `~`
+are no texts: who writes them means nothing, or needs quotes.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ _EXPECTED = {
     "single document": "expected one document, and no line --- in it",
     "node content": "words that begin with a comma or a bracket need quotes",
 }
+# The tag of null, Null, NULL and ~ without quotes.
+_NULL = "tag:yaml.org,2002:null"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -187,10 +190,19 @@ def fields(
 
 
 def text_of(node: yaml.Node, file: str) -> Line:
-    """A text that is not empty, its blanks and line breaks made one blank each."""
+    """A text that is not empty, its blanks and line breaks made one blank each.
+
+    Raises:
+        YamlError: it is something else, or one of the words that stand for nothing in YAML, such as null.
+    """
     if not _is_scalar(node) or not str(node.value).strip():
         why = ": words with a colon in them need quotes" if is_mapping(node) else ""
         raise YamlError(file, line_of(node), f"expected a text here, got {kind_of(node)}{why}")
+    if node.tag == _NULL:
+        found = f"expected a text here, got {node.value}, which stands for nothing in YAML"
+        raise YamlError(
+            file, line_of(node), found, "Write the text; if it is this word, put quotes around it."
+        )
     return Line(" ".join(str(node.value).split()), line_of(node))
 
 

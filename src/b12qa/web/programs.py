@@ -117,7 +117,8 @@ class SearchBody(_Served):
 
     question: str
     results: list[ScoredChunk] = Field(
-        description="Best first; scores compare within one search. Empty where a care card comes first."
+        description="Best first; scores compare within one search. Empty where a care card comes first, "
+        "and for a question without a letter or a digit."
     )
     care_card: CareCard | None = Field(description=_WORDS["care_card"])
 

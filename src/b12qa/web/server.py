@@ -33,7 +33,7 @@ def serve(
     *,
     index: str | Path = "index",
     corpus: str | Path | None = None,
-    model: str | None = None,
+    model: str | Path | None = None,
     host: str = "127.0.0.1",
     port: int = 7860,
     build: bool = False,
@@ -62,11 +62,12 @@ def serve(
     with suppress(KeyboardInterrupt), _listening(host, port) as listener:
         # Loading takes seconds; a taken port is reported before.
         from b12qa.answering import Assistant
+        from b12qa.folders import index_folder
         from b12qa.web.live import LiveAssistant
         from b12qa.web.page import build_app
 
         assistant = Assistant.load(index, corpus=corpus, model=model, build=build)
-        live = LiveAssistant(assistant, Path(index), lambda words: print(words, flush=True))
+        live = LiveAssistant(assistant, index_folder(index), lambda words: print(words, flush=True))
         address = _address(host, listener.getsockname()[1])
 
         def ready() -> None:
