@@ -308,6 +308,26 @@ def test_who_asks_for_more_reads_what_was_not_shown_yet(bicycles: Assistant) -> 
 
 
 @pytest.mark.model
+@pytest.mark.parametrize(
+    ("question", "outcome"),
+    [
+        ("Is vitamin D good for nerves?", Outcome.NOT_COVERED),
+        ("B6 toxicity", Outcome.NOT_COVERED),
+        ("Does folate hide a B12 deficiency?", None),
+        ("Does vitamin D go with B12 supplementation of diabetics with neuropathy?", None),
+    ],
+)
+def test_another_nutrient_is_not_answered_for_the_one_that_the_article_is_about(
+    assistant: Assistant, question: str, outcome: Outcome | None
+) -> None:
+    found = assistant.ask(question)
+    if outcome is None:
+        assert found.outcome is not Outcome.NOT_COVERED
+    else:
+        assert (found.outcome, found.quotes) == (outcome, ())
+
+
+@pytest.mark.model
 def test_who_asks_for_more_than_nothing_is_told_so_once_more(bicycles: Assistant) -> None:
     answer = bicycles.ask("more", ["How do I bake bread?"])
     assert answer.outcome is Outcome.NOT_COVERED

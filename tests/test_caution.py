@@ -330,10 +330,10 @@ def test_who_names_a_medicine_is_told_to_keep_it(tonic: Assistant) -> None:
     assert NoticeKind.MEDICINE not in kinds(tonic.ask("The tonic tastes of plums"))
 
 
-def test_who_tells_of_a_complaint_that_is_not_answered_is_told_whom_to_see(tonic: Assistant) -> None:
-    assert [n.text for n in tonic.ask("my elbows are burning").notices][:1] == [caution.SEE_SOMEONE]
-    for question in ("The tonic tastes of plums, my elbows ache", "why do elbows ache"):
-        assert caution.SEE_SOMEONE not in {n.text for n in tonic.ask(question).notices}
+def test_who_tells_of_a_complaint_is_told_whom_to_see(tonic: Assistant) -> None:
+    for question in ("my elbows are burning", "The tonic tastes of plums, my elbows ache"):
+        assert [n.text for n in tonic.ask(question).notices][:1] == [caution.SEE_SOMEONE]
+    assert caution.SEE_SOMEONE not in {n.text for n in tonic.ask("why do elbows ache").notices}
 
 
 def test_no_word_of_ours_hints_at_changing_a_medicine() -> None:

@@ -59,6 +59,13 @@ def understood(question: str, *history: str) -> Query:
         ),
         ([INJECTIONS], "sorry, nasal sprays", Dependence.CORRECTION, f"{INJECTIONS} sorry, nasal sprays"),
         ([FOODS], "the milk, i mean", Dependence.CORRECTION, f"{FOODS} the milk, i mean"),
+        # A second one replaces the same part.
+        (
+            [COST, "I meant the drops"],
+            "no sorry, the capsules",
+            Dependence.CORRECTION,
+            f"{COST} no sorry, the capsules",
+        ),
         # What is put right in so many words is exchanged in the question itself.
         ([FOODS], "not adults, children", Dependence.CORRECTION, FOODS.replace("adults", "children")),
         (

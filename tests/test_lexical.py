@@ -162,6 +162,7 @@ FOOD = "Clams and oysters are rich. Chloramphenicol hinders it. Cobalamin helps 
         ("xysters, cobalamin", "xysters, cobalamin"),  # the first letter is seldom wrong
         ("qwrtzp", "qwrtzp"),
         ("C₂H₂O₄ and B₁₂", "C2H2O4 and B12"),
+        ("who shouldnt take it, and Arent they?", "who shouldn't take it, and Aren't they?"),
     ],
 )
 def test_misspelt_words_are_corrected_towards_the_documents(question: str, expected: str) -> None:

@@ -176,6 +176,36 @@ def test_who_is_afraid_of_dying_does_not_want_to(message: str, expected: str | N
     assert found_id(message) == expected
 
 
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("I think I'm B12 deficient", None),
+        ("my mum is 75 and diabetic", None),
+        ("im diabetic", None),
+        ("my dad is on metformin", None),
+        ("my mum is 75 and diabetic and cannot breathe", "breathlessness"),
+        ("my dad is on metformin and his face droops", "stroke"),
+    ],
+)
+def test_plain_facts_are_no_danger(message: str, expected: str | None) -> None:
+    assert found_id(message) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("how many b12 pills to overdose", "self-harm"),
+        ("what amount is lethal", "self-harm"),
+        ("whats the dose that kills you", "self-harm"),
+        ("can too much b12 kill you, in theory", None),
+        ("I take tablets that kill my stomach acid", None),
+        ("name one vitamin with no known lethal dose", None),
+    ],
+)
+def test_who_asks_how_much_kills_is_met_as_somebody_in_danger(message: str, expected: str | None) -> None:
+    assert found_id(message) == expected
+
+
 SPEECH = "I suddenly can't speak properly"
 PILLS = "my son ate 30 of my b12 tablets"
 

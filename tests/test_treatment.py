@@ -325,6 +325,8 @@ def test_what_no_article_can_tell_is_known(message: str, cannot: str) -> None:
         ("I have had tingling toes since May", True),
         ("my tongue is sore and I'm tired all the time", True),
         ("she feels really weak", True),
+        ("b12 not working after 6 months still numb", True),
+        ("hand goes numb at night", True),
         ("does B12 help with burning feet", False),
         ("why do feet tingle", False),
         ("I have a question on clams", False),

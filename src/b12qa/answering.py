@@ -276,6 +276,8 @@ class Assistant:
         wanted = min(max(MAX_QUOTES, max_quotes) + skipped, self.retriever.most_passages)
         ranked = self.retriever.results(ranking, wanted)
         outcome = _outcome(ranking.confidence)
+        if self._is_of_another_nutrient(found.query, found.asked):
+            outcome = Outcome.NOT_COVERED
         passages = self._passages(outcome, ranking, ranked, max_quotes, skipped)
         quotes = [quote_passage(index, passage) for passage in passages]
         decision = caution.decide(found.asked, outcome, quotes, index, rules)
@@ -468,6 +470,25 @@ class Assistant:
         topics = self.retriever.topics
         names_it = not topics.subjects.isdisjoint(terms(query.text))
         return names_it or (asked.of_nothing_else and topics.know(query.text))
+
+    def _is_of_another_nutrient(self, query: Query, asked: Asked) -> bool:
+        """Whether a question names vitamins or minerals, none of which a document names, and not the subject.
+
+        To a model "vitamin D for nerves" and "vitamin B12 for nerves" are nearly the same.
+        """
+        is_small = self.retriever.index.spreads is None  # of a large corpus not all words are gone through
+        if not asked.nutrients or not is_small:
+            return False
+        if any(f" {name} " in self._all_words for name in asked.nutrients):
+            return False
+        others = set(terms(query.text)).difference(*map(terms, asked.nutrients))
+        topics = self.retriever.topics
+        return (topics.subjects.intersection(terms(topics.name)) or topics.subjects).isdisjoint(others)
+
+    @cached_property
+    def _all_words(self) -> str:
+        """The words of all documents, in order, with a blank before and after each."""
+        return f" {' '.join(word for document in self.documents for word in words(document.text))} "
 
     def _outcome_notices(
         self, outcome: Outcome, query: Query, ranking: Ranking, asked: Asked

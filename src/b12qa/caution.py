@@ -212,7 +212,7 @@ def cautions(asked: Asked, outcome: Outcome) -> list[Notice]:
         found.append(Notice(NoticeKind.PERSONAL, cannot))
     elif asked.personal:
         found.append(Notice(NoticeKind.PERSONAL, NO_DOSE if asked.how_much else NOT_ABOUT_YOU))
-    elif asked.suffers and outcome is not Outcome.ANSWERED:
+    elif asked.suffers:
         found.append(Notice(NoticeKind.PERSONAL, SEE_SOMEONE))
     if asked.medicines:
         found.append(Notice(NoticeKind.MEDICINE, KEEP_MEDICINES))

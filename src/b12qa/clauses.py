@@ -20,8 +20,8 @@ FRAMES = frozenset({
     "announces", "asked_of", "asking", "auxiliary", "body_owner", "cites", "claimed", "clause_start",
     "exaggerated", "fiction", "fillers", "fills", "follows", "generic_person", "going_on", "happening",
     "harmless", "has", "intense", "jests", "joins", "knows", "long_ago", "makes", "may", "negator", "never",
-    "news", "not_asking", "not_negation", "now", "opens_clause", "over", "passed", "person", "present",
-    "rated", "retold", "seen_to", "settled", "showing", "stops_negation", "supposed_if", "supposed_verb",
+    "news", "not_asking", "not_negation", "now", "opens_clause", "over", "passed", "person", "plain_fact",
+    "present", "rated", "retold", "seen_to", "settled", "showing", "stops_negation", "supposed_if", "supposed_verb",
     "teaches", "teaches_after", "teaches_before", "tells_me", "unheard_of", "whether",
 })  # fmt: skip
 # Where a message speaks of texts, what stands in quotation marks is theirs.

@@ -271,6 +271,9 @@ def _topic(question: str, earlier: Sequence[str], dependence: Dependence, topics
             if content & set(_content(earlier[last], topics)):
                 return _chain(earlier[: last + 1], topics)
         return []
+    if dependence is Dependence.CORRECTION:  # it takes the place of a correction before it
+        wrong = takewhile(lambda before: _dependence(before, topics) is dependence, reversed(earlier[1:]))
+        earlier = earlier[: len(earlier) - sum(1 for _ in wrong)]
     return _chain(earlier, topics)
 
 

@@ -27,6 +27,8 @@ MAX_WORDS = 14
 MAX_CHARACTERS = 300
 MAX_WORDS_OF_A_PHRASE = 8
 _WORD = re.compile(r"[a-z0-9']+")
+# As it is typed on a phone.
+_SHORT = {"u": "you", "ur": "your", "r": "are", "pls": "please", "plz": "please"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Courtesies:
         """The reply to a message that says nothing but what is in the file; otherwise empty."""
         if len(message) > MAX_CHARACTERS:
             return ""
-        said = [word.replace("'", "") for word in _WORD.findall(normalized(message))]
+        said = [_SHORT.get(word, word.replace("'", "")) for word in _WORD.findall(normalized(message))]
         if len(said) > MAX_WORDS:
             return ""
         found: set[str] = set()

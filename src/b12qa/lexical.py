@@ -44,6 +44,10 @@ _STOP_WORDS_TEXT = """
 STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
 _LOW_FIGURES = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_WITHOUT_APOSTROPHE = frozenset(
+    """aint arent cant couldnt didnt doesnt dont hadnt hasnt havent isnt mustnt neednt shouldnt wasnt werent wont
+    wouldnt""".split()
+)
 # No cache: it would keep the words of questions in memory.
 _STEMMER = Stemmer.Stemmer("english", 0)
 # In a question; where a word may tell of danger, `misspelt` asks for one letter more.
@@ -308,6 +312,8 @@ class Vocabulary:
 
     def _corrected_word(self, word: str) -> str:
         lower = word.lower()
+        if lower in _WITHOUT_APOSTROPHE:
+            return f"{word[:-1]}'{word[-1]}"
         if len(word) < MIN_LENGTH_TO_CORRECT or self._is_known(lower) or _has_inner_capital(word):
             return word
         edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1

@@ -187,10 +187,16 @@ def flagged(words: Words, rules: FlagRules, claimed: bool = False) -> set[int]:
         if may_count and number not in found and _is_in(rule, rule.lists, words, claimed):
             found.add(number)
     only_announced = any(end == len(words.text) for _, end in words.hits.get("announces", ()))
-    if len(words.text) <= WORDS_OF_A_SUBJECT or only_announced:
+    if len(words.text) <= WORDS_OF_A_SUBJECT or only_announced or _only_facts(words):
         return found
     more = MORE_POINTS_BESIDE_A_NAME if found else 0
     return found | {number for number, least in rules.by_points if points.alone >= least + more}
+
+
+def _only_facts(words: Words) -> bool:
+    """Whether a message is nothing but plain facts: "my mum is 75 and diabetic"."""
+    covered = {i for start, end in words.hits.get("plain_fact", ()) for i in range(start, end)}
+    return len(covered) == len(words.text)
 
 
 def _said_outright(words: Words, rules: FlagRules) -> set[int]:

@@ -55,6 +55,7 @@ HITS_AROUND = 4
 TELLS, ASKS_WITH = "tells", "asks_with"
 # The list that the classes of medicines may name.
 MY_MEDICINE = "my_medicine"
+NUTRIENT = "other_vitamin"
 
 # A message of so few words goes on from the one before, and that from the one before it.
 MAX_WORDS_OF_A_FRAGMENT = 5
@@ -135,6 +136,7 @@ class Asked:
     suffers: bool = False  # it tells of a complaint that somebody has
     of_nothing_else: bool = False  # what it asks may be asked of what the document is about
     names_another: bool = False  # it names a medicine, or another vitamin or mineral
+    nutrients: frozenset[str] = frozenset()  # the other vitamins and minerals that it names, as typed
 
     def of_a_person(self) -> Asked:
         """The same, read as a question on somebody's dose."""
@@ -186,7 +188,7 @@ class Rules:
         treatment = bool(asks - {"advice"}) or personal
         named = own_words.hits.keys() | words_before.hits.keys()
         medicines = frozenset(name for name in named if name in self.medicines)
-        others = (medicines | (named & {"other_vitamin"})) - {self.any_medicine}
+        others = (medicines | (named & {NUTRIENT})) - {self.any_medicine}
         vague = asks <= {"decision", "change", "advice"} and named.isdisjoint(_STANDS_FOR_IT)
         for_somebody = "named" in own | carried and not asks.isdisjoint(_ON_TAKING_IT | _OF_SOMEBODY)
         goes_on = _is_personal(asks, own | carried, told | carried)
@@ -212,6 +214,9 @@ class Rules:
             suffers=bool(self._finds(own_words, {SUFFERS})),
             of_nothing_else=not vague and (not others or not named.isdisjoint(_STANDS_FOR_IT)),
             names_another=bool(others),
+            nutrients=frozenset(
+                " ".join(own_words.texts[start:end]) for start, end in own_words.hits.get(NUTRIENT, ())
+            ),
         )
 
     def finds(self, message: str) -> set[str]:
@@ -388,12 +393,14 @@ def _examples(node: yaml.Node, file: str) -> dict[str, list[list[str]]]:
 class _Words:
     """The words of a message, and which lists they belong to."""
 
+    texts: list[str]  # one by one
     sentence: list[int]  # of each word, its number
     hits: dict[str, list[Hit]]  # by list, in order
 
 
 def _read(text: str, rules: Rules) -> _Words:
     keys: list[frozenset[str]] = []
+    texts: list[str] = []
     sentences: list[int] = []
     sentence = 0
     known: dict[str, frozenset[str]] = {}
@@ -409,8 +416,9 @@ def _read(text: str, rules: Rules) -> _Words:
             if word not in known:
                 known[word] = _understood(word, rules)
             keys.append(known[word])
+            texts.append(word)
             sentences.append(sentence)
-    return _Words(sentences, _hits(keys, rules))
+    return _Words(texts, sentences, _hits(keys, rules))
 
 
 def _plain_words(token: str) -> Sequence[str]:
