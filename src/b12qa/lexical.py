@@ -45,9 +45,11 @@ STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
 _LOW_FIGURES = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _WITHOUT_APOSTROPHE = frozenset(
-    """aint arent cant couldnt didnt doesnt dont hadnt hasnt havent isnt mustnt neednt shouldnt wasnt werent wont
-    wouldnt""".split()
-)
+    {
+        "aint", "arent", "cant", "couldnt", "didnt", "doesnt", "dont", "hadnt", "hasnt", "havent", "isnt",
+        "mustnt", "neednt", "shouldnt", "wasnt", "werent", "wont", "wouldnt",
+    }
+)  # fmt: skip
 # No cache: it would keep the words of questions in memory.
 _STEMMER = Stemmer.Stemmer("english", 0)
 # In a question; where a word may tell of danger, `misspelt` asks for one letter more.
