@@ -170,6 +170,8 @@ def test_what_two_messages_say_counts_only_if_both_together_are_worded_as_a_red_
         ("am I going to die", "unclear"),  # alone it gets a reply of ours
         ("I am going to die tonight, I have the pills here", "self-harm"),
         ("I want to die", "self-harm"),
+        ("I feel like I'm dying inside every day", "self-harm"),
+        ("I died inside when she read it out", None),
     ],
 )
 def test_who_is_afraid_of_dying_does_not_want_to(message: str, expected: str | None) -> None:
