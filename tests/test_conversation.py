@@ -59,6 +59,20 @@ def understood(question: str, *history: str) -> Query:
         ),
         ([INJECTIONS], "sorry, nasal sprays", Dependence.CORRECTION, f"{INJECTIONS} sorry, nasal sprays"),
         ([FOODS], "the milk, i mean", Dependence.CORRECTION, f"{FOODS} the milk, i mean"),
+        # So it is where the question before hangs on another one.
+        (
+            [FOODS, "and for vegans?"],
+            "not vegans, children",
+            Dependence.CORRECTION,
+            f"{FOODS} and for children?",
+        ),
+        (
+            [FOODS, "not adults, children"],
+            "raw?",
+            Dependence.FRAGMENT,
+            f"{FOODS.replace('adults', 'children')} raw?",
+        ),
+        ([FOODS], "not adults, sorry", Dependence.CORRECTION, f"{FOODS} not adults, sorry"),
         # A second one replaces the same part.
         (
             [COST, "I meant the drops"],
@@ -176,6 +190,9 @@ def test_what_is_searched(
         ((FOODS, "is it on?"), 0),
         ((FOODS, "what about the other one"), 0),
         ((FOODS, "do I need more of it"), 0),
+        ((FOODS, "is it anything else?"), 0),
+        ((FOODS, "can I go on?"), 0),
+        ((FOODS, *["more"] * 6), 6),
         ((FOODS, "why?"), 0),
         ((FOODS, "more", COST), 0),
         (("more",), 0),

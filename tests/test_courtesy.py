@@ -12,7 +12,7 @@ from b12qa.answering import Assistant
 from b12qa.courtesy import MAX_WORDS, load_courtesies, read_courtesies
 from b12qa.errors import YamlError
 from b12qa.records import CareLevel, NoticeKind, Outcome
-from b12qa.safety import care_card
+from b12qa.safety import care_card, whom_to_call
 
 FILE = """\
 lists:
@@ -147,9 +147,17 @@ def test_what_is_asked_of_the_page_is_no_topic_and_goes_on_from_none(tea: Assist
     assert asked.query == tea.ask("and how long?", ["Use water at 90.5 degrees."]).query
 
 
+def test_red_flags_are_looked_for_in_fear_and_whom_to_call_stands_below_the_reply(tea: Assistant) -> None:
+    assert care_card("help me, I'm scared") is not None
+    assert care_card("is my baby ok?", ["she fell off the changing table"]) is not None
+    assert [notice.text for notice in tea.ask("am I dying?").notices][1] == whom_to_call()
+    assert whom_to_call() not in {notice.text for notice in tea.ask("is this private?").notices}
+
+
 def test_what_is_asked_of_the_page_is_no_red_flag_and_ends_none() -> None:
-    for phrase, reply in load_courtesies().replies.items():
-        if reply:
+    courtesies = load_courtesies()
+    for phrase, reply in courtesies.replies.items():
+        if reply and reply not in courtesies.of_fear:
             card = care_card(phrase)
             assert card is None, phrase
             emergency = care_card(phrase, ["I have crushing chest pain right now"])

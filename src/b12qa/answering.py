@@ -13,7 +13,7 @@ import numpy as np
 
 from b12qa import caution, safety
 from b12qa.companions import Company, Composition, rows_of_warnings
-from b12qa.conversation import Query, naming_the_subject, to_query
+from b12qa.conversation import Query, asks_for_more, naming_the_subject, to_query
 from b12qa.corpus import read_corpus, unread_corpus
 from b12qa.courtesy import load_courtesies
 from b12qa.elsewhere import load_elsewhere
@@ -74,6 +74,8 @@ MAX_NEAREST_SECTIONS = 3
 NEAREST_AMONG = 10
 ANSWERED_BEFORE = "it asks of the answer before"
 SEARCHED_AS_TYPED = "Searched exactly what you typed."
+# So many of the best passages of a large index are looked through for what follows one.
+READS_ON_AMONG = 1000
 # So many further passages may be tried for one to stand before a sentence that is barred from being first.
 SPARE_PASSAGES = 10
 ASK_IN_ENGLISH = "Please ask in English: the article is in English."
@@ -347,7 +349,13 @@ class Assistant:
         What comes after a red flag may take it back ("that was on TV"), and must not be searched together
         with it; "are you a doctor?" is no topic.
         """
-        newest = range(max(0, len(history) - MAX_HUNG_ON), len(history))
+        more = [asks_for_more(text) for text in history]
+        first = len(history)
+        while (
+            first and more[first:].count(False) < MAX_HUNG_ON
+        ):  # "more" is no topic, however often it is said
+            first -= 1
+        newest = range(first, len(history))
         return [history[number] for number in newest if self._was_searched(history, number)]
 
     def _was_searched(self, history: Sequence[str], number: int) -> bool:
@@ -403,7 +411,7 @@ class Assistant:
         known = {(other.document, other.start) for other in but}
         following = (
             other
-            for other in self.retriever.results(ranking, self.retriever.most_passages)
+            for other in self.retriever.results(ranking, min(READS_ON_AMONG, self.retriever.most_passages))
             if other.start > passage.start
             and (other.document, other.start) not in known
             and self.retriever.section_of(other) == section
@@ -462,8 +470,10 @@ class Assistant:
                 return [Notice(NoticeKind.ABOUT, emergency, language=language), ask_in_english]
             if elsewhere.is_another(question):
                 return [Notice(NoticeKind.ABOUT, safety.in_emergency()), ask_in_english]
-        courtesy = load_courtesies().reply(question)
-        return [Notice(NoticeKind.ABOUT, courtesy)] if courtesy else []
+        courtesies = load_courtesies()
+        reply = courtesies.reply(question)
+        more = [safety.whom_to_call()] if reply in courtesies.of_fear else []
+        return [Notice(NoticeKind.ABOUT, text) for text in (reply, *more) if text]
 
     def _may_be_of_the_subject(self, query: Query, asked: Asked) -> bool:
         """Whether a question on treatment that is not answered may be one on what all documents are about."""

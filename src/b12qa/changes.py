@@ -30,7 +30,8 @@ _TURNS_AROUND = frozenset(
         """not no never nor neither without cannot non none nothing hardly rarely seldom t unlikely unless
         except fails lacks avoid stop safe unsafe more less fewer most least higher lower high low increase
         increases increased decrease decreases decreased raise raises reduce reduces improve improves worsen
-        worsens better worse before after with against always sometimes all some only effective ineffective"""
+        worsens better worse before after with against always sometimes all some only effective ineffective
+        harmful harmless harms helps contraindicated recommended reversible irreversible"""
     )
 )
 

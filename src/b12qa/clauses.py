@@ -22,7 +22,8 @@ FRAMES = frozenset({
     "harmless", "has", "intense", "jests", "joins", "knows", "long_ago", "makes", "may", "negator", "never",
     "news", "not_asking", "not_negation", "now", "opens_clause", "over", "passed", "person", "plain_fact",
     "present", "rated", "retold", "seen_to", "settled", "showing", "stops_negation", "supposed_if",
-    "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me", "unheard_of", "whether",
+    "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me", "undone",
+    "unheard_of", "whether",
 })  # fmt: skip
 # Where a message speaks of texts, what stands in quotation marks is theirs.
 _OF_TEXTS = ("cites", "fiction", "retold")

@@ -34,7 +34,10 @@ _EMPTY_WORDS = frozenset(
     )
 )
 # Who says one of these, and only what stands around it, has read the answer and wishes for more.
-_MORE = re.compile(r"\b(?:more|else|others|any other|further|continue|next|go on|carry on|keep going)\b")
+_MORE = re.compile(
+    r"\b(?:more|else|any other|are there others|and others|further|continue|next|go on|carry on|keep going)\b"
+)
+_NOT_MORE = re.compile(r"is it|can i|could i")  # "can I go on?"
 _MORE_AND_AROUND = frozenset(
     words(
         """a about ahead and any anything are article can carry continue could d did does else for further go
@@ -68,7 +71,7 @@ _WRONG_AND_RIGHT = tuple(
 # What is put right is named, and not asked: "and who must not take too much?".
 _ASKED_OR_TOLD = re.compile(
     r"\b(?:i|we|you|is|are|am|was|were|do|does|did|can|could|should|shall|will|would|must|may|might|have|has"
-    r"|who|why|if|ok|or)\b",
+    r"|who|why|if|ok|or|but|sorry|thanks|thank|please|fine|that|this|it)\b",
     re.IGNORECASE,
 )
 _RETURN = re.compile(
@@ -203,11 +206,15 @@ def _reading_the_whole(part: Query, whole: Query) -> Query:
 def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Query:
     """Carry the topic of the conversation into a question that cannot stand alone."""
     question = _one_line(question)
-    earlier = [_one_line(text) for text in history if text.strip()]
+    earlier: list[str] = []
+    for text in map(_one_line, history):
+        if text:  # what was put right is what was asked
+            earlier.append((earlier and _corrected(text, earlier[-1])) or text)
     if not earlier:
         return Query(question, question, "", (Reading(question),))
     if corrected := _corrected(question, earlier[-1]):
-        return Query(question, corrected, Dependence.CORRECTION.reason, (Reading(corrected),))
+        understood = _in_conversation(corrected, earlier[:-1], topics)
+        return replace(understood, question=question, reason=Dependence.CORRECTION.reason)
     dependence = _dependence(question, topics)
     topic = _topic(question, earlier, dependence, topics)
     if dependence is Dependence.NONE or not topic:
@@ -222,7 +229,7 @@ def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Q
         Reading(joined, dependence.ranking.joined, confidence.joined),
     )
     used = tuple(reading for reading in readings if reading.weight)
-    more = sum(1 for _ in takewhile(_asks_for_more, [question, *reversed(earlier)]))
+    more = sum(1 for _ in takewhile(asks_for_more, [question, *reversed(earlier)]))
     return Query(question, joined, dependence.reason, used, more=more)
 
 
@@ -293,9 +300,11 @@ def _chain(earlier: Sequence[str], topics: Topics) -> list[str]:
     return chain
 
 
-def _asks_for_more(question: str) -> bool:
+def asks_for_more(question: str) -> bool:
+    """Whether a message says nothing but that more is wished for."""
     said = words(question)
-    return _MORE_AND_AROUND.issuperset(said) and _MORE.search(" ".join(said)) is not None
+    text = " ".join(said)
+    return _MORE_AND_AROUND.issuperset(said) and not _NOT_MORE.match(text) and _MORE.search(text) is not None
 
 
 def _says_nothing(question: str) -> bool:

@@ -1,4 +1,4 @@
-"""Thanks, greetings, and what is asked of the page itself → a plain reply: no article is searched for it.
+"""Thanks, greetings, fear, and what is asked of the page itself → a plain reply, without a search.
 
 What counts stands in ``data/courtesy.yaml``.
 """
@@ -37,6 +37,7 @@ class Courtesies:
 
     replies: Mapping[str, str]  # by what is said, as in the file; empty for what may be said around it
     with_answer: AbstractSet[str]  # the replies below which the answer before is shown once more
+    of_fear: AbstractSet[str]  # the replies to what may tell of danger: red flags are looked for all the same
 
     def reply(self, message: str) -> str:
         """The reply to a message that says nothing but what is in the file; otherwise empty."""
@@ -56,12 +57,17 @@ class Courtesies:
             start = end
         return next((reply for reply in self.replies.values() if reply and reply in found), "")
 
+    def tells_nothing(self, message: str) -> bool:
+        """Whether there is a reply to a message, and it tells of no fear either."""
+        reply = self.reply(message)
+        return bool(reply) and reply not in self.of_fear
+
 
 @cache
 def load_courtesies() -> Courtesies:
     """What comes with the package."""
     parts = compiled.rules(COURTESY_FILE, read_courtesies)
-    return Courtesies(parts["replies"], frozenset(parts["with_answer"]))
+    return Courtesies(parts["replies"], frozenset(parts["with_answer"]), frozenset(parts["of_fear"]))
 
 
 def read_courtesies(data: bytes, file: str) -> dict[str, Any]:
@@ -79,6 +85,7 @@ def read_courtesies(data: bytes, file: str) -> dict[str, Any]:
     parts = fields(compose(data, file), file, {"lists", "idle", "replies"}, required=True)
     replies: dict[str, str] = {}
     with_answer: list[str] = []
+    of_fear: list[str] = []
     lists: dict[str, tuple[str, ...]] = {}
     for name, words in named_lists(parts["lists"], file).items():
         lists[name] = expressions_of(words, file, lists)
@@ -98,9 +105,11 @@ def read_courtesies(data: bytes, file: str) -> dict[str, Any]:
 
     add(parts["idle"], "")
     for node in items(parts["replies"], file):
-        values = fields(node, file, {"words", "reply"}, required=True, optional={"with answer"})
+        values = fields(node, file, {"words", "reply"}, required=True, optional={"with answer", "of fear"})
         reply = text_of(values["reply"], file).text
         add(values["words"], reply)
         if "with answer" in values and truth_of(text_of(values["with answer"], file), "with answer", file):
             with_answer.append(reply)
-    return {"replies": replies, "with_answer": with_answer}
+        if "of fear" in values and truth_of(text_of(values["of fear"], file), "of fear", file):
+            of_fear.append(reply)
+    return {"replies": replies, "with_answer": with_answer, "of_fear": of_fear}

@@ -179,10 +179,19 @@ class Document:
 
     @property
     def quoted_blocks(self) -> tuple[Block, ...]:
-        """Those whose words may answer. The header of a table answers nothing; it stands above every row."""
+        """Those whose words may answer.
+
+        The header of a table answers nothing; it stands above every row. One with a number may be data that
+        somebody took for a header, as of "Clams | 84 mcg" above more of the kind.
+        """
         rows = [block for block in self.blocks if block.kind is BlockKind.TABLE_ROW]
         above = {block.context[-1] for block in rows if block.context}
-        headers = {block for block in rows if Span(block.start, block.end) in above}
+        headers = {
+            block
+            for block in rows
+            if Span(block.start, block.end) in above
+            and not any(map(str.isdigit, self.text[block.start : block.end]))
+        }
         return tuple(block for block in self.blocks if block.is_quoted and block not in headers)
 
     def section_at(self, offset: int) -> int:

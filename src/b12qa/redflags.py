@@ -107,11 +107,13 @@ class RedFlags:
     def _told_before(self, earlier: Sequence[_Turn], last: _Turn) -> set[int]:
         """What earlier messages told that lasts."""
         found: set[int] = set()
-        later = last
+        later, seen_to = last, False
         for turn in reversed(earlier):
-            if any(map(later.words.anywhere, ("over", "seen_to"))) or _taken_back(later.words):
+            if _says(later.words, "over") or _taken_back(later.words):
                 break
-            found |= self._lasting(turn, later, last)
+            seen_to |= _is_seen_to(later.words)
+            lasting = self._lasting(turn, later, last)
+            found |= {n for n in lasting if self.concepts[n].lasts} if seen_to else lasting
             later = turn
         return found
 
@@ -315,6 +317,16 @@ def _goes_on_asking(earlier: Words, last: Words) -> bool:
 def _begins_to_ask(words: Words) -> bool:
     """Whether a message begins as a question does."""
     return words.at("asking", 0) or words.at("auxiliary", 0)
+
+
+def _says(words: Words, name: str) -> bool:
+    """Whether a list is used in a message, and not negated."""
+    return any(words.negated_by(start) < 0 for start, _ in words.hits.get(name, ()))
+
+
+def _is_seen_to(words: Words) -> bool:
+    """Whether a message tells that somebody is seeing to what was told before: "the ambulance is here"."""
+    return _says(words, "seen_to") and not words.anywhere("undone") and not _begins_to_ask(words)
 
 
 def _taken_back(words: Words) -> bool:

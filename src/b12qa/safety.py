@@ -152,10 +152,10 @@ def _met(question: str, history: Sequence[str]) -> Met:
     from b12qa.elsewhere import load_elsewhere
     from b12qa.redflags import EARLIER_MESSAGES
 
-    # What is asked of a page is known word for word and tells of no danger.
-    to_the_page = load_courtesies().reply
+    # What is asked of a page is known word for word and tells of no danger, but for fear.
+    tells_nothing = load_courtesies().tells_nothing
     question, *history = (
-        "" if to_the_page(text) else text for text in (question, *history[-EARLIER_MESSAGES:])
+        "" if tells_nothing(text) else text for text in (question, *history[-EARLIER_MESSAGES:])
     )
     rules = _red_flags()
     met = rules.meet(question, history)
