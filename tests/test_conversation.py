@@ -145,6 +145,9 @@ def understood(question: str, *history: str) -> Query:
         # A new topic stands alone.
         ([FOODS], INJECTIONS, Dependence.NONE, INJECTIONS),
         ([FOODS, "eggs?"], COST, Dependence.NONE, COST),
+        # Who tells of themselves begins anew.
+        ([FOODS], "my feet are numb", Dependence.NONE, "my feet are numb"),
+        ([FOODS], "numb feet", Dependence.FRAGMENT, f"{FOODS} numb feet"),
         # A pointer in a long question points inside it.
         (
             [FOODS],

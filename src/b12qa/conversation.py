@@ -55,6 +55,10 @@ _CONTINUATION = re.compile(
     r"|how about)\b",
     re.IGNORECASE,
 )
+# "my feet are numb" begins anew, whatever was asked before.
+_TELLS_ANEW = re.compile(
+    r"(?:my|his|her|our) \w+ (?:is|are|feels?|hurts?|keeps?|gets?|goes|has|have|tingles?)\b", re.IGNORECASE
+)
 _CORRECTION = re.compile(
     r"\A(?:no|nope|sorry|oops|not|i mean|i meant|actually|rather)\b|\bi meant?\b", re.IGNORECASE
 )
@@ -267,7 +271,8 @@ def _dependence(question: str, topics: Topics) -> Dependence:
         return Dependence.CONTINUATION
     if _POINTER.search(question) and len(content) <= _MAX_TERMS_WITH_POINTER:
         return Dependence.POINTER
-    return Dependence.FRAGMENT if len(content) == 2 and not names_all else Dependence.NONE
+    is_short = len(content) == 2 and not names_all and not _TELLS_ANEW.match(question)
+    return Dependence.FRAGMENT if is_short else Dependence.NONE
 
 
 def _topic(question: str, earlier: Sequence[str], dependence: Dependence, topics: Topics) -> list[str]:
