@@ -349,12 +349,10 @@ class Assistant:
         What comes after a red flag may take it back ("that was on TV"), and must not be searched together
         with it; "are you a doctor?" is no topic.
         """
-        more = [asks_for_more(text) for text in history]
-        first = len(history)
-        while (
-            first and more[first:].count(False) < MAX_HUNG_ON
-        ):  # "more" is no topic, however often it is said
+        first, topics = len(history), 0
+        while first and topics < MAX_HUNG_ON:
             first -= 1
+            topics += not asks_for_more(history[first])  # "more" is none, however often it is said
         newest = range(first, len(history))
         return [history[number] for number in newest if self._was_searched(history, number)]
 
@@ -398,9 +396,9 @@ class Assistant:
         """
         if outcome is Outcome.NOT_COVERED:
             return ()
-        if outcome is Outcome.RELATED:
-            return best[:1]  # enough to show what is close; more would look like an answer
         found = [passage for passage in best if passage.score >= QUOTE_SHARE * best[0].score]
+        if outcome is Outcome.RELATED:
+            return found[:1]  # enough to show what is close; more would look like an answer
         if skipped:
             found += self._after(best[0], ranking, found)
         return found[skipped : skipped + most]

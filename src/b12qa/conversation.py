@@ -210,10 +210,7 @@ def _reading_the_whole(part: Query, whole: Query) -> Query:
 def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Query:
     """Carry the topic of the conversation into a question that cannot stand alone."""
     question = _one_line(question)
-    earlier: list[str] = []
-    for text in map(_one_line, history):
-        if text:  # what was put right is what was asked
-            earlier.append((earlier and _corrected(text, earlier[-1])) or text)
+    earlier = _put_right(history)
     if not earlier:
         return Query(question, question, "", (Reading(question),))
     if corrected := _corrected(question, earlier[-1]):
@@ -235,6 +232,14 @@ def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Q
     used = tuple(reading for reading in readings if reading.weight)
     more = sum(1 for _ in takewhile(asks_for_more, [question, *reversed(earlier)]))
     return Query(question, joined, dependence.reason, used, more=more)
+
+
+def _put_right(history: Sequence[str]) -> list[str]:
+    """The earlier messages on one line each, a correction as what it corrected; none that is empty."""
+    asked: list[str] = []
+    for text in filter(None, map(_one_line, history)):
+        asked.append(_corrected(text, "".join(asked[-1:])) or text)
+    return asked
 
 
 def _corrected(question: str, before: str) -> str:

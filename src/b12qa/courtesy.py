@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from b12qa import compiled
 from b12qa.disguise import normalized
 from b12qa.errors import YamlError
-from b12qa.rule_files import expressions_of, named_lists, written_out
+from b12qa.rule_files import expressions_of, lists_by_name, written_out
 from b12qa.strict_yaml import compose, fields, items, text_of, truth_of
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ def read_courtesies(data: bytes, file: str) -> dict[str, Any]:
     with_answer: list[str] = []
     of_fear: list[str] = []
     lists: dict[str, tuple[str, ...]] = {}
-    for name, words in named_lists(parts["lists"], file).items():
-        lists[name] = expressions_of(words, file, lists)
+    for name, words in lists_by_name(parts["lists"], file).items():
+        lists[name.text] = expressions_of(words, file, lists)
 
     def add(words: yaml.Node, reply: str) -> None:
         for word in items(words, file):

@@ -18,7 +18,7 @@ from b12qa.errors import YamlError
 from b12qa.known_words import KnownWords
 from b12qa.matching import Rule, RulesByList
 from b12qa.records import CareLevel
-from b12qa.rule_files import expressions_of, lists_named, no_range, rule_fields
+from b12qa.rule_files import expressions_of, lists_by_name, lists_named, no_range, rule_fields
 from b12qa.strict_yaml import (
     Line,
     compose,
@@ -175,10 +175,8 @@ def _rule_from(record: Mapping[str, Any]) -> FlagRule:
 
 
 def _word_lists(node: yaml.Node, file: str) -> dict[str, tuple[str, ...]]:
-    if not is_mapping(node):
-        raise YamlError(file, line_of(node), "expected lists of words by name here")
     lists: dict[str, tuple[str, ...]] = {}
-    for name, value in entries(node, file).items():
+    for name, value in lists_by_name(node, file).items():
         lists[name.text] = expressions_of(value, file, lists)
         if not lists[name.text]:
             raise YamlError(file, name.line, f"the list {name.text!r} is empty", "Add words to it.")

@@ -319,9 +319,9 @@ def _begins_to_ask(words: Words) -> bool:
     return words.at("asking", 0) or words.at("auxiliary", 0)
 
 
-def _says(words: Words, name: str) -> bool:
-    """Whether a list is used in a message, and not negated."""
-    return any(words.negated_by(start) < 0 for start, _ in words.hits.get(name, ()))
+def _says(words: Words, *names: str) -> bool:
+    """Whether one of some lists is used in a message, and not negated."""
+    return any(words.negated_by(start) < 0 for name in names for start, _ in words.hits.get(name, ()))
 
 
 def _is_seen_to(words: Words) -> bool:
@@ -333,7 +333,6 @@ def _taken_back(words: Words) -> bool:
     """Whether a message says that what was told is old, settled or made up: "that was 2009, he's fine"."""
     settled = words.hits.get("settled", [])
     now = [hit for hit in words.hits.get("now", ()) if not any(a <= hit[0] < b for a, b in settled)]
-    past = [hit for name in ("fiction", "long_ago") for hit in words.hits.get(name, ())]
     # That somebody is well now tells nothing of when it was; signs that have gone may come back.
-    said = past if words.anywhere("now") else [*past, *settled]
-    return not now and any(words.negated_by(start) < 0 for start, _ in said)
+    also = [] if words.anywhere("now") else ["settled"]
+    return not now and _says(words, "fiction", "long_ago", *also)

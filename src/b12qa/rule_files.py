@@ -64,11 +64,15 @@ def no_range(expression: Line, file: str) -> YamlError:
     return YamlError(file, expression.line, message)
 
 
-def named_lists(node: yaml.Node, file: str) -> dict[str, yaml.Node]:
-    """The lists of words of a part of a file, by name."""
+def lists_by_name(node: yaml.Node, file: str) -> dict[Line, yaml.Node]:
+    """The lists of words of a part of a file, by name.
+
+    Raises:
+        YamlError: it is something else.
+    """
     if not is_mapping(node):
         raise YamlError(file, line_of(node), "expected lists of words by name here")
-    return {name.text: value for name, value in entries(node, file).items()}
+    return entries(node, file)
 
 
 def written_out(expression: Line, file: str, above: Mapping[str, Iterable[str]]) -> list[str]:

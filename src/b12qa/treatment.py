@@ -42,7 +42,7 @@ from b12qa.misspelt import (
     EditDistanceSpeller,
     may_be_meant,
 )
-from b12qa.rule_files import expressions_of, named_lists, rule_fields
+from b12qa.rule_files import expressions_of, lists_by_name, rule_fields
 from b12qa.strict_yaml import compose, fields, items, line_of, text_of
 
 if TYPE_CHECKING:
@@ -179,7 +179,9 @@ class Rules:
         """
         before = hangs_on or _before_a_fragment(message, history)
         own_words, words_before = _read(message, self), _read(before, self)
-        own, carried = self._finds(own_words), self._finds(words_before)
+        found = self._finds(own_words, (*ASKS, *PEOPLE, SUFFERS, *CANNOT))
+        cannot, suffers = found.intersection(CANNOT), SUFFERS in found
+        own, carried = found.difference(CANNOT, {SUFFERS}), self._finds(words_before)
         asks = (own | carried) - _PEOPLE
         who = own.union(*(self._finds(_read(text, self), PEOPLE) for text in history))
         # What was said earlier of a person holds for what is asked for one, and for what goes on from it.
@@ -195,7 +197,6 @@ class Rules:
         tells_or_asks = "told" in who or for_somebody or goes_on
         of_somebody = not who.isdisjoint(_OF_A_PATIENT) or (treatment and tells_or_asks)
         asks_for_somebody = for_somebody or goes_on or not asks.isdisjoint(_AMOUNT_OR_CHANGE)
-        cannot = self._finds(own_words, CANNOT)
         if before and "is_it_grave" in own_words.hits:
             # "my feet are numb" and then "is that dangerous?" is asked of the feet.
             cannot |= self._finds(_read(f"{before} . {message}", self), {"see"})
@@ -211,7 +212,7 @@ class Rules:
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
             medicines=medicines,
             cannot=frozenset(cannot),
-            suffers=bool(self._finds(own_words, {SUFFERS})),
+            suffers=suffers,
             of_nothing_else=not vague and (not others or not named.isdisjoint(_STANDS_FOR_IT)),
             names_another=bool(others),
             nutrients=frozenset(
@@ -306,7 +307,7 @@ def plain_rules(data: bytes, file: str) -> dict[str, Any]:
     """The rules as plain data, all that takes time done. Arguments and errors as above."""
     names = {"sources", "idle", "medicines", "words", "asks", "people", "cannot", "examples"}
     parts = fields(compose(data, file), file, names, required=True)
-    medicines = named_lists(parts["medicines"], file)
+    medicines = {name.text: node for name, node in lists_by_name(parts["medicines"], file).items()}
     lists = _word_lists(parts, medicines, file)
     rules = _rules(parts, file, lists)
     phrases = [(name, phrase.split()) for name, expressions in lists.items() for phrase in expressions]
@@ -344,7 +345,7 @@ def _word_lists(
     parts: Mapping[str, yaml.Node], medicines: Mapping[str, yaml.Node], file: str
 ) -> dict[str, tuple[str, ...]]:
     lists = {"idle": _expressions(parts["idle"], file, {})}
-    words = named_lists(parts["words"], file)
+    words = {name.text: node for name, node in lists_by_name(parts["words"], file).items()}
     # A list of words may include all medicines, and a class of medicines one list of words.
     if MY_MEDICINE in words:
         lists[MY_MEDICINE] = _expressions(words[MY_MEDICINE], file, lists)
