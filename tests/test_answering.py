@@ -308,6 +308,24 @@ def test_who_asks_for_more_reads_what_was_not_shown_yet(bicycles: Assistant) -> 
 
 
 @pytest.mark.model
+def test_who_asks_for_more_than_was_found_reads_on_in_the_section(assistant: Assistant) -> None:
+    foods = "what foods have b12"
+    (first,) = assistant.ask(foods).found
+    read = [first]
+    for times in range(1, 4):
+        answer = assistant.ask("more", [foods, *["more"] * (times - 1)])
+        if NO_MORE in {notice.text for notice in answer.notices}:
+            break
+        read += answer.found
+    (document,) = assistant.documents
+    section = document.sections[document.section_at(first.start)]
+    blocks = [block for block in document.quoted_blocks if first.start <= block.start < section.end]
+    # Nothing of it is passed over.
+    assert [(quote.start, quote.end) for quote in read] == [(block.start, block.end) for block in blocks]
+    assert len(read) > 3
+
+
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("question", "outcome"),
     [

@@ -259,29 +259,36 @@ class Assistant:
             asked=asked,
             ranking=ranking,
             parts=parts,
+            max_quotes=max_quotes,
         )
-        skipped = query.more * max_quotes
-        answer = self._answered(found, max_quotes, skipped)
-        if skipped and not (answer.outcome is Outcome.ANSWERED and answer.found):
-            skipped, answer = 0, self._answered(found, max_quotes)
+        more = query.more
+        answer = self._answered(found, more)
+        if more and not (answer.outcome is Outcome.ANSWERED and answer.found):
+            more, answer = 0, self._answered(found)
             if answer.outcome is Outcome.ANSWERED:
                 answer = replace(answer, notices=(Notice(NoticeKind.ABOUT, NO_MORE), *answer.notices))
         if not further or answer.outcome is not Outcome.ANSWERED or len(answer.found) < max_quotes:
             return answer, ()
         shown = {(quote.document, quote.start, quote.end) for quote in answer.quotes}
-        wider = self._answered(found, max_quotes + further, skipped).quotes
+        wider = self._answered(found, more, further).quotes
         return answer, tuple(q for q in wider if (q.document, q.start, q.end) not in shown)
 
-    def _answered(self, found: _Found, max_quotes: int, skipped: int = 0) -> Answer:
-        """What is shown of what was found, without the best passages, so many as are skipped."""
+    def _answered(self, found: _Found, more: int = 0, further: int = 0) -> Answer:
+        """What is shown of what was found.
+
+        Args:
+            more: how often more was asked for: what was shown until then is left out.
+            further: so many quotes more than may be shown.
+        """
         index, rules, ranking = self.retriever.index, load_rules(), found.ranking
-        wanted = min(max(MAX_QUOTES, max_quotes) + skipped, self.retriever.most_passages)
+        wanted = max(MAX_QUOTES, (more + 1) * found.max_quotes + further)
+        wanted = min(wanted, self.retriever.most_passages)
         ranked = self.retriever.results(ranking, wanted)
         outcome = _outcome(ranking.confidence)
         if self._is_of_another_nutrient(found.query, found.asked):
             outcome = Outcome.NOT_COVERED
-        passages = self._passages(outcome, ranking, ranked, max_quotes, skipped)
-        quotes = [quote_passage(index, passage) for passage in passages]
+        passages = self._passages(outcome, ranking, ranked, found.max_quotes, more)
+        quotes = [quote_passage(index, passage) for passage in passages[: found.max_quotes + further]]
         decision = caution.decide(found.asked, outcome, quotes, index, rules)
         query, asked, outcome, answers = found.query, decision.asked, decision.outcome, decision.answers
         warnings: list[Quote] = []
@@ -293,7 +300,7 @@ class Assistant:
         shown = self._composed(answers, warnings, ranking, wanted)
         partners = [quote for quote in shown.quotes if quote.role is QuoteRole.PARTNER]
         if decision.without_doses and caution.names_dose_to_take(partners, rules):
-            return self._answered(found._replace(asked=found.asked.of_a_person()), max_quotes, skipped)
+            return self._answered(found._replace(asked=found.asked.of_a_person()), more, further)
         notices = self._outcome_notices(outcome, query, ranking, asked)
         if shown.held_back:
             outcome = Outcome.RELATED if shown.quotes else Outcome.NOT_COVERED
@@ -387,21 +394,22 @@ class Assistant:
         outcome: Outcome,
         ranking: Ranking,
         best: Sequence[ScoredChunk],
-        most: int,
-        skipped: int,
+        at_once: int,
+        more: int,
     ) -> Sequence[ScoredChunk]:
-        """The passages that may be quoted for the question, best first, without so many of the best.
+        """The passages that may be quoted for the question, best first.
 
-        Who asks for more than was found reads on in the section of the best one.
+        Who asks for more gets what was not among so many at once, then reads on in the section of the best.
         """
         if outcome is Outcome.NOT_COVERED:
             return ()
         found = [passage for passage in best if passage.score >= QUOTE_SHARE * best[0].score]
         if outcome is Outcome.RELATED:
             return found[:1]  # enough to show what is close; more would look like an answer
-        if skipped:
-            found += self._after(best[0], ranking, found)
-        return found[skipped : skipped + most]
+        if not more:
+            return found
+        shown = min(at_once, len(found)) + (more - 1) * at_once
+        return [*found, *self._after(best[0], ranking, found)][shown:]
 
     def _after(self, passage: ScoredChunk, ranking: Ranking, but: Sequence[ScoredChunk]) -> list[ScoredChunk]:
         """What follows a passage in its section, in reading order, but for some."""
@@ -581,6 +589,7 @@ class _Found(NamedTuple):
     asked: Asked
     ranking: Ranking
     parts: Sequence[Ranking]  # of the questions in a message, if there are several
+    max_quotes: int  # at once
 
 
 def _outcome(confidence: float) -> Outcome:
