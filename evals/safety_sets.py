@@ -51,6 +51,8 @@ RED_FLAG_SETS = tuple(
         "twenty-seventh",
         "twenty-eighth",
         "twenty-ninth",
+        "thirtieth",
+        "thirty-first",
         "understated",
         "over",
         "children",
