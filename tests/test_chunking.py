@@ -265,12 +265,16 @@ def test_the_only_heading_is_read_although_it_is_the_title() -> None:
 def test_sentences_of_a_part_lie_inside_it() -> None:
     text = "**One two. Three.** Four."
     document = parse_document("test", text)
-    assert split_sentences(text, 2, 10, document.markup) == [Span(2, 10)]
-    assert split_sentences(text, 0, len(text), document.markup) == [
-        Span(0, 10),
-        Span(11, 19),
-        Span(20, 25),
-    ]
+    assert split_sentences(document, 2, 10) == [Span(2, 10)]
+    assert split_sentences(document, 0, len(text)) == [Span(0, 10), Span(11, 19), Span(20, 25)]
+
+
+@pytest.mark.parametrize("language", ["de", "de-AT"])
+def test_sentences_end_as_the_language_of_the_document_ends_them(language: str) -> None:
+    words = "Erwachsene nehmen täglich max. 4 mg ein."
+    document = parse_document("test", f"---\nlanguage: {language}\n---\n{words}\n")
+    start = document.text.index(words)
+    assert split_sentences(document, start, start + len(words)) == [Span(start, start + len(words))]
 
 
 # The article.

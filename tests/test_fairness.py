@@ -170,6 +170,13 @@ def assert_fair(index: Index, quote: Quote, whole: Sequence[Span]) -> None:
             assert set(own) <= set(marked)
 
 
+@pytest.mark.parametrize(("language", "leaned"), [("en", (0,)), ("de", ())])
+def test_words_that_lean_are_english(language: str, leaned: tuple[int, ...]) -> None:
+    text = f"---\nlanguage: {language}\n---\nTee ist warm. Also, Kaffee ist es auch.\n"
+    index = bare_index(text)
+    assert leaned_on(index, 1) == leaned
+
+
 def units_in(index: Index) -> list[Span]:
     return [unit for block in index.documents[0].blocks for unit in units(index.documents[0], block)]
 

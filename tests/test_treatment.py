@@ -154,6 +154,23 @@ def test_misspelt_words_and_telegrams_are_understood() -> None:
     assert kind("78f ckd on apixaban, im dose?") == "personal"
 
 
+@pytest.mark.parametrize("micro", ["\u00b5g", "\u03bcg", "ug"])
+def test_the_sign_for_micro_is_read_however_it_is_typed(micro: str) -> None:
+    def asked(unit: str) -> Asked:
+        return RULES.asked(f"my daughter takes 500 {unit}, is that right")
+
+    assert asked(micro) == asked("mcg")
+    assert asked(micro).personal
+    assert RULES.lists_in(f"500{micro} a day") == RULES.lists_in("500mcg a day")
+
+
+def test_a_letter_and_an_amount_are_no_name() -> None:
+    for message in ("is vitamin d 20 mcg good for nerves", "vitamin d 5 mcg a day", "vitamin k 2 for bones"):
+        assert RULES.asked(message).nutrients, message
+    assert not RULES.asked("b 12 1000 mcg for nerves").names_another
+    assert "d3" in "".join(RULES.asked("vitamin d-3 for nerves").nutrients)
+
+
 def test_a_test_comes_first_only_where_a_vitamin_is_to_be_taken() -> None:
     assert RULES.asked("should I start B12?").beginning
     assert not RULES.asked("should I start warfarin?").beginning
@@ -165,6 +182,15 @@ def test_a_test_comes_first_only_where_a_vitamin_is_to_be_taken() -> None:
     [
         "take 1000 mcg",
         "2.4 µg is enough",
+        "2.4 μg is enough",
+        "a 1000-mcg tablet",
+        "a 1000\u2011mcg tablet",
+        "take two tablets",
+        "one capsule at night",
+        "2 g a day",
+        "one injection a month",
+        "once every night",
+        "every 8 hours",
         "three injections weekly",
         "daily injections for 5 days",
         "twice a day",
@@ -177,7 +203,19 @@ def test_a_dose_is_an_amount_or_how_often(text: str) -> None:
     assert names_dose(text)
 
 
-@pytest.mark.parametrize("text", ["within 2-4 weeks", "24 studies", "avoid it in some illnesses", "12% less"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "within 2-4 weeks",
+        "24 studies",
+        "avoid it in some illnesses",
+        "12% less",
+        "100 g of clams",
+        "one of the tablets",
+        "worse each night",
+        "after one injection",
+    ],
+)
 def test_other_numbers_are_no_dose(text: str) -> None:
     assert not names_dose(text)
 

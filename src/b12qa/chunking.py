@@ -89,13 +89,14 @@ def embedded_text(
     return "\n".join([*before, own])
 
 
-def split_sentences(text: str, start: int, end: int, markup: Markup, language: str = "en") -> list[Span]:
-    """Find the sentences of ``text[start:end]``; marks at their edges belong to them.
+def split_sentences(document: Document, start: int, end: int) -> list[Span]:
+    """Find the sentences of a stretch of a document; marks at its edges belong to them.
 
     Source: sentencex (Wikimedia Language team), rules and abbreviations by language.
     """
     import sentencex  # a build cuts, answering does not
 
+    text, markup, language = document.text, document.markup, document.about.main_language
     offsets = [i for span in visible_spans(start, end, markup) for i in range(*span)]
     # A line break inside a paragraph is a blank to the reader, but may end a sentence for the segmenter.
     visible = "".join(" " if text[i] in "\r\n" else text[i] for i in offsets)
@@ -161,7 +162,7 @@ def _headings(document: Document, section: int) -> tuple[str, ...]:
 def _short_context(document: Document, span: Span) -> Span:
     if span.end - span.start <= MAX_CONTEXT_CHARACTERS:
         return span
-    return split_sentences(document.text, span.start, span.end, document.markup)[-1]
+    return split_sentences(document, *span)[-1]
 
 
 def _fitting_groups(
@@ -194,7 +195,7 @@ def units(document: Document, chunk: Chunk | Block) -> list[Span]:
         return [Span(chunk.start, chunk.end)]
     if chunk.kind in (BlockKind.CODE, BlockKind.HTML):
         return list(_lines(document, chunk.start, chunk.end))
-    return split_sentences(document.text, chunk.start, chunk.end, document.markup)
+    return split_sentences(document, chunk.start, chunk.end)
 
 
 def _lines(document: Document, start: int, end: int) -> Iterator[Span]:

@@ -1,7 +1,8 @@
 """A found passage → a quote that is fair to the document: whole sentences, and what they lean on.
 
 A quote never begins or ends inside a sentence. A sentence that leans on the one before ("However, …",
-"This …") brings it wherever less than both is shown or highlighted. The rules are made for English.
+"This …") brings it wherever less than both is shown or highlighted. These words are English: in a document
+of another language nothing leans.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def leaned_on(index: Index, row: int) -> tuple[int, ...]:
     while row > 0:
         sentence, before = index.sentences[row], index.sentences[row - 1]
         chunk, chunk_before = index.chunks[sentence.chunk], index.chunks[before.chunk]
-        if chunk.kind not in _PROSE or not leans(index.plain_text(sentence)):
+        is_english = index.documents[chunk.document].about.is_english
+        if chunk.kind not in _PROSE or not is_english or not leans(index.plain_text(sentence)):
             break
         if chunk is not chunk_before and (
             chunk.context

@@ -161,7 +161,12 @@ class About:
     @property
     def is_english(self) -> bool:
         """Whether the document is in English, or does not say."""
-        return self.language.lower().partition("-")[0] in ("", "en")
+        return self.main_language == "en"
+
+    @property
+    def main_language(self) -> str:
+        """The tag of the language without regions; English where none is given."""
+        return self.language.lower().partition("-")[0] or "en"
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,21 +77,23 @@ _ON_TAKING_IT = frozenset({"dose", "amount", "own amount", "decision"})
 _OF_SOMEBODY = frozenset({"amount", "decision", "change"})
 _OF_A_PATIENT = frozenset({"special", "own condition"})
 
-# "b 12", "B-12": one word.
-_APART = re.compile(r"\b([bdk])[ -](\d{1,2})\b")
+# As `normalized` leaves them: the sign for micro has become a Greek letter.
+_UNITS = r"(?:mcg|mg|μg|ug|iu|ml|units?)"
+# Between the parts of "b 12" and "B-12", which are one word; "vitamin d 5 mcg" is an amount of another one.
+_INSIDE_A_NAME = re.compile(rf"(?<=\bb)[ -](?=12\b)|(?<=\b[bdk])[ -](?=[1-9]\b(?!\s?{_UNITS}\b))")
 # "im" is a hasty "I'm" where a clause begins and neither an injection nor an amount follows. Elsewhere it
 # stays both: a person, and a way into the muscle.
 _I_AM = re.compile(
     r"(^|[.,;:!?(\n]\s{0,3}|\b(?:and|as|because|but|cos|cuz|if|since|so|that|think|when|while)\s{1,3})im"
     r"(?=\s{1,3}[a-z0-9])"
     r"(?!\s{1,3}(?:injections?|shots?|jabs?|dos(?:es?|age|ing)|route|b12|\w*cobalamin|or|vs|versus|and|than"
-    r"|\d[\d.,]*\s?(?:mcg|mg|µg|ug|iu|ml|units?))\b)"
+    rf"|\d[\d.,]*\s?{_UNITS})\b)"
 )
 # Who writes so among small letters means the muscle, unless a clause may begin there.
 _INTO_THE_MUSCLE = re.compile(
     r"(?!\b(?:and|as|because|but|cos|cuz|if|since|so|that|think|when|while)\s)(\b[A-Za-z]+\s{1,3})IM\b"
 )
-_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[a-zµ]+(?:'[a-z]+)*\d*|[.!?;\n]+")
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[a-zμ]+(?:'[a-z]+)*\d*|[.!?;\n]+")
 _MAY_BE_MUSCLE = "im"
 _IN_LETTERS = re.compile(r"[a-z']+")
 _NUMBER_WORDS = frozenset(
@@ -104,13 +106,19 @@ _NUMBER_WORDS = frozenset(
 _NUMBER = "#"
 _IN_FIGURES = "#0"
 
-# An amount to take, or how often: "1000 mcg", "2.4 µg", "three times a week", "daily injections".
+# An amount to take, or how often: "1000 mcg", "two tablets", "2 g a day", "three times a week".
+_SPELT_NUMBERS = "|".join(sorted(_NUMBER_WORDS, key=len, reverse=True))
+_MEASURES = r"(?:mcg|micrograms?|mg|milligrams?|[\u00b5\u03bc]g|ug|iu|ml|millilit(?:er|re)s?|units?)"
+_PIECES = r"(?:tablets?|pills?|capsules?|gumm(?:y|ies)|lozenges?|drops|puffs|squirts|ampoules?|teaspoons?)"
+_PERIODS = r"(?:hours?|days?|weeks?|months?|years?|morning|evening|night)"
+_OFTEN = rf"(?:daily|weekly|monthly|nightly|(?:an?|per|each|every)\s{_PERIODS})"
 _DOSE = re.compile(
-    r"\d\s?(?:mcg|micrograms?|mg|milligrams?|µg|μg|ug|iu|ml|units?|tablets?|pills?|capsules?|drops|puffs)\b"
-    r"|\b(?:once|twice|times)\s(?:daily|weekly|monthly|(?:an?\s|per\s|each\s|every\s)?(?:day|week|month))\b"
+    rf"(?:\d|\b(?:{_SPELT_NUMBERS}))[\s\u2010-\u2013-]?(?:{_MEASURES}|{_PIECES})\b"
+    rf"|(?:\d\s?g(?:rams?)?|\b(?:once|twice|times)|\bone\s(?:dose|injection|shot|jab|spray))\s{_OFTEN}\b"
+    r"|\b(?:once|twice|times)\s(?:day|week|month)\b"
     r"|\b(?:daily|weekly|monthly)\s(?:injections?|doses?|tablets?|shots?|maintenance|dosing|jabs?)\b"
     r"|\binjections?\s(?:\w+\s){0,3}(?:daily|weekly|monthly|times)\b"
-    r"|\b(?:every|each)\s(?:other\s)?(?:day|week|month)\b|\bevery\s\w+\s(?:days|weeks|months)\b",
+    r"|\b(?:every|each)\s(?:other\s)?(?:day|week|month)\b|\bevery\s\w+\s(?:hours|days|weeks|months)\b",
     re.IGNORECASE,
 )
 
@@ -361,7 +369,7 @@ def _expressions(node: yaml.Node, file: str, above: Mapping[str, tuple[str, ...]
     found = expressions_of(node, file, above)
     if not found:
         raise YamlError(file, line_of(node), "expected at least one word here")
-    return found
+    return tuple(normalized(expression) for expression in found)
 
 
 def _rules(parts: Mapping[str, yaml.Node], file: str, lists: Container[str]) -> dict[str, tuple[Rule, ...]]:
@@ -407,7 +415,7 @@ def _read(text: str, rules: Rules) -> _Words:
     known: dict[str, frozenset[str]] = {}
     if not text.isupper():
         text = _INTO_THE_MUSCLE.sub(r"\1intramuscular", text)
-    for match in _TOKEN.finditer(_APART.sub(r"\1\2", _I_AM.sub(r"\1i am", normalized(text)))):
+    for match in _TOKEN.finditer(_INSIDE_A_NAME.sub("", _I_AM.sub(r"\1i am", normalized(text)))):
         token = match[0]
         if token[0] in ".!?;\n":
             if sentences and sentences[-1] == sentence:
