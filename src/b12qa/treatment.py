@@ -187,45 +187,39 @@ class Rules:
         """
         before = hangs_on or _before_a_fragment(message, history)
         own_words, words_before = _read(message, self), _read(before, self)
-        found = self._finds(own_words, (*ASKS, *PEOPLE, SUFFERS, *CANNOT))
-        cannot, suffers = found.intersection(CANNOT), SUFFERS in found
-        own, carried = found.difference(CANNOT, {SUFFERS}), self._finds(words_before)
-        asks = (own | carried) - _PEOPLE
-        who = own.union(*(self._finds(_read(text, self), PEOPLE) for text in history))
-        # What was said earlier of a person holds for what is asked for one, and for what goes on from it.
-        told = own | (who if "named" in own or hangs_on or asks - {"treatment", "dose", "advice"} else set())
-        personal = _is_personal(_asked_here(own, asks), own, told)
-        treatment = bool(asks - {"advice"}) or personal
-        named = own_words.hits.keys() | words_before.hits.keys()
-        medicines = frozenset(name for name in named if name in self.medicines)
-        others = (medicines | (named & {NUTRIENT})) - {self.any_medicine}
-        vague = asks <= {"decision", "change", "advice"} and named.isdisjoint(_STANDS_FOR_IT)
-        for_somebody = "named" in own | carried and not asks.isdisjoint(_ON_TAKING_IT | _OF_SOMEBODY)
-        goes_on = _is_personal(asks, own | carried, told | carried)
-        tells_or_asks = "told" in who or for_somebody or goes_on
-        of_somebody = not who.isdisjoint(_OF_A_PATIENT) or (treatment and tells_or_asks)
-        asks_for_somebody = for_somebody or goes_on or not asks.isdisjoint(_AMOUNT_OR_CHANGE)
+        own = self._finds(own_words, (*ASKS, *PEOPLE, SUFFERS, *CANNOT))
+        cannot, suffers = own.intersection(CANNOT), SUFFERS in own
         if before and "is_it_grave" in own_words.hits:
             # "my feet are numb" and then "is that dangerous?" is asked of the feet.
             cannot |= self._finds(_read(f"{before} . {message}", self), {"see"})
+        own = own.difference(CANNOT, {SUFFERS})
+        said = _Said(
+            own=own,
+            carried=self._finds(words_before),
+            of_people=own.union(*(self._finds(_read(text, self), PEOPLE) for text in history)),
+            goes_on=bool(hangs_on),
+        )
+        named = own_words.hits.keys() | words_before.hits.keys()
+        medicines = frozenset(name for name in named if name in self.medicines)
+        others = (medicines | (named & {NUTRIENT})) - {self.any_medicine}
+        asks, stands_for_it = said.asks, not named.isdisjoint(_STANDS_FOR_IT)
+        is_vague = asks <= {"decision", "change", "advice"} and not stands_for_it
         return Asked(
-            treatment=treatment,
-            personal=personal,
-            of_somebody=of_somebody,
-            only_told=of_somebody and not asks_for_somebody,
+            treatment=said.treatment,
+            personal=said.personal,
+            of_somebody=said.of_somebody,
+            only_told=said.of_somebody and not said.asked_for_somebody,
             amount=not asks.isdisjoint(_AMOUNT_OR_CHANGE),
             how_much=not asks.isdisjoint(_AMOUNT),
             decides=not asks.isdisjoint(_DECIDES),
-            special="special" in told,
+            special="special" in said.told,
             beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
             medicines=medicines,
             cannot=frozenset(cannot),
             suffers=suffers,
-            of_nothing_else=not vague and (not others or not named.isdisjoint(_STANDS_FOR_IT)),
+            of_nothing_else=not is_vague and (not others or stands_for_it),
             names_another=bool(others),
-            nutrients=frozenset(
-                " ".join(own_words.texts[start:end]) for start, end in own_words.hits.get(NUTRIENT, ())
-            ),
+            nutrients=own_words.texts_of(NUTRIENT),
         )
 
     def finds(self, message: str) -> set[str]:
@@ -245,16 +239,67 @@ class Rules:
         return frozenset(_read(text, self).hits)
 
 
-def _asked_here(own: AbstractSet[str], asks: AbstractSet[str]) -> AbstractSet[str]:
-    """What a message asks itself: "and me?" what was asked before it, "and why?" nothing for anybody.
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is found in a message, in what it goes on from, and of people in all messages before."""
 
-    Args:
-        own: what it says.
-        asks: what it asks together with what it goes on from.
-    """
-    if not own.isdisjoint(_PEOPLE):
-        return asks
-    return own | (asks - {"own amount"}) if own else own
+    own: AbstractSet[str]  # in the message: some of ASKS and PEOPLE
+    carried: AbstractSet[str]  # the same in what it goes on from
+    of_people: AbstractSet[str]  # all of `own`, and some of PEOPLE in any message before
+    goes_on: bool  # it is searched together with the question before it
+
+    @property
+    def asks(self) -> AbstractSet[str]:
+        """What is asked, here or in what the message goes on from."""
+        return (self.own | self.carried) - _PEOPLE
+
+    @property
+    def told(self) -> AbstractSet[str]:
+        """What is told of a person, with what was told before if that holds for what is asked now.
+
+        It does for what is asked for a person, and for what goes on from what was asked for one.
+        """
+        asks_of_taking = self.asks - {"treatment", "dose", "advice"}
+        holds = "named" in self.own or self.goes_on or asks_of_taking
+        return self.own | self.of_people if holds else self.own
+
+    @property
+    def asked_here(self) -> AbstractSet[str]:
+        """What the message asks: "and me?" what was asked before it, "and why?" nothing for anybody."""
+        if not self.own.isdisjoint(_PEOPLE):
+            return self.asks
+        return self.own | (self.asks - {"own amount"}) if self.own else self.own
+
+    @property
+    def personal(self) -> bool:
+        """Whether the message asks what one person should take or change, or whether it is safe for them."""
+        return _is_personal(self.asked_here, self.own, self.told)
+
+    @property
+    def treatment(self) -> bool:
+        """Whether anything is asked about taking something."""
+        return bool(self.asks - {"advice"}) or self.personal
+
+    @property
+    def for_somebody(self) -> bool:
+        """Whether it is asked what somebody should take, or goes on from what was asked for a person."""
+        asks = self.asks
+        is_named = "named" in self.own | self.carried
+        return (is_named and not asks.isdisjoint(_ON_TAKING_IT | _OF_SOMEBODY)) or _is_personal(
+            asks, self.own | self.carried, self.told | self.carried
+        )
+
+    @property
+    def of_somebody(self) -> bool:
+        """As in `Asked`."""
+        if not self.of_people.isdisjoint(_OF_A_PATIENT):
+            return True
+        return self.treatment and ("told" in self.of_people or self.for_somebody)
+
+    @property
+    def asked_for_somebody(self) -> bool:
+        """Whether an amount, a change or anything for somebody is asked."""
+        return self.for_somebody or not self.asks.isdisjoint(_AMOUNT_OR_CHANGE)
 
 
 def _is_personal(asks: AbstractSet[str], found: AbstractSet[str], told: AbstractSet[str]) -> bool:
@@ -405,6 +450,10 @@ class _Words:
     texts: list[str]  # one by one
     sentence: list[int]  # of each word, its number
     hits: dict[str, list[Hit]]  # by list, in order
+
+    def texts_of(self, name: str) -> frozenset[str]:
+        """The words of a list as they were typed."""
+        return frozenset(" ".join(self.texts[start:end]) for start, end in self.hits.get(name, ()))
 
 
 def _read(text: str, rules: Rules) -> _Words:
