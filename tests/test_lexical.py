@@ -289,6 +289,7 @@ def test_missing_words_name_what_no_document_uses() -> None:
         "are oystres and kippers rich?",  # misspelt, and known from an answered question
         "2024 b13 90.7 µg2",  # numbers
         "Hi! hiya, thx, lol",  # said in passing
+        "I'm sure it doesn\u2019t, they've said it couldn't",  # contracted
         "",
     ],
 )

@@ -79,6 +79,8 @@ READS_ON_AMONG = 1000
 # So many further passages may be tried for one to stand before a sentence that is barred from being first.
 SPARE_PASSAGES = 10
 ASK_IN_ENGLISH = "Please ask in English: the article is in English."
+# Without questions of a bank a near miss is hardly told from what is answered (evals/README.md).
+NEAREST_WORDS = "These words are the nearest in the article. They may not answer your question."
 NO_MORE = "That is all that was found in the article on this."
 HELD_BACK = "The words that fit best must not be read alone. An editor's note says why."
 
@@ -510,7 +512,9 @@ class Assistant:
         self, outcome: Outcome, query: Query, ranking: Ranking, asked: Asked
     ) -> list[Notice]:
         if outcome is Outcome.ANSWERED:
-            return []
+            index = self.retriever.index
+            has_bank = index.sentences[ranking.best].document in index.bank_models
+            return [] if has_bank else [Notice(NoticeKind.OUTCOME, NEAREST_WORDS)]
         if outcome is Outcome.RELATED and (asked.personal or asked.cannot):  # our words on that say enough
             return [] if _outcome(ranking.confidence) is Outcome.ANSWERED else self._missing(query, ranking)
         said = (

@@ -43,6 +43,7 @@ _STOP_WORDS_TEXT = """
 """
 STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
+_CONTRACTED = re.compile(r"\b[^\W_]+n['\u2019]t\b|['\u2019](?:m|s|ve|re|ll|d)\b", re.IGNORECASE)
 _LOW_FIGURES = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _WITHOUT_APOSTROPHE = frozenset(
     {
@@ -64,7 +65,8 @@ _SAID_IN_PASSING = frozenset(
         # as typed on a phone
         "r", "u", "y", "n", "fr", "rn", "yr", "yrs", "enuf", "gimme", "lemme", "wanna", "gonna", "gotta",
         "dunno", "kinda", "sorta", "idk", "imo", "tbh", "omg", "btw", "cos", "cuz", "coz", "bc", "tho",
-        "thru", "nite", "tonite", "wat", "wot", "joke",
+        "thru", "nite", "tonite", "wat", "wot", "joke", "im", "ive", "youre", "youve", "theyre",
+        "theyve", "weve",
         # whom somebody speaks of
         "grandson", "granddaughter", "grandsons", "granddaughters", "grandad", "grandpa", "granny", "gran",
         "nan", "nana", "grandma", "stepson", "stepdaughter", "stepdad", "stepmum", "hubby", "missus",
@@ -268,7 +270,7 @@ class Vocabulary:
         known = self.answered_stems
         return [
             word
-            for word in dict.fromkeys(words(self.bring_to(question)))
+            for word in dict.fromkeys(words(_CONTRACTED.sub(" ", self.bring_to(question))))
             if word.isalpha()
             and word not in STOP_WORDS
             and word not in _SAID_IN_PASSING
