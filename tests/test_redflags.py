@@ -577,3 +577,41 @@ def test_a_mistake_in_the_file_is_named_with_its_line(before: str, after: str, m
     with pytest.raises(YamlError, match=r"^red-flags\.yaml:\d+: ") as caught:
         read_red_flags(data, RED_FLAGS_FILE)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "concept"),
+    [
+        ("my doctor wants me to take pills for it", "self-harm"),
+        ("last week the path by the river was muddy, so we went up the hill", "self-harm"),
+        ("the cat is asleep on my lap, so I type with one hand", "cauda-equina"),
+        ("since this morning I cannot remember what the leaflet said", "stroke"),
+        ("I walk the dog every day so it can't be laziness", "fast-weakness"),
+    ],
+)
+def test_words_of_danger_in_an_everyday_sense_do_not_name_it(message: str, concept: str) -> None:
+    assert found_id(message) != concept
+
+
+@pytest.mark.parametrize(
+    ("message", "concept"),
+    [
+        ("the voices want me to take pills", "self-harm"),
+        ("I am by the river and I am done", "self-harm"),
+        ("my lap is numb and tingly", "cauda-equina"),
+        ("since this morning she cannot remember her own name or understand me", "stroke"),
+        ("every day I walk less far, now I can't get to the door", "fast-weakness"),
+    ],
+)
+def test_nearly_the_same_words_name_a_danger(message: str, concept: str) -> None:
+    assert found_id(message) == concept
+
+
+def test_what_was_named_stays_the_card_while_only_points_go_on_from_it() -> None:
+    told = [
+        "my leg is swollen and numb, is it b12",
+        "only the left one, and it is hot and red",
+        "it started yesterday",
+    ]
+    met = FLAGS.meet("ok but how much b12 for that", told)
+    assert (met.concept and met.concept.id, met.told_before) == ("leg-clot", True)

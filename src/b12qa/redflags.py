@@ -77,12 +77,13 @@ class RedFlags:
             message: as typed, of any length.
             history: the user's earlier messages, oldest first.
         """
-        texts = (*history[-EARLIER_MESSAGES:], message)
-        *earlier, last = (_Turn(text, self.reader.read(text)) for text in texts)
+        texts = (*history[-2 * EARLIER_MESSAGES :], message)
+        *before, last = (_Turn(text, self.reader.read(text)) for text in texts)
+        earlier = before[-EARLIER_MESSAGES:]
         goes_on = bool(earlier) and _goes_on_asking(earlier[-1].words, last.words)
         found = set() if goes_on else flagged(last.words, self.rules)
         found |= self._told_together(earlier, last)
-        lasting = self._told_before(earlier, last)
+        lasting = self._told_before(before, last)
         first = min(found | lasting, default=None)
         return Met(
             None if first is None else self.concepts[first],
@@ -104,23 +105,31 @@ class RedFlags:
                 found |= together
         return found
 
-    def _told_before(self, earlier: Sequence[_Turn], last: _Turn) -> set[int]:
-        """What earlier messages told that lasts."""
+    def _told_before(self, before: Sequence[_Turn], last: _Turn) -> set[int]:
+        """What the newest earlier messages told that lasts."""
         found: set[int] = set()
         later, seen_to = last, False
-        for turn in reversed(earlier):
+        for place in range(len(before) - 1, max(-1, len(before) - 1 - EARLIER_MESSAGES), -1):
+            turn = before[place]
             if _says(later.words, "over") or _taken_back(later.words):
                 break
             seen_to |= _is_seen_to(later.words)
-            lasting = self._lasting(turn, later, last)
+            lasting = self._lasting(turn, before[max(0, place - EARLIER_MESSAGES) : place], later, last)
             found |= {n for n in lasting if self.concepts[n].lasts} if seen_to else lasting
             later = turn
         return found
 
-    def _lasting(self, turn: _Turn, later: _Turn, last: _Turn) -> set[int]:
-        """What a message told that lasts until the last one, by what the next one says of it."""
+    def _lasting(self, turn: _Turn, before: Sequence[_Turn], later: _Turn, last: _Turn) -> set[int]:
+        """What a message told that lasts until the last one, by what the next one says of it.
+
+        Args:
+            before: the messages before it. What points alone tell goes on from what those named.
+        """
         claimed = later.words.anywhere("claimed")
-        levels = {n: self.concepts[n].level for n in flagged(turn.words, self.rules, claimed)}
+        told_here = flagged(turn.words, self.rules, claimed)
+        if not told_here.isdisjoint(number for number, _ in self.rules.by_points):
+            told_here = told_here.union(*(flagged(one.words, self.rules) for one in before))
+        levels = {n: self.concepts[n].level for n in told_here}
         # What should be seen soon has been said, and is no reason to say it again.
         told = {number for number, level in levels.items() if level is not CareLevel.SOON}
         emergencies = {number for number in told if levels[number] is CareLevel.EMERGENCY}
