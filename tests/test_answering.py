@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT, HashingEncoder
 
 import b12qa
+from b12qa import caution
 from b12qa.answering import ANSWERED_FROM, HELD_BACK, NEAREST_WORDS, NO_MORE, Assistant, reason_for
 from b12qa.building import build_index
 from b12qa.corpus import Corpus, parse_document, read_corpus
@@ -393,6 +394,30 @@ def test_a_general_question_on_a_dose_that_names_nothing_is_answered_with_its_wa
     answer = assistant.ask(question)
     assert answer.outcome is Outcome.ANSWERED
     assert {QuoteRole.ANSWER, QuoteRole.WARNING} <= {quote.role for quote in answer.quotes}
+
+
+PREAMBLE = "We keep bees and sell the honey at the market on Saturdays, whatever the weather. " * 20
+
+
+@pytest.mark.model
+def test_the_question_at_the_end_of_a_long_message_is_searched(assistant: Assistant) -> None:
+    answer = assistant.ask(f"{PREAMBLE}\n\nDoes metformin lower B12?")
+    assert answer.outcome is Outcome.ANSWERED
+    assert answer.query == "Does metformin lower B12?"
+    assert "Metformin" in answer.quotes[0].text
+    assert [n.text for n in answer.notices if n.kind is NoticeKind.SEARCHED_FOR] == [
+        "Searched for: Does metformin lower B12?"
+    ]
+    assert assistant.ask(f"{PREAMBLE}\n\nWhen does the last bus leave?").outcome is Outcome.NOT_COVERED
+
+
+@pytest.mark.model
+def test_what_a_long_message_tells_of_a_person_holds_for_its_question(assistant: Assistant) -> None:
+    told = f"I am pregnant. {PREAMBLE}"
+    answer = assistant.ask(f"{told}What is the dose of B12 tablets?")
+    assert answer.outcome is Outcome.RELATED
+    assert caution.NO_DOSE in [notice.text for notice in answer.notices]
+    assert assistant.ask(f"{PREAMBLE}What is the dose of B12 tablets?").outcome is Outcome.ANSWERED
 
 
 # Plumbing, with the stand-in encoder.

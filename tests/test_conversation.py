@@ -11,6 +11,7 @@ from b12qa.conversation import (
     NO_TOPICS,
     Dependence,
     Query,
+    asked_at_length,
     asks,
     naming_the_subject,
     to_query,
@@ -421,3 +422,25 @@ def test_later_part_may_point_to_an_earlier_one() -> None:
     assert first.text == "What do tablets cost?"
     assert second.text == "What do tablets cost? Are they safe?"
     assert second.reason == Dependence.FRAGMENT.reason
+
+
+PREAMBLE = "We keep bees and sell the honey at the market on Saturdays. " * 6
+
+
+def test_of_a_long_message_the_questions_are_found_and_what_stands_before_them() -> None:
+    asked = "Does honey help it?"
+    assert asked_at_length(f"My feet are numb. {asked}") is None
+    assert asked_at_length(PREAMBLE) is None
+    assert asked_at_length(f"{PREAMBLE}My feet are numb. {asked}") == ("My feet are numb.", asked, False)
+    assert asked_at_length(f"{asked}\n\n{PREAMBLE * 3}") == ("", asked, True)
+    assert asked_at_length("Which of these " + "many " * 70 + "words is a question?") is None
+
+
+def test_a_long_message_is_read_as_a_whole_and_by_its_question_alike() -> None:
+    message = f"{PREAMBLE}My feet are numb. Does honey help swollen ankles in winter?".strip()
+    query = to_query(message)
+    assert (query.text, query.reason) == (message, "")
+    assert [(r.text, r.weight, r.trust) for r in query.readings] == [
+        (message, 1.0, 1.0),
+        ("Does honey help swollen ankles in winter?", 1.0, 1.0),
+    ]

@@ -13,7 +13,14 @@ import numpy as np
 
 from b12qa import caution, safety
 from b12qa.companions import Company, Composition, rows_of_warnings
-from b12qa.conversation import Query, asks_for_more, naming_the_subject, to_query
+from b12qa.conversation import (
+    IN_A_LONG_MESSAGE,
+    Query,
+    asked_at_length,
+    asks_for_more,
+    naming_the_subject,
+    to_query,
+)
 from b12qa.corpus import read_corpus, unread_corpus
 from b12qa.courtesy import load_courtesies
 from b12qa.elsewhere import load_elsewhere
@@ -345,6 +352,13 @@ class Assistant:
     ) -> tuple[Query, Asked]:
         """What is searched for a question, and what it asks about taking something."""
         topics = self.retriever.topics
+        at_length = None if literal else asked_at_length(question)
+        if at_length is not None and at_length.must_be_cut:
+            query = to_query(at_length.asked, [*self._searched_before(history), at_length.told], topics)
+            if not query.reason:
+                query = replace(query, reason=IN_A_LONG_MESSAGE)
+            # What is told of a person holds as if it had been said before.
+            return query, load_rules().asked(at_length.asked, query.text, [*history, question])
         query = to_query(question, () if literal else history, topics)
         if query.reason:
             query = to_query(question, self._searched_before(history), topics)

@@ -11,7 +11,7 @@ searched alone, so that a new topic is never dragged back to the old one.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import takewhile
@@ -99,6 +99,12 @@ _BEGINS_A_QUESTION = re.compile(rf"{_AND_SO}(?:tell me|{_QUESTION_WORD})", re.IG
 # "When it has gone, what is left?" supposes where "when was it, and who did it?" asks.
 _SUPPOSES = re.compile(rf"{_AND_SO}(?:when|where)(?:ever)? (?!{_QUESTION_WORD})", re.IGNORECASE)
 MAX_PARTS = 3
+# In a message of more words what is asked may drown: the questions are searched beside the whole.
+WORDS_OF_A_LONG_MESSAGE = 60
+# Of a message of more words the model reads the beginning alone: only the questions are searched.
+MAX_WORDS_READ = 180
+IN_A_LONG_MESSAGE = "it is asked in a long message"
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\s*\n\s*")
 # So many words that are everywhere in a document say something together.
 MIN_TERMS_OF_A_QUESTION = 3
 # A pointer in a long question usually points inside it.
@@ -160,10 +166,48 @@ def to_query(question: str, history: Sequence[str] = (), topics: Topics = NO_TOP
     whole = _in_conversation(question, history, topics)
     parts = [part for part in _questions_in(whole.question) if _content(part, topics)]
     if not 1 < len(parts) <= MAX_PARTS:
-        return whole
+        return _beside_its_question(whole, asked_at_length(question), history, topics)
     # A later part may point to an earlier one, as a later question does.
     queries = [_in_conversation(part, [*history, *parts[:i]], topics) for i, part in enumerate(parts)]
     return replace(whole, parts=tuple(_reading_the_whole(query, whole) for query in queries))
+
+
+class AskedAtLength(NamedTuple):
+    """What is asked in a long message."""
+
+    told: str  # what stands right before the questions
+    asked: str  # the questions, at most so many as a message may have parts
+    must_be_cut: bool  # a model would read the beginning of the message alone
+
+
+def asked_at_length(message: str) -> AskedAtLength | None:
+    """The last questions of a long message; nothing if it is short, asks nothing, or is all questions."""
+    length = len(message.split())
+    if length <= WORDS_OF_A_LONG_MESSAGE:
+        return None
+    sentences = [_one_line(sentence) for sentence in _SENTENCE_END.split(message) if sentence.strip()]
+    numbers = [number for number, sentence in enumerate(sentences) if asks(sentence)][-MAX_PARTS:]
+    asked = " ".join(sentences[number] for number in numbers)
+    if not asked or len(asked.split()) > WORDS_OF_A_LONG_MESSAGE:
+        return None
+    told = "".join(sentences[numbers[0] - 1 : numbers[0]])
+    return AskedAtLength(told, asked, length > MAX_WORDS_READ)
+
+
+def _beside_its_question(
+    whole: Query, at_length: AskedAtLength | None, history: Sequence[str], topics: Topics
+) -> Query:
+    """A long message, read as a whole and by its question alone; both count alike."""
+    if at_length is None:
+        return whole
+    alone = _in_conversation(at_length.asked, [*history, at_length.told], topics)
+    both = (*_together_counting_one(whole.readings), *_together_counting_one(alone.readings))
+    return replace(whole, readings=both)
+
+
+def _together_counting_one(readings: Sequence[Reading]) -> Iterator[Reading]:
+    weight, trust = (sum(getattr(reading, name) for reading in readings) for name in ("weight", "trust"))
+    return (r._replace(weight=r.weight / weight, trust=r.trust / trust) for r in readings)
 
 
 def asks(text: str, start: int = 0, end: int | None = None) -> bool:
