@@ -118,6 +118,15 @@ def test_questions_on_treatment_carry_warnings_even_where_the_article_does_not_s
     assert (other.outcome, other.quotes) == (Outcome.NOT_COVERED, ())
 
 
+@pytest.mark.model
+@pytest.mark.parametrize("question", ["can I take b12 with warfarin", "is b12 ok with kidney failure"])
+def test_what_reassures_is_not_brought_along_as_a_warning(question: str, assistant: Assistant) -> None:
+    quotes = [q for q in assistant.ask(question).quotes if q.role is QuoteRole.WARNING and not q.also_answers]
+    marked = [q.text[start - q.start : end - q.start] for q in quotes for start, end in q.highlights[:1]]
+    assert marked
+    assert not any("safe for most patients" in text for text in marked)
+
+
 def test_without_notes_there_are_no_warnings_and_everything_works(tmp_path: Path) -> None:
     answer = tonic_in(tmp_path, notes="").ask("Adults take 20 mg of the tonic daily?")
     assert answer.outcome is Outcome.ANSWERED

@@ -56,7 +56,7 @@ def understood(question: str, *history: str) -> Query:
             [INJECTIONS],
             "no I meant the tablets",
             Dependence.CORRECTION,
-            f"{INJECTIONS} no I meant the tablets",
+            INJECTIONS.replace("injections", "tablets"),
         ),
         ([INJECTIONS], "sorry, nasal sprays", Dependence.CORRECTION, f"{INJECTIONS} sorry, nasal sprays"),
         ([FOODS], "the milk, i mean", Dependence.CORRECTION, f"{FOODS} the milk, i mean"),
@@ -79,7 +79,26 @@ def understood(question: str, *history: str) -> Query:
             [COST, "I meant the drops"],
             "no sorry, the capsules",
             Dependence.CORRECTION,
-            f"{COST} no sorry, the capsules",
+            f"{COST.replace('tablets', 'drops')} no sorry, the capsules",
+        ),
+        # What is meant takes the place of what is most like it, or is a question of its own.
+        (
+            ["is b6 good for neuropathy?"],
+            "sorry I meant b12",
+            Dependence.CORRECTION,
+            "is b12 good for neuropathy?",
+        ),
+        (
+            ["how much iron is in liver?"],
+            "i mean b12 in liver",
+            Dependence.CORRECTION,
+            "b12 in liver",
+        ),
+        (
+            ["vitamin d and nerves"],
+            "oops, I meant b12 and nerves",
+            Dependence.CORRECTION,
+            "vitamin b12 and nerves",
         ),
         # What is put right in so many words is exchanged in the question itself.
         ([FOODS], "not adults, children", Dependence.CORRECTION, FOODS.replace("adults", "children")),
@@ -226,7 +245,7 @@ def test_follow_up_is_read_alone_and_joined_and_both_count_the_same(question: st
 
 
 def test_correction_is_trusted_only_together_with_what_it_corrects() -> None:
-    alone, joined = understood("no I meant the tablets", INJECTIONS).readings
+    alone, joined = understood("no sorry, the tablets", INJECTIONS).readings
     assert alone.weight == joined.weight > 0
     assert (alone.trust, joined.trust) == (0.0, 1.0)
 

@@ -174,7 +174,12 @@ def test_a_letter_and_an_amount_are_no_name() -> None:
 def test_a_test_comes_first_only_where_a_vitamin_is_to_be_taken() -> None:
     assert RULES.asked("should I start B12?").beginning
     assert not RULES.asked("should I start warfarin?").beginning
-    assert not RULES.asked("what is B12?").beginning
+    for general in (
+        "what is B12?",
+        "how much vitamin B12 is in liver?",
+        "what is the daily dose of vitamin B12?",
+    ):
+        assert not RULES.asked(general).beginning
 
 
 @pytest.mark.parametrize(

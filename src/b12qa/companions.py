@@ -146,6 +146,8 @@ class Company:
 
 
 def rows_of_warnings(index: Index, document: int) -> list[int]:
-    """The sentences of a document that stand in its sections of warnings."""
+    """The sentences of a document's sections of warnings, but for those that need warnings beside them."""
     sections = (index.documents[document].sections[s] for d, s in index.warning_sections if d == document)
-    return [row for section in sections for row in rows_in(index, document, section.start, section.end)]
+    soothing = {noted.sentence for noted in index.notes if noted.warnings}
+    rows = (row for section in sections for row in rows_in(index, document, section.start, section.end))
+    return [row for row in rows if row not in soothing]

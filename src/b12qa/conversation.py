@@ -63,7 +63,8 @@ _CORRECTION = re.compile(
     r"\A(?:no|nope|sorry|oops|not|i mean|i meant|actually|rather)\b|\bi meant?\b", re.IGNORECASE
 )
 # "not b12, vitamin d", "vegan, not vegetarian": what was wrong in the question before, and what is right.
-_LEADS_IN = r"\A(?:(?:no|nope|sorry|oops|wait|hang on|actually|i mean|i meant)(?:, ?| )){0,3}"
+_SORRY = "no|nope|sorry|oops|wait|hang on|actually"
+_LEADS_IN = rf"\A(?:(?:{_SORRY}|i mean|i meant)(?:, ?| )){{0,3}}"
 _NAMED = r"(?:(?:for|in|with|the|an?) ){{0,2}}(?P<{}>[^,;.?!]{{1,40}}?)"
 _WRONG_AND_RIGHT = tuple(
     re.compile(f"{_LEADS_IN}{form}[.?!]*\\Z", re.IGNORECASE)
@@ -72,6 +73,11 @@ _WRONG_AND_RIGHT = tuple(
         rf"{_NAMED.format('right')},? (?:and not|not|instead of|rather than) {_NAMED.format('wrong')}",
     )
 )
+# "sorry, I meant clams": what is meant instead of something in the question before.
+_MEANT = re.compile(
+    rf"\A(?:(?:{_SORRY})(?:, ?| )){{0,3}}i meant?,? {_NAMED.format('right')}[.?!]*\Z", re.IGNORECASE
+)
+_LETTER_AND_NUMBER = re.compile(r"[a-z]-?\d+\Z", re.IGNORECASE)
 # What is put right is named, and not asked: "and who must not take too much?".
 _ASKED_OR_TOLD = re.compile(
     r"\b(?:i|we|you|is|are|am|was|were|do|does|did|can|could|should|shall|will|would|must|may|might|have|has"
@@ -254,10 +260,10 @@ def _reading_the_whole(part: Query, whole: Query) -> Query:
 def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Query:
     """Carry the topic of the conversation into a question that cannot stand alone."""
     question = _one_line(question)
-    earlier = _put_right(history)
+    earlier = _put_right(history, topics)
     if not earlier:
         return Query(question, question, "", (Reading(question),))
-    if corrected := _corrected(question, earlier[-1]):
+    if corrected := _corrected(question, earlier[-1], topics):
         understood = _in_conversation(corrected, earlier[:-1], topics)
         return replace(understood, question=question, reason=Dependence.CORRECTION.reason)
     dependence = _dependence(question, topics)
@@ -278,15 +284,15 @@ def _in_conversation(question: str, history: Sequence[str], topics: Topics) -> Q
     return Query(question, joined, dependence.reason, used, more=more)
 
 
-def _put_right(history: Sequence[str]) -> list[str]:
+def _put_right(history: Sequence[str], topics: Topics) -> list[str]:
     """The earlier messages on one line each, a correction as what it corrected; none that is empty."""
     asked: list[str] = []
     for text in filter(None, map(_one_line, history)):
-        asked.append(_corrected(text, "".join(asked[-1:])) or text)
+        asked.append(_corrected(text, "".join(asked[-1:]), topics) or text)
     return asked
 
 
-def _corrected(question: str, before: str) -> str:
+def _corrected(question: str, before: str, topics: Topics) -> str:
     """The question before with what was wrong in it put right; empty if nothing is."""
     for pattern in _WRONG_AND_RIGHT:
         found = pattern.match(question)
@@ -295,7 +301,38 @@ def _corrected(question: str, before: str) -> str:
         wrong = re.compile(rf"\b{re.escape(found['wrong'].strip())}\b", re.IGNORECASE)
         if wrong.search(before):
             return found["right"].strip().join(wrong.split(before))
+    meant = _MEANT.match(question)
+    if before and meant is not None and not _ASKED_OR_TOLD.search(meant["right"]):
+        return _with_what_was_meant(meant["right"].strip(), before, topics)
     return ""
+
+
+def _with_what_was_meant(right: str, before: str, topics: Topics) -> str:
+    """The question before with the word exchanged that something else was meant for.
+
+    "Turkey" for "clams" in "how much is in turkey?". Where several words are named, those that stood in the
+    question before stay, and if more than one other word did not, what was meant is a question of its own.
+    """
+    kept = set(terms(right))
+    others = [word for word in words(before) if terms(word) and not kept.issuperset(terms(word))]
+    of_content = [word for word in others if _content(word, topics) or _LETTER_AND_NUMBER.match(word)]
+    named = [word for word in words(right) if terms(word)]
+    if len(named) > 1:
+        new = " ".join(word for word in words(right) if terms(word) and word not in words(before))
+        if len(new.split()) != 1 or len(of_content) != 1:
+            return right
+        right = new
+    if not of_content:
+        return right
+    wrong = min(of_content, key=lambda word: _likely_meant(word, right, topics))
+    return re.sub(rf"\b{re.escape(wrong)}\b", lambda _: right, before, count=1, flags=re.IGNORECASE)
+
+
+def _likely_meant(word: str, right: str, topics: Topics) -> tuple[bool, bool, bool, int]:
+    """Least for the word that something was meant instead of: one of its form, a strange one, a long one."""
+    same_form = bool(_LETTER_AND_NUMBER.match(word)) == bool(_LETTER_AND_NUMBER.match(right))
+    same_number = word.endswith("s") == right.endswith("s")
+    return not same_form, not same_number, topics.known.issuperset(terms(word)), -len(word)
 
 
 def _dependence(question: str, topics: Topics) -> Dependence:

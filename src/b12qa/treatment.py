@@ -72,6 +72,7 @@ _AMOUNT_OR_CHANGE = _AMOUNT | {"change"}
 # Words that may stand for what an article is about: "is it safe with aspirin?", "my level is low".
 _STANDS_FOR_IT = frozenset({"it", "level", "deficient", "numb", "form", "counted"})
 _DECIDES = frozenset({"own amount", "decision", "change", "safety", "advice"})
+_FOR_ONESELF = frozenset({"own amount", "decision"})
 _ON_TAKING_IT = frozenset({"dose", "amount", "own amount", "decision"})
 
 _OF_SOMEBODY = frozenset({"amount", "decision", "change"})
@@ -138,7 +139,7 @@ class Asked:
     how_much: bool = False  # how much or how often
     decides: bool = False  # somebody's amount, what to do, take or change, or whether that is safe
     special: bool = False  # of a child, a pregnancy, weak kidneys: of whom doses differ
-    beginning: bool = False  # whether to take a vitamin or the like, and how much: a test comes first
+    beginning: bool = False  # whether somebody should take a vitamin or the like: a test comes first
     medicines: frozenset[str] = frozenset()  # classes of the medicines that it names
     cannot: frozenset[str] = frozenset()  # what no article can tell: some of CANNOT
     suffers: bool = False  # it tells of a complaint that somebody has
@@ -213,7 +214,7 @@ class Rules:
             how_much=not asks.isdisjoint(_AMOUNT),
             decides=not asks.isdisjoint(_DECIDES),
             special="special" in said.told,
-            beginning=not asks.isdisjoint(_ON_TAKING_IT) and not named.isdisjoint({"vitamin", "supplement"}),
+            beginning=not asks.isdisjoint(_FOR_ONESELF) and not named.isdisjoint({"vitamin", "supplement"}),
             medicines=medicines,
             cannot=frozenset(cannot),
             suffers=suffers,
