@@ -100,6 +100,18 @@ def understood(question: str, *history: str) -> Query:
             Dependence.CORRECTION,
             "vitamin b12 and nerves",
         ),
+        (
+            ["what did the 2020 review find?"],
+            "oops i meant the 2022 one",
+            Dependence.CORRECTION,
+            "what did the 2022 review find?",
+        ),
+        (
+            [INJECTIONS],
+            "Sorry, I meant old people rather than children.",
+            Dependence.CORRECTION,
+            f"{INJECTIONS} Sorry, I meant old people rather than children.",
+        ),
         # What is put right in so many words is exchanged in the question itself.
         ([FOODS], "not adults, children", Dependence.CORRECTION, FOODS.replace("adults", "children")),
         (

@@ -75,9 +75,11 @@ _WRONG_AND_RIGHT = tuple(
 )
 # "sorry, I meant clams": what is meant instead of something in the question before.
 _MEANT = re.compile(
-    rf"\A(?:(?:{_SORRY})(?:, ?| )){{0,3}}i meant?,? {_NAMED.format('right')}[.?!]*\Z", re.IGNORECASE
+    rf"\A(?:(?:{_SORRY})(?:, ?| )){{0,3}}i meant?,? {_NAMED.format('right')}(?: ones?)?[.?!]*\Z",
+    re.IGNORECASE,
 )
-_LETTER_AND_NUMBER = re.compile(r"[a-z]-?\d+\Z", re.IGNORECASE)
+_CONTRASTS = re.compile(r"\b(?:not|rather than|instead of)\b", re.IGNORECASE)
+_FIGURE = re.compile(r"\d")
 # What is put right is named, and not asked: "and who must not take too much?".
 _ASKED_OR_TOLD = re.compile(
     r"\b(?:i|we|you|is|are|am|was|were|do|does|did|can|could|should|shall|will|would|must|may|might|have|has"
@@ -302,7 +304,8 @@ def _corrected(question: str, before: str, topics: Topics) -> str:
         if wrong.search(before):
             return found["right"].strip().join(wrong.split(before))
     meant = _MEANT.match(question)
-    if before and meant is not None and not _ASKED_OR_TOLD.search(meant["right"]):
+    contrasts = meant is not None and _CONTRASTS.search(meant["right"])
+    if before and meant is not None and not contrasts and not _ASKED_OR_TOLD.search(meant["right"]):
         return _with_what_was_meant(meant["right"].strip(), before, topics)
     return ""
 
@@ -315,7 +318,7 @@ def _with_what_was_meant(right: str, before: str, topics: Topics) -> str:
     """
     kept = set(terms(right))
     others = [word for word in words(before) if terms(word) and not kept.issuperset(terms(word))]
-    of_content = [word for word in others if _content(word, topics) or _LETTER_AND_NUMBER.match(word)]
+    of_content = [word for word in others if _content(word, topics) or _FIGURE.search(word)]
     named = [word for word in words(right) if terms(word)]
     if len(named) > 1:
         new = " ".join(word for word in words(right) if terms(word) and word not in words(before))
@@ -330,7 +333,7 @@ def _with_what_was_meant(right: str, before: str, topics: Topics) -> str:
 
 def _likely_meant(word: str, right: str, topics: Topics) -> tuple[bool, bool, bool, int]:
     """Least for the word that something was meant instead of: one of its form, a strange one, a long one."""
-    same_form = bool(_LETTER_AND_NUMBER.match(word)) == bool(_LETTER_AND_NUMBER.match(right))
+    same_form = bool(_FIGURE.search(word)) == bool(_FIGURE.search(right))
     same_number = word.endswith("s") == right.endswith("s")
     return not same_form, not same_number, topics.known.issuperset(terms(word)), -len(word)
 
