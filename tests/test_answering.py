@@ -689,6 +689,13 @@ def test_a_reason_that_an_edit_made_untrue_is_not_given() -> None:
     assert reason_for(asked, [(near, 0.9)], KNOWN | set(terms("snail"))) == ""
 
 
+def test_a_reason_that_names_nothing_leaves_the_place_to_the_next() -> None:
+    asked = set(terms("do snails contain it?"))
+    empty = OpenQuestion("Do snails contain it?", 0, 0, "does not say")
+    near = OpenQuestion("Is it in snails?", 0, 0, "does not mention snails")
+    assert reason_for(asked, [(empty, 0.95), (near, 0.9)], KNOWN) == near.reason
+
+
 def test_a_reason_that_names_only_what_the_article_names_needs_the_same_question() -> None:
     """Its letter is no word: "does not mention vitamin A" seems to name vitamins alone."""
     near = OpenQuestion("How much retinol is in liver?", 0, 0, "does not mention vitamin A")

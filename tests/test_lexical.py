@@ -273,6 +273,27 @@ def test_names_are_taken_literally_whatever_characters_they_hold() -> None:
     assert ours.bring_to("in us$ (2020)?") == "in dollar?"
 
 
+@pytest.mark.parametrize(
+    ("question", "searched"),
+    [
+        ("what does Dr Mark Hyman say of it", "what does Dr Mark Hyman say of it"),
+        ("what does hyman blood do", "what does human blood do"),
+        ("Hyman blood?", "human blood?"),
+        ("how much in Kippres", "how much in kippers"),
+        ("142 pmol/L", "142 pmol/L"),
+    ],
+)
+def test_names_of_people_and_units_are_no_misspellings(question: str, searched: str) -> None:
+    assert vocabulary("Human blood lies in a pool of kippers.").bring_to(question) == searched
+
+
+def test_a_misspelt_other_name_is_the_name_that_the_documents_use() -> None:
+    ours = vocabulary(
+        "acid reducer", answered=["does pantoprazole do it?"] * 3, synonyms=[("acid reducer", "pantoprazole")]
+    )
+    assert ours.bring_to("is pantoprazol one") == "is acid reducer one"
+
+
 def test_missing_words_name_what_no_document_uses() -> None:
     ours = vocabulary(FOOD)
     assert ours.missing_words("How much of it is in Mushrooms or tempeh, and which mushrooms?") == [

@@ -632,7 +632,8 @@ def reason_for(
     "does not mention children's overdose" is beside the point of "can children take it?": what an open
     question and its reason both name must have been asked, unless it is nearly the same question. A reason
     comes first that names only what was asked, and something that no document names: "does not mention
-    children". One that says so of what a document names by now is not true any more, and is left out.
+    children". One that says so of what a document names by now is not true any more, and is left out, as is
+    one that names nothing.
 
     Args:
         asked: the stems of the question.
@@ -643,7 +644,7 @@ def reason_for(
     for found, cosine in open_questions:
         names = set(terms(found.reason)) - _SAYS
         beyond = names - asked
-        if found.reason.startswith(NOT_MENTIONED) and names <= known:
+        if not names or (found.reason.startswith(NOT_MENTIONED) and names <= known):
             continue
         if cosine >= NEARLY_THE_SAME_COSINE:
             return found.reason

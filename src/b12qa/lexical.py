@@ -66,14 +66,15 @@ _SAID_IN_PASSING = frozenset(
         "r", "u", "y", "n", "fr", "rn", "yr", "yrs", "enuf", "gimme", "lemme", "wanna", "gonna", "gotta",
         "dunno", "kinda", "sorta", "idk", "imo", "tbh", "omg", "btw", "cos", "cuz", "coz", "bc", "tho",
         "thru", "nite", "tonite", "wat", "wot", "joke", "im", "ive", "youre", "youve", "theyre",
-        "theyve", "weve",
+        "theyve", "weve", "oops", "whoops",
         # whom somebody speaks of
+        "mr", "mrs", "ms", "dr",
         "grandson", "granddaughter", "grandsons", "granddaughters", "grandad", "grandpa", "granny", "gran",
         "nan", "nana", "grandma", "stepson", "stepdaughter", "stepdad", "stepmum", "hubby", "missus",
         "niece", "nephew", "auntie", "aunty", "uncle", "cousin", "fiance", "fiancee", "neighbour", "neighbor",
         # what a laboratory counts in
-        "kg", "mg", "ml", "g", "pg", "pgml", "ng", "ngml", "ngl", "pmol", "pmoll", "nmol", "umol", "mmol",
-        "dl",
+        "kg", "kilo", "kilos", "mg", "ml", "g", "pg", "pgml", "ng", "ngml", "ngl", "pmol", "pmoll", "nmol",
+        "umol", "mmol", "dl",
     }
 )  # fmt: skip
 
@@ -256,7 +257,10 @@ class Vocabulary:
 
     def bring_to(self, question: str) -> str:
         """Spell a question as the documents do: other names first, then misspelt words."""
-        return self._correct(self._replace_synonyms(question.translate(_LOW_FIGURES)))
+        named = self._replace_synonyms(question.translate(_LOW_FIGURES))
+        spelt = self._correct(named)
+        # A name may have been misspelt.
+        return named if spelt == named else self._replace_synonyms(spelt)
 
     def missing_words(self, question: str) -> list[str]:
         """Words of a question that name something, and that no document uses in any form, in their order.
@@ -275,7 +279,7 @@ class Vocabulary:
             and word not in STOP_WORDS
             and word not in _SAID_IN_PASSING
             and _STEMMER.stemWord(word) not in known
-            and english_ranks().get(word, EVERYDAY_RANK) >= EVERYDAY_RANK
+            and not _is_everyday(word)
         ]
 
     @cached_property
@@ -312,9 +316,10 @@ class Vocabulary:
         return re.compile(rf"(?<!\w)(?:{'|'.join(names)})(?!\w)")
 
     def _correct(self, question: str) -> str:
-        return re.sub(r"[^\W\d_]+", lambda match: self._corrected_word(match[0]), question)
+        return re.sub(r"[^\W\d_]+", self._corrected_word, question)
 
-    def _corrected_word(self, word: str) -> str:
+    def _corrected_word(self, found: re.Match[str]) -> str:
+        word = found[0]
         lower = word.lower()
         if lower in _WITHOUT_APOSTROPHE:
             return f"{word[:-1]}'{word[-1]}"
@@ -323,12 +328,15 @@ class Vocabulary:
         edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
         # A misspelling seldom changes the first letter; another word often does: fluoxetine, duloxetine.
         alike = [known for known in self._speller.nearest(lower, edits) if known[0] == lower[0]]
-        return alike[0] if alike else word
+        if not alike or (_is_everyday(alike[0]) and _may_be_a_name(found)):
+            return word
+        return alike[0]
 
     def _is_known(self, word: str) -> bool:
         """Whether a word needs no correction. A bank may hold misspelt questions, seldom one twice."""
         # The list of English words is looked at last: reading it takes longer than everything else here.
-        return word in self.document_words or self.counts.get(word, 0) > 1 or word in english_ranks()
+        known = word in self.document_words or self.counts.get(word, 0) > 1 or word in _SAID_IN_PASSING
+        return known or word in english_ranks()
 
     @cached_property
     def _speller(self) -> EditDistanceSpeller:
@@ -340,6 +348,21 @@ class Vocabulary:
                 if (word in self.document_words or word in english_ranks() or count > 2) and word.isalpha()
             }
         )
+
+
+def _is_everyday(word: str) -> bool:
+    return english_ranks().get(word, EVERYDAY_RANK) < EVERYDAY_RANK
+
+
+def _may_be_a_name(found: re.Match[str]) -> bool:
+    """Whether a word stands with a capital inside a sentence: "Dr Mark Hyman"."""
+    before = found.string[: found.start()].rstrip()
+    return (
+        found[0].istitle()
+        and bool(before)
+        and before[-1] not in "?!:\n"
+        and found.string != found.string.title()
+    )
 
 
 def _has_inner_capital(word: str) -> bool:
