@@ -8,7 +8,7 @@ import re
 import pytest
 
 from b12qa import caution, rendering, safety
-from b12qa.answering import ASK_IN_ENGLISH
+from b12qa.answering import ASK_IN_ENGLISH, NEAREST_WORDS
 from b12qa.courtesy import load_courtesies
 from b12qa.notes import NOT_REVIEWED
 from b12qa.redflags import load_red_flags
@@ -46,14 +46,20 @@ def test_every_word_of_ours_is_in_the_files() -> None:
         *(rendering.FOUND, rendering.TO_FOUND),
         *(rendering.OPEN, rendering.COPY, rendering.LINK, rendering.LITERAL, rendering.FOLLOWING),
         *(rendering.VERSION, rendering.UNREVIEWED),
-        *(page.TITLE, page.WELCOME, ASK_IN_ENGLISH, page.BEGIN_WITH, safety.IN_EMERGENCY),
+        *(page.TITLE, page.WELCOME, ASK_IN_ENGLISH, NEAREST_WORDS, page.BEGIN_WITH, safety.IN_EMERGENCY),
         safety.WHOM_TO_CALL,
         page.NO_SCRIPTS,
         *(page.KEEPS_NOTHING, page.KEEPS_RATED),
         *(page.THUMB_KEPT, page.THUMB_AGAIN, page.THUMB_LOST, page.NOT_RATED),
         *(replies.FAULT_WORDS, replies.TOO_LONG_WORDS, replies.REBUILT_WORDS, replies.GONE_WORDS),
         replies.ASKED,
-        *(caution.NO_DOSE, caution.NOT_ABOUT_YOU, caution.KEEP_MEDICINES, caution.TEST_FIRST),
+        *(
+            caution.NO_DOSE,
+            caution.NOT_ABOUT_YOU,
+            caution.KEEP_MEDICINES,
+            caution.TEST_FIRST,
+            caution.NO_ANIMAL,
+        ),
         *(caution.NO_RESULT, caution.NO_DIAGNOSIS, caution.SEE_SOMEONE, rendering.OUR_WORDS),
         *filter(None, load_courtesies().replies.values()),
         *(safety.DISCLAIMER, safety.ABOUT, safety.TOLD_BEFORE, *safety.LEVEL_WORDS.values()),

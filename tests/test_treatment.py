@@ -43,6 +43,7 @@ cannot:
   result: [{near: [thing]}]
   diagnosis: [{near: [take]}]
   see: [{near: [medicine]}]
+  animal: [{near: [thing]}]
 medicines:
   Against clots: [warfarin]
   Without a name: [<my_medicine>, drug]
@@ -330,6 +331,12 @@ def test_capitals_among_small_letters_mean_the_muscle(message: str, told: bool) 
     ("message", "cannot"),
     [
         ("is it cancer", "diagnosis"),
+        ("can my dog have B12", "animal"),
+        ("my cat ate 3 of my b12 tablets", "animal"),
+        ("how much b12 can I give my kitten", "animal"),
+        ("b12 dose for dogs", "animal"),
+        ("I walk my dog and take B12", ""),
+        ("my voice is hoarse and I swallow badly", ""),
         ("could my numb feet end up with me in a wheelchair", "see"),
         ("am I going to lose my toes from this", "see"),
         ("will a low dose keep me from going blind", ""),

@@ -13,7 +13,7 @@ from b12qa.fairness import quote_around, quote_sentences, rows_in
 from b12qa.index import Index
 from b12qa.lexical import Scores
 from b12qa.records import Notice, NoticeKind, Outcome, Quote, QuoteRole
-from b12qa.treatment import Asked, Rules, names_dose
+from b12qa.treatment import ANIMAL, Asked, Rules, names_dose
 
 MAX_WARNINGS = 2
 # A further passage of warnings must score at least this share of the first.
@@ -27,9 +27,10 @@ NO_RESULT = "This article cannot tell what a test result means for you. Ask the 
 NO_DIAGNOSIS = "This article cannot tell what you have. Ask a doctor."
 SEE_SOMEONE = "If you are worried, or if it gets worse, see a doctor. No machine can tell you when."
 KEEP_MEDICINES = "Do not stop or change a medicine on your own. Ask the person who prescribed it first."
+NO_ANIMAL = "This article is about people. For an animal, ask a vet."
 TEST_FIRST = "Ask for a blood test before you start."
 # By what no article can tell, the first of several first.
-_CANNOT = {"see": SEE_SOMEONE, "result": NO_RESULT, "diagnosis": NO_DIAGNOSIS}
+_CANNOT = {ANIMAL: NO_ANIMAL, "see": SEE_SOMEONE, "result": NO_RESULT, "diagnosis": NO_DIAGNOSIS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,8 @@ def cautions(asked: Asked, outcome: Outcome) -> list[Notice]:
     """Our words beside the answer to a question on treatment: one line, or two with a medicine."""
     found = []
     cannot = next((words for name, words in _CANNOT.items() if name in asked.cannot), None)
-    if cannot is not None and not (asked.personal and asked.amount):
+    of_people = ANIMAL not in asked.cannot
+    if cannot is not None and not (asked.personal and asked.amount and of_people):
         found.append(Notice(NoticeKind.PERSONAL, cannot))
     elif asked.personal:
         found.append(Notice(NoticeKind.PERSONAL, NO_DOSE if asked.how_much else NOT_ABOUT_YOU))

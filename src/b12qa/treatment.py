@@ -62,7 +62,8 @@ MAX_WORDS_OF_A_FRAGMENT = 5
 MAX_FRAGMENTS = 2
 
 ASKS = ("treatment", "dose", "amount", "own amount", "decision", "change", "safety", "advice")
-CANNOT = ("result", "diagnosis", "see")
+ANIMAL = "animal"
+CANNOT = ("result", "diagnosis", "see", ANIMAL)
 PEOPLE = ("special", "own condition", "told", "named", "on medicine")
 _PEOPLE = frozenset(PEOPLE)
 SUFFERS = "suffers"  # changes nothing of the above
@@ -138,7 +139,7 @@ class Asked:
     amount: bool = False  # how much, how often, or what to change
     how_much: bool = False  # how much or how often
     decides: bool = False  # somebody's amount, what to do, take or change, or whether that is safe
-    special: bool = False  # of a child, a pregnancy, weak kidneys: of whom doses differ
+    special: bool = False  # of a child, a pregnancy, weak kidneys, an animal: of whom doses differ
     beginning: bool = False  # whether somebody should take a vitamin or the like: a test comes first
     medicines: frozenset[str] = frozenset()  # classes of the medicines that it names
     cannot: frozenset[str] = frozenset()  # what no article can tell: some of CANNOT
@@ -207,13 +208,13 @@ class Rules:
         is_vague = asks <= {"decision", "change", "advice"} and not stands_for_it
         return Asked(
             treatment=said.treatment,
-            personal=said.personal,
+            personal=said.personal or ANIMAL in cannot,
             of_somebody=said.of_somebody,
             only_told=said.of_somebody and not said.asked_for_somebody,
             amount=not asks.isdisjoint(_AMOUNT_OR_CHANGE),
             how_much=not asks.isdisjoint(_AMOUNT),
             decides=not asks.isdisjoint(_DECIDES),
-            special="special" in said.told,
+            special="special" in said.told or ANIMAL in cannot,
             beginning=not asks.isdisjoint(_FOR_ONESELF) and not named.isdisjoint({"vitamin", "supplement"}),
             medicines=medicines,
             cannot=frozenset(cannot),
