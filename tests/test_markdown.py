@@ -7,6 +7,7 @@ import re
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from strategies import (
@@ -21,6 +22,7 @@ from strategies import (
     without_front_matter,
 )
 
+from b12qa.corpus import parse_document
 from b12qa.markdown import (
     MD_TRIM_CHARS,
     ParsedMarkdown,
@@ -203,6 +205,36 @@ def test_visible_spans_of_a_part_that_begins_and_ends_inside_marks() -> None:
     assert list(visible_spans(4, 6, markup)) == [(4, 6)]
     assert list(visible_spans(2, 4, markup)) == []
     assert list(visible_spans(0, 14, markup)) == [(0, 2), (4, 6), (8, 10), (12, 14)]
+
+
+@PROPERTY
+@given(markdown_texts, st.data())
+def test_marks_within_a_stretch_are_all_that_touch_it(text: str, data: st.DataObject) -> None:
+    start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+    markup = parse(text).markup
+
+    def cut(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+        touching = (span for span in spans if span.start < end and start < span.end)
+        return tuple(Span(max(span.start, start), min(span.end, end)) for span in touching)
+
+    expected = Markup(cut(markup.hidden), cut(markup.strong), cut(markup.emphasis))
+    assert markup.within(start, end) == expected
+    assert start == end or markup.within(0, end).within(start, end) == expected
+
+
+def test_emphasis_around_other_emphasis_is_within_what_stands_after_that() -> None:
+    text = "*all *of* it*"
+    assert parse(text).markup.within(10, 13).emphasis == (Span(10, 12),)
+
+
+def test_cutting_all_passages_takes_time_in_proportion_to_the_text() -> None:
+    documents = {times: parse_document("text", "**a *b* c** d.\n\n" * times) for times in (500, 2000)}
+
+    def cut(times: int) -> None:
+        for block in documents[times].blocks:
+            documents[times].excerpt(Span(block.start, block.end))
+
+    assert in_proportion(cut, times=500)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def _rows_to_json(
 
 
 def _fields(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__slots__}
+    return {name: getattr(record, name) for name in record.__match_args__}
 
 
 def _with_turns(record: Mapping[str, Any]) -> dict[str, Any]:
