@@ -227,12 +227,13 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of a chunk."""
+    """One sentence of a chunk, or a piece of one that the model cannot read whole."""
 
     document: int
     start: int
     end: int
     chunk: int  # position in the list of chunks
+    continues: bool = False  # a piece that goes on where the one before it ends
 
 
 class Question(NamedTuple):
