@@ -466,7 +466,7 @@ class Assistant:
     def _our_reply(self, question: str) -> list[Notice]:
         """What we say ourselves to a message that nothing can be searched for."""
         elsewhere = load_elsewhere()
-        if all(d.about.is_english for d in self.documents):
+        if self._all_english:
             ask_in_english = Notice(NoticeKind.ABOUT, ASK_IN_ENGLISH)
             if language := elsewhere.language_of(question):
                 emergency = elsewhere.languages[language].emergency
@@ -497,6 +497,10 @@ class Assistant:
         others = set(terms(query.text)).difference(*map(terms, asked.nutrients))
         topics = self.retriever.topics
         return (topics.subjects.intersection(terms(topics.name)) or topics.subjects).isdisjoint(others)
+
+    @cached_property
+    def _all_english(self) -> bool:
+        return all(document.about.is_english for document in self.documents)
 
     @cached_property
     def _all_words(self) -> str:

@@ -120,7 +120,12 @@ class Index:
 
     def document_of(self, name: str) -> Document:
         """The document of a name."""
-        return self.documents[self._positions[name]]
+        return self.documents_by_name[name]
+
+    @cached_property
+    def documents_by_name(self) -> Mapping[str, Document]:
+        """The documents, each under its name."""
+        return {document.name: document for document in self.documents}
 
     @cached_property
     def _positions(self) -> dict[str, int]:
