@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import SMALL_TEXT, HashingEncoder
+from strategies import in_proportion
 
-from b12qa import answering, cli
+from b12qa import answering, cli, reporting
 from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
@@ -215,6 +216,16 @@ def test_unanswered_questions_are_grouped_by_section_and_merged(assistant: Assis
         "Tea": "It was answered, and the answer did not help: read what is shown, in “Tea” or elsewhere.",
     }
     assert asked_sections(assistant, rows[-1:]) == ()
+
+
+def test_many_questions_of_readers_are_merged_in_time_in_proportion_to_their_number(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "MAX_ASKED", 10)  # each of these is searched
+    texts = (f"{n} {n * 17} {n * 37} {n * 53} {n * 91}" for n in range(8000))  # hardly any is like another
+    rows = [Feedback(text, "related", None) for text in texts]
+    assert asked_sections(assistant, rows)
+    assert in_proportion(lambda times: asked_sections(assistant, rows[:times]), times=2000)
 
 
 # The page.

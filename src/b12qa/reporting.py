@@ -10,7 +10,7 @@ import hashlib
 import statistics
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -474,14 +474,23 @@ def _merged(groups: Sequence[Sequence[Feedback]], encoder: Encoder) -> list[list
         return []
     embeddings = encoder.encode([group[0].question for group in groups])
     merged: dict[int, list[Feedback]] = {}
-    for number, group in enumerate(groups):
-        cosines = embeddings[:number] @ embeddings[number]
-        nearest = max(merged, key=lambda leader: cosines[leader], default=None)
-        if nearest is not None and cosines[nearest] >= SAME_FEEDBACK_COSINE:
-            merged[nearest] += group
+    leads = np.zeros(len(groups), dtype=bool)
+    for number, cosines in enumerate(_cosines_to_earlier(embeddings)):
+        near = np.flatnonzero(leads[:number] & (cosines >= SAME_FEEDBACK_COSINE))
+        if near.size:
+            merged[int(near[cosines[near].argmax()])] += groups[number]
         else:
-            merged[number] = list(group)
+            leads[number] = True
+            merged[number] = list(groups[number])
     return list(merged.values())
+
+
+def _cosines_to_earlier(embeddings: FloatMatrix) -> Iterator[FloatMatrix]:
+    """Of each row in turn its cosines to all rows before it."""
+    for start in range(0, len(embeddings), comparing.ROWS_AT_ONCE):
+        some = embeddings[start : start + comparing.ROWS_AT_ONCE]
+        for number, cosines in enumerate(some @ embeddings[: start + len(some)].T, start=start):
+            yield cosines[:number]
 
 
 def _asked(group: Sequence[Feedback], proposal: str) -> AskedQuestion:
