@@ -25,9 +25,9 @@ from strategies import (
 from b12qa.corpus import parse_document
 from b12qa.markdown import (
     MD_TRIM_CHARS,
+    Lines,
     ParsedMarkdown,
     find_front_matter,
-    line_number,
     parse,
     plain_text,
     row_cells,
@@ -44,7 +44,7 @@ def sections_and_blocks(text: str) -> str:
     found = parse(text)
     lines = []
     for number, section in enumerate(found.sections):
-        line = line_number(text, section.start)
+        line = Lines(text).number_at(section.start)
         lines.append(f"§ {line} {' › '.join(section.path)}".rstrip())
         for block in found.blocks:
             if block.section != number:
@@ -111,7 +111,7 @@ def test_headings_and_their_lines_are_those_of_the_parser(text: str) -> None:
         if token.type == "heading_open" and token.level == 0 and token.map
     ]
     sections = [section for section in parse(text).sections if section.path]
-    assert [(line_number(text, section.start), section.level) for section in sections] == expected
+    assert [(Lines(text).number_at(section.start), section.level) for section in sections] == expected
 
 
 @PROPERTY
@@ -254,9 +254,9 @@ def test_row_cells(row: str, cells: list[str]) -> None:
 
 def test_lines_are_counted_as_markdown_counts_them() -> None:
     text = "1\n2\r\n3\r4\x0c4\u20284\x854\n5"
-    found = [line_number(text, i) for i, character in enumerate(text) if character.isdigit()]
+    found = [Lines(text).number_at(i) for i, character in enumerate(text) if character.isdigit()]
     assert found == [1, 2, 3, 4, 4, 4, 4, 5]
-    assert line_number(text, text.index("\r\n") + 1) == 2  # between the two characters of a line end
+    assert Lines(text).number_at(text.index("\r\n") + 1) == 2  # between the two characters of a line end
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from b12qa.corpus import read_corpus
 from b12qa.evaluation import Kind, QuestionRow
 from b12qa.feedback import Feedback, append_feedback
 from b12qa.index import open_index
+from b12qa.markdown import Lines
 from b12qa.plain import in_bytes
 from b12qa.reporting import (
     MAP_SIZE,
@@ -187,6 +188,22 @@ def test_few_or_equal_texts_have_a_place_too(count: int) -> None:
     places = projected(np.ones((count, 8), dtype=np.float32))
     assert (places == MAP_SIZE // 2).all()
     assert np.isfinite(projected(np.eye(max(count, 2), 8, dtype=np.float32))).all()
+
+
+def test_the_lines_of_each_document_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "# Tea\n\n" + "\n\n".join(f"Tea number {n} is green and hot." for n in range(20))
+    assistant = assistant_for(tmp_path, {"one.md": text, "two.md": text})
+    counted: list[str] = []
+
+    class Noting(Lines):
+        def __init__(self, text: str) -> None:
+            counted.append(text)
+            super().__init__(text)
+
+    monkeypatch.setattr(reporting, "Lines", Noting)
+    report = make_report(assistant)
+    assert len(report.copies) >= 20
+    assert len(counted) <= 2 * 4  # for sections, copies, disagreements and long texts
 
 
 # What readers left.
