@@ -413,11 +413,11 @@ def _vectors_in(
         for file in VECTOR_FILES
         if file not in left_out
     }
-    spreads = open_spreads(folder, manifest["nearest"])
+    spreads = open_spreads(data, manifest["nearest"])
     if spreads is None or left_out:
         return vectors, spreads, None
     counts = {CHUNKS: facts.chunks, SENTENCES: facts.sentences}
-    return vectors, spreads, open_shortcuts(folder, manifest["nearest"], counts)
+    return vectors, spreads, open_shortcuts(folder, data, manifest["nearest"], counts)
 
 
 def _stored_facts(
