@@ -27,7 +27,17 @@ from b12qa.errors import (
 from b12qa.folders import corpus_folder
 from b12qa.index import open_index
 from b12qa.lexical import terms
-from b12qa.records import Answer, NoticeKind, OpenQuestion, Outcome, QuoteRole, SearchResults
+from b12qa.records import (
+    Answer,
+    Document,
+    Excerpt,
+    NoticeKind,
+    OpenQuestion,
+    Outcome,
+    QuoteRole,
+    SearchResults,
+    Span,
+)
 from b12qa.retrieval import Retriever
 from b12qa.safety import DISCLAIMER
 
@@ -324,6 +334,25 @@ def test_who_asks_for_more_than_was_found_reads_on_in_the_section(assistant: Ass
     # Nothing of it is passed over.
     assert [(quote.start, quote.end) for quote in read] == [(block.start, block.end) for block in blocks]
     assert len(read) > 3
+
+
+def test_who_asks_for_more_gets_no_more_cut_out_than_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "# Tea\n\n" + "\n\n".join(f"Tea number {number} is good." for number in range(200))
+    assistant = assistant_for(tmp_path, text)
+    assistant.ask("is tea good?")
+    cut = []
+    excerpt = Document.excerpt
+
+    def counted(document: Document, span: Span) -> Excerpt:
+        cut.append(span)
+        return excerpt(document, span)
+
+    monkeypatch.setattr(Document, "excerpt", counted)
+    answer = assistant.ask("more", ["is tea good?"])
+    assert len(answer.found) == 3
+    assert len(cut) < 60
 
 
 @pytest.mark.model

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,14 @@ from starlette.testclient import TestClient
 
 from b12qa import safety
 from b12qa.answering import Assistant
-from b12qa.records import Answer, Outcome, Quote
+from b12qa.records import Answer, Document, Outcome, Quote
 from b12qa.web import description, programs
 from b12qa.web.api import SECONDS_BETWEEN_PROBES, Health
 from b12qa.web.desk import Desk
 from b12qa.web.mcp import mcp_server
 from b12qa.web.metrics import Metrics
 from b12qa.web.problems import PROGRAM_FAULT_WORDS
+from b12qa.web.replies import turn_for
 from b12qa.web.server import keep_words_out_of_logs
 from b12qa.web.settings import Settings
 from b12qa.web.workers import BusyError, Workers
@@ -184,6 +185,36 @@ def test_of_several_documents_those_are_identified_that_are_spoken_of(two: TestC
     assert two.get("/api/document", params={"name": "bread"}).json()["title"] == "Bread"
     detail = checked_problem(two.get("/api/document"), 404)["detail"]
     assert detail == "There is no document of that name. Name one of: bread, tea."
+
+
+class Watched(tuple[Document, ...]):
+    """Documents that count how often somebody goes through all of them."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Document]:
+        self.walks += 1
+        return super().__iter__()
+
+
+def test_no_request_goes_through_all_documents(tmp_path: Path) -> None:
+    assistant_for(SMALL_TEXT, tmp_path, "tea")
+    assistant = assistant_for("# Bread\n\nBread is baked from flour.\n", tmp_path, "bread")
+    watched = Watched(assistant.documents)
+    retriever = assistant.retriever
+    assistant = Assistant(replace(retriever, index=replace(retriever.index, documents=watched)))
+
+    def requests() -> int:
+        before = watched.walks
+        for question, history in QUESTIONS.values():
+            programs.ask(assistant, programs.AskRequest(question=question, history=history))
+            programs.search(assistant, programs.SearchRequest(question=question, history=history))
+            turn_for(assistant, question, history)
+        programs.document(assistant, "bread")
+        return watched.walks - before
+
+    assert requests() > 0  # what is the same for all is found out by the first
+    assert requests() == 0
 
 
 def test_document_is_given_with_its_sections_and_its_hash(tea: Assistant, client: TestClient) -> None:

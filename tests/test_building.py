@@ -132,6 +132,18 @@ def test_an_incremental_build_equals_one_from_nothing_byte_for_byte(
     assert from_nothing.reused == 0
 
 
+def test_a_document_that_is_taken_over_keeps_the_sentences_that_were_cut(
+    tmp_path: Path, small_corpus: Path
+) -> None:
+    (small_corpus / "milk.md").write_text("# Milk\n\nMilk is white " + "and sweet " * 40 + "and good.\n")
+    build(tmp_path / "index", small_corpus)
+    edit(small_corpus)
+    build(tmp_path / "index", small_corpus)
+    build(tmp_path / "other", small_corpus)
+    assert contents(tmp_path / "index") == contents(tmp_path / "other")
+    assert any(sentence.continues for sentence in open_index(tmp_path / "index").sentences)
+
+
 def test_a_question_is_embedded_with_those_that_it_hangs_on_and_gives_its_own_words_alone(
     index: Path, small_corpus: Path
 ) -> None:

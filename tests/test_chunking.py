@@ -28,6 +28,7 @@ from b12qa.chunking import (
     embedded_text,
     long_blocks,
     split_sentences,
+    units,
 )
 from b12qa.corpus import parse_document, read_corpus
 from b12qa.embedding import find_model, token_counter
@@ -209,6 +210,19 @@ def test_a_cut_never_leaves_a_piece_of_marks_alone() -> None:
     pieces = [plain_text(text, c.start, c.end, document.markup) for c in found.sentences]
     assert "".join(pieces).replace(" ", "") == "aaaa.bbbbcccc"
     assert all(pieces)
+
+
+@PROPERTY
+@given(markdown_texts, st.sampled_from([5, 32, 1000]))
+def test_sentences_with_the_pieces_that_continue_them_are_what_the_blocks_are_made_of(
+    text: str, max_tokens: int
+) -> None:
+    document, found = chunked(text, max_tokens)
+    whole: list[Span] = []
+    for sentence in found.sentences:
+        start = whole.pop().start if sentence.continues else sentence.start
+        whole.append(Span(start, sentence.end))
+    assert whole == [unit for block in document.quoted_blocks for unit in units(document, block)]
 
 
 def test_long_code_is_cut_between_lines() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -141,6 +142,15 @@ def test_a_sentence_that_the_model_cannot_read_whole_is_quoted_whole() -> None:
         quote = quote_passage(index, passage_of(index, row))
         assert long in quote.text
         assert highlighted(index, quote) == [long]
+
+
+def test_quoting_cuts_no_text_into_sentences_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = "It is tea " + "and milk " * 40 + "and is not safe."
+    index = bare_index(f"Tea is dear.\n\nIt is good. {long} After it.", max_tokens=16)
+    monkeypatch.setitem(sys.modules, "sentencex", None)  # what cuts cannot be imported any more
+    for row in range(len(index.sentences)):
+        assert quote_passage(index, passage_of(index, row)).highlights
+        assert quote_sentences(index, [row], QuoteRole.PARTNER).highlights
 
 
 def test_a_passage_that_is_no_slice_of_its_document_is_refused() -> None:

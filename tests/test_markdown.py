@@ -7,6 +7,7 @@ import re
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from strategies import (
@@ -21,11 +22,12 @@ from strategies import (
     without_front_matter,
 )
 
+from b12qa.corpus import parse_document
 from b12qa.markdown import (
     MD_TRIM_CHARS,
+    Lines,
     ParsedMarkdown,
     find_front_matter,
-    line_number,
     parse,
     plain_text,
     row_cells,
@@ -42,7 +44,7 @@ def sections_and_blocks(text: str) -> str:
     found = parse(text)
     lines = []
     for number, section in enumerate(found.sections):
-        line = line_number(text, section.start)
+        line = Lines(text).number_at(section.start)
         lines.append(f"§ {line} {' › '.join(section.path)}".rstrip())
         for block in found.blocks:
             if block.section != number:
@@ -109,7 +111,7 @@ def test_headings_and_their_lines_are_those_of_the_parser(text: str) -> None:
         if token.type == "heading_open" and token.level == 0 and token.map
     ]
     sections = [section for section in parse(text).sections if section.path]
-    assert [(line_number(text, section.start), section.level) for section in sections] == expected
+    assert [(Lines(text).number_at(section.start), section.level) for section in sections] == expected
 
 
 @PROPERTY
@@ -205,6 +207,36 @@ def test_visible_spans_of_a_part_that_begins_and_ends_inside_marks() -> None:
     assert list(visible_spans(0, 14, markup)) == [(0, 2), (4, 6), (8, 10), (12, 14)]
 
 
+@PROPERTY
+@given(markdown_texts, st.data())
+def test_marks_within_a_stretch_are_all_that_touch_it(text: str, data: st.DataObject) -> None:
+    start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+    markup = parse(text).markup
+
+    def cut(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+        touching = (span for span in spans if span.start < end and start < span.end)
+        return tuple(Span(max(span.start, start), min(span.end, end)) for span in touching)
+
+    expected = Markup(cut(markup.hidden), cut(markup.strong), cut(markup.emphasis))
+    assert markup.within(start, end) == expected
+    assert start == end or markup.within(0, end).within(start, end) == expected
+
+
+def test_emphasis_around_other_emphasis_is_within_what_stands_after_that() -> None:
+    text = "*all *of* it*"
+    assert parse(text).markup.within(10, 13).emphasis == (Span(10, 12),)
+
+
+def test_cutting_all_passages_takes_time_in_proportion_to_the_text() -> None:
+    documents = {times: parse_document("text", "**a *b* c** d.\n\n" * times) for times in (500, 2000)}
+
+    def cut(times: int) -> None:
+        for block in documents[times].blocks:
+            documents[times].excerpt(Span(block.start, block.end))
+
+    assert in_proportion(cut, times=500)
+
+
 @pytest.mark.parametrize(
     ("row", "cells"),
     [
@@ -222,9 +254,9 @@ def test_row_cells(row: str, cells: list[str]) -> None:
 
 def test_lines_are_counted_as_markdown_counts_them() -> None:
     text = "1\n2\r\n3\r4\x0c4\u20284\x854\n5"
-    found = [line_number(text, i) for i, character in enumerate(text) if character.isdigit()]
+    found = [Lines(text).number_at(i) for i, character in enumerate(text) if character.isdigit()]
     assert found == [1, 2, 3, 4, 4, 4, 4, 5]
-    assert line_number(text, text.index("\r\n") + 1) == 2  # between the two characters of a line end
+    assert Lines(text).number_at(text.index("\r\n") + 1) == 2  # between the two characters of a line end
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +25,19 @@ from b12qa.storage import HashedFolder
 from b12qa.vectors import MappedVectors
 
 NO_QUESTIONS = np.zeros((0, 32), dtype=np.float32)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def mapped(folder: Path) -> dict[str, mmap.mmap]:
+    """The same, as an index opens large files."""
+    found = {}
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            found[path.name] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return found
 
 
 @pytest.mark.parametrize("kind", ["ivf", "pq"])
@@ -75,7 +91,7 @@ def test_codes_whose_manifest_names_no_number_of_rows_are_read_as_before(tmp_pat
     nearest = make_nearest(MappedVectors(clustered(3000, 1)), "pq", NO_QUESTIONS)
     write_nearest(HashedFolder(tmp_path), "rows", nearest)
     of_before = {name: fact for name, fact in nearest.facts.to_dict().items() if name != "candidates"}
-    opened = open_nearest(tmp_path, "rows", of_before)
+    opened = open_nearest(tmp_path, contents(tmp_path), "rows", of_before)
     assert opened.rows(clustered(2, 2)).shape == (2, module.CANDIDATES_BY_CODE[0])
 
 
@@ -96,15 +112,22 @@ def test_questions_count_in_the_sample() -> None:
     assert make_nearest(MappedVectors(rows), "ivf", questions).facts.sample == module.SAMPLE_ROWS + 40
 
 
+@pytest.mark.parametrize("read", [contents, mapped])
 @pytest.mark.parametrize("kind", ["ivf", "pq"])
-def test_what_was_written_finds_the_same(tmp_path: Path, kind: str) -> None:
+def test_what_was_written_finds_the_same(
+    tmp_path: Path, kind: str, read: Callable[[Path], dict[str, Any]]
+) -> None:
     rows, queries = clustered(3000, 1), clustered(20, 2)
     nearest = make_nearest(MappedVectors(rows), kind, NO_QUESTIONS)
     folder = HashedFolder(tmp_path)
     write_nearest(folder, "rows", nearest)
     large = "rows.lists" if kind == "ivf" else "rows.codes"
     assert folder.files[large]["bytes"] == (tmp_path / large).stat().st_size
-    opened = open_nearest(tmp_path, "rows", nearest.facts.to_dict())
+    data = read(tmp_path)
+    for path in tmp_path.iterdir():
+        if path.suffix != ".lists":  # FAISS maps these itself
+            path.unlink()
+    opened = open_nearest(tmp_path, data, "rows", nearest.facts.to_dict())
     assert opened.facts == nearest.facts
     if kind == "pq":
         with pytest.raises(TypeError, match="from make_nearest"):
@@ -122,7 +145,7 @@ def test_parts_of_two_builds_are_refused(tmp_path: Path, kind: str, part: str) -
         (tmp_path / "one.codes").write_bytes((tmp_path / "one.codes").read_bytes()[:-1])
     (tmp_path / f"one.{part}").replace(tmp_path / f"other.{part}")
     with pytest.raises(ValueError, match="do not fit together"):
-        open_nearest(tmp_path, "other", nearest.facts.to_dict())
+        open_nearest(tmp_path, contents(tmp_path), "other", nearest.facts.to_dict())
 
 
 @pytest.mark.parametrize("kind", ["ivf", "pq"])

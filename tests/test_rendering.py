@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from strategies import PROPERTY, markdown_texts
+from strategies import PROPERTY, in_proportion, markdown_texts
 
 from b12qa import rendering
 from b12qa.article import document_html
@@ -521,3 +521,15 @@ def test_what_is_no_record_is_not_shown() -> None:
     for show in (rendering.html_of, rendering.text_of):
         with pytest.raises(TypeError, match="Expected an answer, a passage or results, got int"):
             show(1)
+
+
+@pytest.mark.parametrize("heading", ["# Tea\n\n", ""], ids=["of sections", "of passages in one section"])
+def test_a_document_is_shown_in_time_in_proportion_to_its_length(heading: str) -> None:
+    text = f"{heading}{'*a* ' * 8}b.\n\n"
+    documents = {times: parse_document("tea", text * times) for times in (500, 2000)}
+
+    def show(times: int) -> None:
+        blocks = [Span(block.start, block.end) for block in documents[times].blocks]
+        document_html(documents[times], blocks, blocks)
+
+    assert in_proportion(show, times=500)

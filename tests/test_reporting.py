@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import SMALL_TEXT, HashingEncoder
+from strategies import in_proportion
 
-from b12qa import answering, cli
+from b12qa import answering, cli, reporting
 from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.evaluation import Kind, QuestionRow
 from b12qa.feedback import Feedback, append_feedback
 from b12qa.index import open_index
+from b12qa.markdown import Lines
 from b12qa.plain import in_bytes
 from b12qa.reporting import (
     MAP_SIZE,
@@ -188,6 +190,22 @@ def test_few_or_equal_texts_have_a_place_too(count: int) -> None:
     assert np.isfinite(projected(np.eye(max(count, 2), 8, dtype=np.float32))).all()
 
 
+def test_the_lines_of_each_document_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "# Tea\n\n" + "\n\n".join(f"Tea number {n} is green and hot." for n in range(20))
+    assistant = assistant_for(tmp_path, {"one.md": text, "two.md": text})
+    counted: list[str] = []
+
+    class Noting(Lines):
+        def __init__(self, text: str) -> None:
+            counted.append(text)
+            super().__init__(text)
+
+    monkeypatch.setattr(reporting, "Lines", Noting)
+    report = make_report(assistant)
+    assert len(report.copies) >= 20
+    assert len(counted) <= 2 * 4  # for sections, copies, disagreements and long texts
+
+
 # What readers left.
 
 
@@ -215,6 +233,16 @@ def test_unanswered_questions_are_grouped_by_section_and_merged(assistant: Assis
         "Tea": "It was answered, and the answer did not help: read what is shown, in “Tea” or elsewhere.",
     }
     assert asked_sections(assistant, rows[-1:]) == ()
+
+
+def test_many_questions_of_readers_are_merged_in_time_in_proportion_to_their_number(
+    assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "MAX_ASKED", 10)  # each of these is searched
+    texts = (f"{n} {n * 17} {n * 37} {n * 53} {n * 91}" for n in range(8000))  # hardly any is like another
+    rows = [Feedback(text, "related", None) for text in texts]
+    assert asked_sections(assistant, rows)
+    assert in_proportion(lambda times: asked_sections(assistant, rows[:times]), times=2000)
 
 
 # The page.

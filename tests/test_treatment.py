@@ -3,11 +3,11 @@ from __future__ import annotations
 import ast
 import json
 import re
-import time
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from strategies import in_proportion
 
 from b12qa.errors import YamlError
 from b12qa.treatment import ASKS, CANNOT, PEOPLE, SUFFERS, Asked, load_rules, names_dose, read_rules
@@ -226,14 +226,14 @@ def test_other_numbers_are_no_dose(text: str) -> None:
     assert not names_dose(text)
 
 
-def test_long_and_hostile_messages_take_no_longer_than_their_length() -> None:
-    units = ("take ", "1 ", "should i take ", "a", "b12 or ", "im on my ")
-    for attack in (unit * (5000 // len(unit)) for unit in units):
-        started = time.process_time()
+@pytest.mark.parametrize("unit", ["take ", "1 ", "should i take ", "a", "b12 or ", "im on my "])
+def test_long_and_hostile_messages_take_no_longer_than_their_length(unit: str) -> None:
+    def ask(characters: int) -> None:
+        attack = unit * (characters // len(unit))
         RULES.asked(attack, history=[attack] * 5)
         names_dose(attack)
-        # No limit on a busy machine, but a blow-up would take minutes.
-        assert time.process_time() - started < 20
+
+    assert in_proportion(ask, times=5000)
 
 
 def test_no_word_of_a_question_stays_in_memory() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -268,7 +269,7 @@ class Assistant:
             asked=asked,
             ranking=ranking,
             parts=parts,
-            max_quotes=max_quotes,
+            max_quotes=min(max_quotes, self.retriever.most_passages),
         )
         more = query.more
         answer = self._answered(found, more)
@@ -297,7 +298,7 @@ class Assistant:
         if self._is_of_another_nutrient(found.query, found.asked):
             outcome = Outcome.NOT_COVERED
         passages = self._passages(outcome, ranking, ranked, found.max_quotes, more)
-        quotes = [quote_passage(index, passage) for passage in passages[: found.max_quotes + further]]
+        quotes = [quote_passage(index, passage) for passage in islice(passages, found.max_quotes + further)]
         decision = caution.decide(found.asked, outcome, quotes, index, rules)
         query, asked, outcome, answers = found.query, decision.asked, decision.outcome, decision.answers
         warnings: list[Quote] = []
@@ -412,8 +413,8 @@ class Assistant:
         best: Sequence[ScoredChunk],
         at_once: int,
         more: int,
-    ) -> Sequence[ScoredChunk]:
-        """The passages that may be quoted for the question, best first.
+    ) -> Iterable[ScoredChunk]:
+        """The passages that may be quoted for the question, best first; the rest is cut when asked for.
 
         Who asks for more gets what was not among so many at once, then reads on in the section of the best.
         """
@@ -425,20 +426,16 @@ class Assistant:
         if not more:
             return found
         shown = min(at_once, len(found)) + (more - 1) * at_once
-        return [*found, *self._after(best[0], ranking, found)][shown:]
+        return islice(chain(found, self._after(best[0], ranking, found)), shown, None)
 
-    def _after(self, passage: ScoredChunk, ranking: Ranking, but: Sequence[ScoredChunk]) -> list[ScoredChunk]:
+    def _after(
+        self, passage: ScoredChunk, ranking: Ranking, but: Sequence[ScoredChunk]
+    ) -> Iterator[ScoredChunk]:
         """What follows a passage in its section, in reading order, but for some."""
-        section = self.retriever.section_of(passage)
         known = {(other.document, other.start) for other in but}
-        following = (
-            other
-            for other in self.retriever.results(ranking, min(READS_ON_AMONG, self.retriever.most_passages))
-            if other.start > passage.start
-            and (other.document, other.start) not in known
-            and self.retriever.section_of(other) == section
-        )
-        return sorted(following, key=lambda other: other.start)
+        among = min(READS_ON_AMONG, self.retriever.most_passages)
+        following = self.retriever.following(passage, ranking, among)
+        return (other for other in following if (other.document, other.start) not in known)
 
     def _composed(
         self,
@@ -485,7 +482,7 @@ class Assistant:
     def _our_reply(self, question: str) -> list[Notice]:
         """What we say ourselves to a message that nothing can be searched for."""
         elsewhere = load_elsewhere()
-        if all(d.about.is_english for d in self.documents):
+        if self._all_english:
             ask_in_english = Notice(NoticeKind.ABOUT, ASK_IN_ENGLISH)
             if language := elsewhere.language_of(question):
                 emergency = elsewhere.languages[language].emergency
@@ -516,6 +513,10 @@ class Assistant:
         others = set(terms(query.text)).difference(*map(terms, asked.nutrients))
         topics = self.retriever.topics
         return (topics.subjects.intersection(terms(topics.name)) or topics.subjects).isdisjoint(others)
+
+    @cached_property
+    def _all_english(self) -> bool:
+        return all(document.about.is_english for document in self.documents)
 
     @cached_property
     def _all_words(self) -> str:

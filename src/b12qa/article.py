@@ -37,10 +37,8 @@ def document_html(document: Document, sentences: Iterable[Span], passages: Itera
             parts.append(f'<{tag} id="{anchor}" class="place">{escape(section.path[-1])}</{tag}>')
         elif all(span.start != section.start for span in spans[:1]):
             parts.append(f'<div id="{anchor}" class="place"></div>')  # text before any heading
-        # The marks are cut down from outer to inner spans, so that a long document takes linear time.
-        whole = document.excerpt(Span(section.start, section.end))
         for group in _groups(blocks.get(number, [])):
-            cut = (part_of(whole, Span(block.start, block.end)) for block in group)
+            cut = (document.excerpt(Span(block.start, block.end)) for block in group)
             parts.append(_group_html(group[0].kind, [_Words(document, b, spans, chunks) for b in cut]))
     parts.append("</article>")
     return "".join(parts)

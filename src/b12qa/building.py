@@ -291,7 +291,7 @@ def _moved_chunk(row: Chunk, document: int) -> Chunk:
 
 
 def _moved_sentence(row: Sentence, document: int, chunks: int) -> Sentence:
-    return Sentence(document, row.start, row.end, row.chunk + chunks)
+    return Sentence(document, row.start, row.end, row.chunk + chunks, row.continues)
 
 
 class _Lesson(NamedTuple):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import heapq
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from b12qa.lexical import words
+import numpy as np
+import numpy.typing as npt
+
+from b12qa.lexical import IntVector, words
 from b12qa.records import Chunk, Document
 
 # Two passages that share this much of their words, in order, are versions of one.
@@ -35,6 +38,7 @@ _TURNS_AROUND = frozenset(
     )
 )
 
+Shares = npt.NDArray[np.float64]
 Place = tuple[str, tuple[str, ...]]  # a document's name and a section's path
 
 
@@ -139,36 +143,82 @@ def _by_place(passages: Sequence[_Passage]) -> dict[Place, list[_Passage]]:
 
 def _count_changed(before: Sequence[_Passage], after: Sequence[_Passage]) -> int:
     """How many passages of a section are versions of old ones: alike, or else in the same place."""
-    left = {passage.position: passage for passage in before}
+    texts = Wordings((passage.text for passage in before), str.split)
+    row_of = {passage.position: row for row, passage in enumerate(before)}
+    left = list(row_of)  # in reading order
     others = []
     for passage in after:
-        alike = _most_alike(passage, left.values())
+        near = [row_of[position] for position in _nearest(left, passage.position)]
+        alike = most_alike(passage.text, texts, near)
         if alike is None:
-            others.append(passage)
+            others.append(passage.position)
         else:
-            del left[alike.position]
-    return len(before) - len(left) + sum(passage.position in left for passage in others)
+            del left[bisect_left(left, before[alike].position)]
+    return len(before) - len(left) + len(set(left).intersection(others))
 
 
-def _most_alike(passage: _Passage, candidates: Iterable[_Passage]) -> _Passage | None:
-    near = heapq.nsmallest(NEIGHBOURS, candidates, key=lambda other: abs(other.position - passage.position))
-    found = most_alike(passage.text, [other.text for other in near])
-    return None if found is None else near[found]
+def _nearest(positions: Sequence[int], position: int) -> list[int]:
+    """The nearest of some positions, which are in order; the lower one of two that are equally near first."""
+    at = bisect_left(positions, position)
+    around = positions[max(0, at - NEIGHBOURS) : at + NEIGHBOURS]
+    return sorted(around, key=lambda other: abs(other - position))[:NEIGHBOURS]
 
 
-def most_alike(text: str, candidates: Sequence[str]) -> int | None:
-    """The position of the text that is most likely another version of one, if any is; the first of equals."""
-    likeness = [_likeness(text, other) for other in candidates]
-    best = max(range(len(candidates)), key=likeness.__getitem__, default=None)
-    return best if best is not None and likeness[best] >= ALIKE else None
+class Wordings:
+    """Texts to compare others with, each of them taken apart into words once."""
+
+    def __init__(self, texts: Iterable[str], words_of: Callable[[str], Sequence[str]] = words) -> None:
+        """Take texts apart.
+
+        Args:
+            words_of: how, which is how the texts that are compared with them are taken apart as well.
+        """
+        self.words_of = words_of
+        self.words = [words_of(text) for text in texts]
+        self.lengths = np.array([len(own) for own in self.words], dtype=np.int64)
+        rows: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for row, own in enumerate(self.words):
+            for word in _numbered(own):
+                rows[word].append(row)
+        self._rows = {word: np.array(some, dtype=np.int64) for word, some in rows.items()}
+
+    def shared(self, own: Iterable[str]) -> IntVector:
+        """How many of some words each text holds, in any order; one that comes twice counts twice."""
+        rows = [self._rows[word] for word in _numbered(own) if word in self._rows]
+        none = np.zeros(0, dtype=np.int64)
+        return np.bincount(np.concatenate([none, *rows]), minlength=len(self.words))
 
 
-def _likeness(text: str, other: str) -> float:
-    """The share of words that two texts have in common, in order, 0 to 1."""
-    return SequenceMatcher(None, text.split(), other.split(), autojunk=False).ratio()
+def _numbered(own: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Words, each with how often it came before: so many of them are shared as two sets have in common."""
+    seen: Counter[str] = Counter()
+    for word in own:
+        yield word, seen[word]
+        seen[word] += 1
 
 
-def reworded_a_little(gone: Sequence[str], others: Sequence[str]) -> dict[int, int]:
+def most_alike(text: str, others: Wordings, among: Sequence[int] | None = None) -> int | None:
+    """The position of the text that is most likely another version of one, if any is; the first of equals.
+
+    Args:
+        among: positions of those to look at, in the order that decides between equals; by default all.
+    """
+    own = others.words_of(text)
+    rows = np.arange(len(others.words)) if among is None else np.array(among, dtype=np.int64)
+    # Words in common, in whatever order, are at least as many as in order.
+    most = _shares(others.shared(own)[rows], (len(own) + others.lengths[rows]) / 2)
+    best: tuple[float, int] | None = None  # the likeness, and the place from the end
+    for place in np.argsort(-most, kind="stable").tolist():
+        at_most = (float(most[place]), -place)
+        if at_most[0] < ALIKE or (best is not None and at_most < best):
+            break
+        likeness = SequenceMatcher(None, own, others.words[rows[place]], autojunk=False).ratio()
+        if likeness >= ALIKE and (best is None or (likeness, -place) > best):
+            best = (likeness, -place)
+    return None if best is None else int(rows[-best[1]])
+
+
+def reworded_a_little(gone: Sequence[str], others: Wordings) -> dict[int, int]:
     """Which sentences are still there in nearly the same words, by positions; the most alike come first.
 
     Args:
@@ -176,22 +226,22 @@ def reworded_a_little(gone: Sequence[str], others: Sequence[str]) -> dict[int, i
         others: sentences that it holds. Each is another version of one at most, and may hold more of them
             word for word.
     """
-    old, new = [Counter(words(text)) for text in gone], [Counter(words(text)) for text in others]
-    pairs = sorted(
-        (-share, before, after)
-        for before, own in enumerate(old)
-        for after, other in enumerate(new)
-        if (share := _share(own, other, (own.total() + other.total()) / 2)) >= NEARLY_ONE
-    )
-    now: dict[int, int] = {}
-    for _, before, after in pairs:
-        if before not in now and after not in now.values():
-            now[before] = after
-    joined = [_joined(text) for text in others]
+    old = [others.words_of(text) for text in gone]
+    pairs = []
     for before, own in enumerate(old):
-        if before not in now and own.total() >= LEAST_WORDS_TO_TELL:
-            held = _joined(gone[before])
-            holding = next((after for after, text in enumerate(joined) if held in text), None)
+        shares = _shares(others.shared(own), (len(own) + others.lengths) / 2)
+        pairs += [(-share, before, after) for after, share in _at_least(NEARLY_ONE, shares)]
+    now: dict[int, int] = {}
+    taken: set[int] = set()
+    for _, before, after in sorted(pairs):
+        if before not in now and after not in taken:
+            now[before] = after
+            taken.add(after)
+    for before, own in enumerate(old):
+        if before not in now and len(own) >= LEAST_WORDS_TO_TELL:
+            held = _joined(own)
+            with_all = np.flatnonzero(others.shared(own) == len(own)).tolist()
+            holding = next((after for after in with_all if held in _joined(others.words[after])), None)
             if holding is not None:
                 now[before] = holding
     return now
@@ -217,22 +267,25 @@ def _without(own: Iterable[str], others: Counter[str]) -> list[str]:
     return left
 
 
-def may_be_now(gone: str, others: Sequence[str]) -> list[int]:
+def may_be_now(gone: str, others: Wordings) -> list[int]:
     """The positions of what a sentence may have become, in reading order: it may have been cut in several."""
-    own = Counter(words(gone))
-    shares = []
-    for after, text in enumerate(others):
-        other = Counter(words(text))
-        least = min(own.total(), other.total())
-        if least >= LEAST_WORDS_TO_TELL and (share := _share(own, other, least)) >= MAY_BE:
-            shares.append((-share, after))
-    return sorted(after for _, after in sorted(shares)[:MAX_MAY_BE])
+    own = others.words_of(gone)
+    least = np.minimum(len(own), others.lengths)
+    shares = _shares(others.shared(own), np.where(least >= LEAST_WORDS_TO_TELL, least, 0))
+    likely = sorted((-share, after) for after, share in _at_least(MAY_BE, shares))
+    return sorted(after for _, after in likely[:MAX_MAY_BE])
 
 
-def _share(one: Counter[str], other: Counter[str], of: float) -> float:
-    """How many words two texts have in common, in any order, as a share of a number of words."""
-    return (one & other).total() / of if of else 0.0
+def _shares(shared: IntVector, of: npt.NDArray[Any]) -> Shares:
+    """Numbers of words in common as shares of other numbers; 0 where those are 0."""
+    shares: Shares = np.divide(shared, of, out=np.zeros(len(shared)), where=of > 0)
+    return shares
 
 
-def _joined(text: str) -> str:
-    return f" {' '.join(words(text))} "
+def _at_least(least: float, shares: Shares) -> list[tuple[int, float]]:
+    """The positions of the shares that are large enough, and what they are."""
+    return [(int(row), float(shares[row])) for row in np.flatnonzero(shares >= least)]
+
+
+def _joined(own: Iterable[str]) -> str:
+    return f" {' '.join(own)} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from b12qa.exported import exported_encoder
 from b12qa.formats import VECTOR_FILES
 from b12qa.index import Index, all_cosines, check_fresh, open_index
 from b12qa.lexical import terms, words
-from b12qa.markdown import line_number, plain_text_of
+from b12qa.markdown import Lines, plain_text_of
 from b12qa.notes import read_notes
 from b12qa.plain import short
 from b12qa.publishing import verify
@@ -70,8 +71,9 @@ def check_document(source: Source, count_tokens: TokenCounter, max_tokens: int) 
     """
     found = check_source(source)
     if source.document is not None:
+        lines = Lines(source.document.text)
         for block, tokens in long_blocks(source.document, count_tokens, max_tokens):
-            line = line_number(source.document.text, block.start)
+            line = lines.number_at(block.start)
             message = f"block of {tokens} tokens, more than the {max_tokens} the model reads: it is split"
             found.append(Problem(Severity.WARNING, source.file, line, message))
     return sorted(found, key=lambda problem: (problem.line, problem.message))
@@ -93,6 +95,7 @@ def untrue_reasons(corpus: Corpus, sentences: Sequence[Sentence], banks: Questio
     mention mouth ulcers" may be true all the same.
     """
     known = frozenset(term for document in corpus.documents for term in terms(document.text))
+    lines_of = cache(lambda number: Lines(corpus.documents[number].text))
     texts = [_plainly(plain_text_of(corpus.documents[each.document], each)) for each in sentences]
     for question, line in zip(banks.open, banks.open_lines, strict=True):
         asked = {*terms(question.text), *terms(question.reason)}
@@ -101,8 +104,9 @@ def untrue_reasons(corpus: Corpus, sentences: Sequence[Sentence], banks: Questio
         denied = question.reason.removeprefix(NOT_MENTIONED).strip()
         where = next((row for row, text in enumerate(texts) if denied and _plainly(denied) in text), None)
         if where is not None:
-            document = corpus.documents[sentences[where].document]
-            at = f"line {line_number(document.text, sentences[where].start)} of {document.name}.md"
+            found = sentences[where]
+            there = lines_of(found.document).number_at(found.start)
+            at = f"line {there} of {corpus.documents[found.document].name}.md"
             message = (
                 f"the reason {question.reason!r} is not given to readers, since the words stand in {at}; "
                 f"if that answers {short(question.text)!r}, move the question there"

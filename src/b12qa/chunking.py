@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from b12qa.markdown import plain_text_of, visible_spans
 from b12qa.records import Block, BlockKind, Chunk, Document, Markup, Sentence, Span
@@ -55,9 +56,9 @@ def chunk_documents(documents: Sequence[Document], count_tokens: TokenCounter, m
         for block in document.quoted_blocks:
             context = tuple(shortened[span] for span in block.context)
             whole = Chunk(number, block.start, block.end, block.kind, block.section, context)
-            for units in _fitting_groups(document, whole, count_tokens, max_tokens):
-                span = Span(units[0].start, units[-1].end)
-                sentences += [Sentence(number, unit.start, unit.end, len(chunks)) for unit in units]
+            for group in _fitting_groups(document, whole, count_tokens, max_tokens):
+                sentences += [Sentence(number, *piece.span, len(chunks), piece.continues) for piece in group]
+                span = Span(group[0].span.start, group[-1].span.end)
                 chunks.append(Chunk(number, span.start, span.end, block.kind, block.section, context))
     return Chunks(tuple(chunks), tuple(sentences))
 
@@ -165,9 +166,16 @@ def _short_context(document: Document, span: Span) -> Span:
     return split_sentences(document, *span)[-1]
 
 
+class _Piece(NamedTuple):
+    """A sentence, or a part of one that the model cannot read whole."""
+
+    span: Span
+    continues: bool  # the part before it
+
+
 def _fitting_groups(
     document: Document, chunk: Chunk, count_tokens: TokenCounter, max_tokens: int
-) -> Iterator[list[Span]]:
+) -> Iterator[list[_Piece]]:
     """The sentences of a block, in groups that the model can read whole."""
 
     def fits(start: int, end: int) -> bool:
@@ -177,15 +185,15 @@ def _fitting_groups(
     if not parts:
         return
     if fits(chunk.start, chunk.end):
-        yield parts
+        yield [_Piece(part, continues=False) for part in parts]
         return
-    group: list[Span] = []
+    group: list[_Piece] = []
     for part in parts:
-        for piece in _fitting_pieces(document, part, fits):
-            if group and not fits(group[0].start, piece.end):
+        for span in _fitting_pieces(document, part, fits):
+            if group and not fits(group[0].span.start, span.end):
                 yield group
                 group = []
-            group.append(piece)
+            group.append(_Piece(span, continues=span.start > part.start))
     yield group
 
 

@@ -254,9 +254,10 @@ def read_source(path: Path) -> Source:
     if any(problem.severity is Severity.ERROR for problem in problems):
         return Source(path.name, None, False, tuple(problems))
     parsed = markdown.parse(text)
+    lines = markdown.Lines(text)
     for start, closing in parsed.unclosed:
         message = f"what begins here is never closed by {closing}: all that follows is part of it"
-        problems.append(Problem(Severity.WARNING, path.name, markdown.line_number(text, start), message))
+        problems.append(Problem(Severity.WARNING, path.name, lines.number_at(start), message))
     document = _document(path.stem, text, parsed, found.about)
     return Source(path.name, document, found.draft, tuple(problems))
 
@@ -527,14 +528,13 @@ def _first_difference(before: str, after: str) -> tuple[str, str]:
 
 
 def _structure_problems(file: str, document: Document) -> Iterator[Problem]:
-    def line_of(offset: int) -> int:
-        return markdown.line_number(document.text, offset)
-
+    places = markdown.Lines(document.text)
+    line_of = places.number_at
     blocks = document.quoted_blocks
     if not blocks:
         yield Problem(Severity.WARNING, file, 1, "no text to quote")
     for block in blocks:
-        before = document.text[markdown.line_start(document.text, block.start) : block.start].rstrip()
+        before = document.text[places.start_at(block.start) : block.start].rstrip()
         words = markdown.plain_text_of(document, block)
         if before.endswith(">") and "\n" not in words and _BEGINS_WITH_A_NUMBER.match(words):
             message = r"a quotation of one line that begins with a number: for 'more than 65' write '\> 65'"

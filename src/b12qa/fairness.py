@@ -11,10 +11,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
-from b12qa.chunking import units
 from b12qa.errors import DamagedIndexError
 from b12qa.index import Index
-from b12qa.records import BlockKind, Chunk, Document, Passage, Quote, QuoteRole, Span
+from b12qa.records import BlockKind, Passage, Quote, QuoteRole, Span
 
 
 def _words(text: str) -> frozenset[str]:
@@ -142,10 +141,9 @@ def _quote(index: Index, span: Span, found: Sequence[int], role: QuoteRole) -> Q
     document = index.documents[chunk.document]
 
     def spans(rows: Iterable[int]) -> list[Span]:
-        some = (index.sentences[row] for row in rows)
-        return [_whole_units(document, chunk, Span(sentence.start, sentence.end)) for sentence in some]
+        return [_whole(index, range(row, row + 1)) for row in rows]
 
-    whole = _whole_units(document, chunk, span)
+    whole = _whole(index, rows_in(index, chunk.document, span.start, span.end))
     begins = chunk.context or (whole,)
     before = [row for own in begins for row in _leaned_on_at(index, chunk.document, own.start)]
     context = {*chunk.context, *(own for own in spans(before) if own.end <= whole.start)}
@@ -176,16 +174,17 @@ def _leaned_on_at(index: Index, document: int, start: int) -> tuple[int, ...]:
     return leaned_on(index, rows[0]) if rows else ()
 
 
-def _whole_units(document: Document, chunk: Chunk, span: Span) -> Span:
-    """A stretch of a passage, widened to whole sentences where the passage is a part of a long block.
+def _whole(index: Index, rows: range) -> Span:
+    """Where neighbouring sentences stand, each of them whole.
 
     A sentence that the model cannot read whole was cut for it; a reader gets it whole.
     """
-    block = document.blocks[bisect_right(document.blocks, span.start, key=lambda block: block.start) - 1]
-    if (block.start, block.end) == (chunk.start, chunk.end):
-        return span
-    cut = [unit for unit in units(document, block) if unit.start < span.end and span.start < unit.end]
-    return Span(min(span.start, *(unit.start for unit in cut)), max(span.end, *(unit.end for unit in cut)))
+    first, after = rows.start, rows.stop
+    while index.sentences[first].continues:
+        first -= 1
+    while after < len(index.sentences) and index.sentences[after].continues:
+        after += 1
+    return Span(index.sentences[first].start, index.sentences[after - 1].end)
 
 
 def _outermost(spans: Iterable[Span]) -> list[Span]:

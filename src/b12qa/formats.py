@@ -46,7 +46,7 @@ from b12qa.vectors import FlatVectors, MappedVectors, Vectors, blocks
 
 FileContent = bytes | mmap.mmap
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
 DIGESTS_FILE = "texts.sha256"  # of what the model read for each row, in the order of VECTOR_FILES
 DIGEST_BYTES = 32
@@ -136,7 +136,7 @@ def _rows_to_json(
 
 
 def _fields(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__slots__}
+    return {name: getattr(record, name) for name in record.__match_args__}
 
 
 def _with_turns(record: Mapping[str, Any]) -> dict[str, Any]:

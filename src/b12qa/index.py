@@ -120,7 +120,12 @@ class Index:
 
     def document_of(self, name: str) -> Document:
         """The document of a name."""
-        return self.documents[self._positions[name]]
+        return self.documents_by_name[name]
+
+    @cached_property
+    def documents_by_name(self) -> Mapping[str, Document]:
+        """The documents, each under its name."""
+        return {document.name: document for document in self.documents}
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -408,11 +413,11 @@ def _vectors_in(
         for file in VECTOR_FILES
         if file not in left_out
     }
-    spreads = open_spreads(folder, manifest["nearest"])
+    spreads = open_spreads(data, manifest["nearest"])
     if spreads is None or left_out:
         return vectors, spreads, None
     counts = {CHUNKS: facts.chunks, SENTENCES: facts.sentences}
-    return vectors, spreads, open_shortcuts(folder, manifest["nearest"], counts)
+    return vectors, spreads, open_shortcuts(folder, data, manifest["nearest"], counts)
 
 
 def _stored_facts(

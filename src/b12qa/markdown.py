@@ -14,7 +14,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -166,17 +166,21 @@ def plain_text_of(document: Document, place: Span | Block | Chunk | Sentence | E
     return plain_text(document.text, place.start, place.end, document.markup)
 
 
-def line_number(text: str, offset: int) -> int:
-    """The line on which a character stands, from 1, counted as Markdown counts lines."""
-    return bisect_right(_line_starts(text), offset)
+class Lines:
+    """The lines of a text, counted as Markdown counts them."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = _line_starts(text)
+
+    def number_at(self, offset: int) -> int:
+        """The line on which a character stands, from 1."""
+        return bisect_right(self._starts, offset)
+
+    def start_at(self, offset: int) -> int:
+        """Where the line begins on which a character stands."""
+        return self._starts[self.number_at(offset) - 1]
 
 
-def line_start(text: str, offset: int) -> int:
-    """Where the line begins on which a character stands."""
-    return _line_starts(text)[line_number(text, offset) - 1]
-
-
-@lru_cache(maxsize=1)
 def _line_starts(text: str) -> list[int]:
     return [0] + [match.end() for match in LINE_END.finditer(text)]
 

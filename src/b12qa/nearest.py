@@ -17,7 +17,7 @@ import numpy as np
 from b12qa.embedding import FloatMatrix
 from b12qa.errors import IndexTypeError
 from b12qa.storage import HashedFolder
-from b12qa.vectors import IntMatrix, Vectors, blocks, cosines_of, write_array
+from b12qa.vectors import IntMatrix, Vectors, blocks, cosines_of, read_array, write_array
 
 if TYPE_CHECKING:
     import faiss
@@ -206,14 +206,18 @@ def write_nearest(folder: HashedFolder, name: str, nearest: Nearest) -> None:
         raise TypeError(f"Expected codes or lists from make_nearest, got opened {nearest.facts.type!r}.")
 
 
-def open_nearest(folder: Path, name: str, facts: Mapping[str, Any]) -> Nearest:
+def open_nearest(folder: Path, data: Mapping[str, Any], name: str, facts: Mapping[str, Any]) -> Nearest:
     """Read codes, or map lists. Nothing here is read by FAISS itself, which accepts what is damaged.
 
+    Args:
+        folder: where the lists lie.
+        data: what the files hold, by name.
+
     Raises:
-        OSError, TypeError, ValueError: the files do not fit together.
+        KeyError, OSError, TypeError, ValueError: the files do not fit together.
     """
     read = NearestFacts(**facts)
-    return _open_codes(folder, name, read) if read.type == CODES else _open_lists(folder, name, read)
+    return _open_codes(data, name, read) if read.type == CODES else _open_lists(folder, data, name, read)
 
 
 def _write_codes(folder: HashedFolder, name: str, index: faiss.IndexPQ) -> None:
@@ -224,13 +228,13 @@ def _write_codes(folder: HashedFolder, name: str, index: faiss.IndexPQ) -> None:
     folder.write(f"{name}.codes", [faiss.vector_to_array(index.codes).tobytes()])
 
 
-def _open_codes(folder: Path, name: str, facts: NearestFacts) -> Codes:
+def _open_codes(data: Mapping[str, Any], name: str, facts: NearestFacts) -> Codes:
     import faiss
 
-    codebook = np.load(folder / f"{name}.codebook.npy", allow_pickle=False)
+    codebook = read_array(data[f"{name}.codebook.npy"])
     dimension = len(codebook) // _CODE_WORDS
     index = _empty_codes(dimension, facts.values_a_code)
-    by_row = np.fromfile(folder / f"{name}.codes", dtype=np.uint8)
+    by_row = np.frombuffer(data[f"{name}.codes"], dtype=np.uint8)
     if codebook.shape != (index.pq.centroids.size(),) or len(by_row) % index.code_size:
         raise ValueError(f"codes of {name} that do not fit together")
     faiss.copy_array_to_vector(codebook, index.pq.centroids)
@@ -253,22 +257,23 @@ def _write_lists(folder: HashedFolder, name: str, nearest: Lists) -> None:
     folder.write(f"{name}.lists", pieces)
 
 
-def _open_lists(folder: Path, name: str, facts: NearestFacts) -> Lists:
+def _open_lists(folder: Path, data: Mapping[str, Any], name: str, facts: NearestFacts) -> Lists:
     import faiss
 
     middles, ranges, sizes = (
-        np.load(folder / f"{name}.{part}.npy", allow_pickle=False) for part in ("middles", "ranges", "sizes")
+        read_array(data[f"{name}.{part}.npy"]) for part in ("middles", "ranges", "sizes")
     )
     index = _empty_lists(middles.shape[1], len(middles))
-    path = folder / f"{name}.lists"
     room = -(-sizes // _ALIGNED) * _ALIGNED
     ends = np.cumsum(room * (index.code_size + 8))
-    if len(sizes) != len(middles) or ends[-1] != path.stat().st_size or ranges.shape != (2 * index.d,):
+    if len(sizes) != len(middles) or ends[-1] != len(data[f"{name}.lists"]) or ranges.shape != (2 * index.d,):
         raise ValueError(f"lists of {name} that do not fit together")
     index.quantizer.add(middles)
     faiss.copy_array_to_vector(ranges, index.sq.trained)
     index.is_trained, index.ntotal = True, int(sizes.sum())
-    lists = faiss.OnDiskInvertedLists(len(sizes), index.code_size, str(path))
+    # FAISS maps the file itself, by its path: it would unmap at its end what was mapped for it. What is
+    # mapped is what was verified, since nobody changes a file of a generation.
+    lists = faiss.OnDiskInvertedLists(len(sizes), index.code_size, str(folder / f"{name}.lists"))
     lists.read_only, lists.totsize = True, int(ends[-1])
     lists.lists.clear()
     for size, capacity, end in zip(sizes.tolist(), room.tolist(), ends.tolist(), strict=True):

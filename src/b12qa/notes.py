@@ -15,6 +15,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from b12qa.corpus import Corpus, NamedSections, Problem, Severity
@@ -26,6 +27,8 @@ from b12qa.strict_yaml import Line, compose, fields, is_day, items, line_of, tex
 
 if TYPE_CHECKING:
     import yaml
+
+    from b12qa.changes import Wordings
 
 MAX_WORDS = 40
 NOT_REVIEWED = "not yet clinically reviewed"
@@ -169,11 +172,17 @@ class _NotesReader:
         if not rows:
             from b12qa.changes import most_alike  # only editors make this mistake
 
-            likely = most_alike(sentence.text, list(self.words))
+            likely = most_alike(sentence.text, self._wordings)
             now = "" if likely is None else f"; is it now {list(self.words)[likely]!r}?"
             words = f"{what}: the document has no sentence {short(sentence.text)!r}{now}"
             self.hanging.append(self._error(sentence.line, words))
         return list(rows)
+
+    @cached_property
+    def _wordings(self) -> Wordings:
+        from b12qa.changes import Wordings
+
+        return Wordings(self.words, str.split)
 
     def _check_new(self, sentence: Line) -> None:
         first = self.seen.setdefault(sentence.text, sentence.line)

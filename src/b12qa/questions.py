@@ -205,14 +205,16 @@ class _BankReader:
 
     def _follow_sentences(self) -> None:
         """Give questions whose sentence is gone to what it was reworded to, if that was a little."""
-        from b12qa.changes import may_be_now, reworded_a_little, turned_around  # only an edit needs them
+        # Only an edit needs them.
+        from b12qa.changes import Wordings, may_be_now, reworded_a_little, turned_around
 
         others = [sentence for sentence, row in self.rows.items() if row not in self.named]
-        now = reworded_a_little([sentence.text for sentence, _ in self.gone], others)
+        wordings = Wordings(others)
+        now = reworded_a_little([sentence.text for sentence, _ in self.gone], wordings)
         for position, (sentence, questions) in enumerate(self.gone):
             if position not in now:
                 message = f"{_hang(questions)}: the document has no sentence {short(sentence.text)!r}"
-                if likely := [others[place] for place in may_be_now(sentence.text, others)]:
+                if likely := [others[place] for place in may_be_now(sentence.text, wordings)]:
                     message += (
                         f"; is it now {' and '.join(map(repr, likely))}? Give the questions to what answers"
                     )

@@ -6,10 +6,12 @@ so that ``document.text[start:end]`` is always the text that a record speaks of.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
+from functools import cached_property
+from itertools import accumulate
 from operator import attrgetter
 from typing import Any, NamedTuple, SupportsIndex, overload
 
@@ -101,9 +103,12 @@ class QuoteRole(StrEnum):
     WARNING = "warning"  # warnings that belong to the answer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Markup:
-    """Where Markdown marks stand in a text, so that a surface can leave them out."""
+    """Where Markdown marks stand in a text, so that a surface can leave them out.
+
+    Those of each kind are sorted by where they begin.
+    """
 
     hidden: tuple[Span, ...] = ()  # characters that are marks and not words: "**", "> "
     strong: tuple[Span, ...] = ()  # what stands between the marks of strong emphasis
@@ -112,14 +117,19 @@ class Markup:
     def within(self, start: int, end: int) -> Markup:
         """The marks that touch ``[start, end)``, cut to it."""
 
-        def cut(spans: Iterable[Span]) -> tuple[Span, ...]:
+        def cut(spans: Sequence[Span], reached: Sequence[int]) -> tuple[Span, ...]:
+            near = spans[bisect_right(reached, start) : bisect_left(spans, (end,))]
             return tuple(
-                Span(max(span.start, start), min(span.end, end))
-                for span in spans
-                if span.start < end and start < span.end
+                Span(max(span.start, start), min(span.end, end)) for span in near if start < span.end
             )
 
-        return Markup(cut(self.hidden), cut(self.strong), cut(self.emphasis))
+        return Markup(*map(cut, (self.hidden, self.strong, self.emphasis), self._reached))
+
+    @cached_property
+    def _reached(self) -> tuple[Sequence[int], ...]:
+        """How far any mark has reached up to each one: emphasis may end before what it stands in."""
+        kinds = (self.hidden, self.strong, self.emphasis)
+        return tuple(list(accumulate((span.end for span in spans), max)) for spans in kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +232,13 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of a chunk."""
+    """One sentence of a chunk, or a piece of one that the model cannot read whole."""
 
     document: int
     start: int
     end: int
     chunk: int  # position in the list of chunks
+    continues: bool = False  # a piece that goes on where the one before it ends
 
 
 class Question(NamedTuple):

@@ -10,8 +10,9 @@ import hashlib
 import statistics
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from b12qa.evaluation import QuestionRow, Result, ask_all, passages_with_gold, w
 from b12qa.feedback import Feedback
 from b12qa.index import Index
 from b12qa.lexical import words
-from b12qa.markdown import line_number
+from b12qa.markdown import Lines
 from b12qa.progress import Progress, no_progress
 from b12qa.records import Chunk, Document, Outcome, Sentence, whole_question
 from b12qa.rendering import OUTCOME_WORDS
@@ -262,10 +263,10 @@ def section_reports(index: Index, reached: set[tuple[int, int]] | None) -> tuple
     """
     asked = Counter(question.sentence for question in index.questions)
     left_open = Counter((question.document, question.section) for question in index.open_questions)
+    lines_of = _lines(index)
     sentences: dict[tuple[int, int], list[SentenceReport]] = {}
     for row, sentence in enumerate(index.sentences):
-        document = index.documents[sentence.document]
-        line = line_number(document.text, sentence.start)
+        line = lines_of(sentence.document).number_at(sentence.start)
         sentences.setdefault(_section(index, sentence), []).append(
             SentenceReport(index.plain_text(sentence), line, asked[row])
         )
@@ -273,7 +274,7 @@ def section_reports(index: Index, reached: set[tuple[int, int]] | None) -> tuple
         SectionReport(
             document=document.name,
             path=_path_words(document, section.path),
-            line=line_number(document.text, section.start),
+            line=lines_of(d).number_at(section.start),
             sentences=tuple(sentences.get((d, s), ())),
             open_questions=left_open[d, s],
             has_bank=d in index.bank_models,
@@ -298,13 +299,18 @@ def reached_sections(
 
 
 def _pair_reports(index: Index, pairs: Iterable[Pair]) -> tuple[PairReport, ...]:
+    lines_of = _lines(index)
     return tuple(
-        PairReport(_citation(index, pair.first), _citation(index, pair.second), pair.reason) for pair in pairs
+        PairReport(
+            _citation(index, pair.first, lines_of), _citation(index, pair.second, lines_of), pair.reason
+        )
+        for pair in pairs
     )
 
 
 def long_texts(index: Index, encoder: Encoder) -> tuple[LongText, ...]:
     """Blocks that the model cannot read whole, then passages much longer than the others."""
+    lines_of = _lines(index)
     blocks = [
         (number, block, tokens)
         for number, document in enumerate(index.documents)
@@ -312,7 +318,7 @@ def long_texts(index: Index, encoder: Encoder) -> tuple[LongText, ...]:
     ]
     cut = [
         LongText(
-            _citation(index, Chunk(number, block.start, block.end, block.kind, block.section)),
+            _citation(index, Chunk(number, block.start, block.end, block.kind, block.section), lines_of),
             f"{tokens} tokens; the model reads {encoder.max_tokens}, so it is cut at sentence borders.",
         )
         for number, block, tokens in blocks
@@ -326,7 +332,7 @@ def long_texts(index: Index, encoder: Encoder) -> tuple[LongText, ...]:
         and not any(d == chunk.document and b.start <= chunk.start < b.end for d, b, _ in blocks)
     ]
     long = [
-        LongText(_citation(index, chunk), f"{length} words; the middle passage has {middle:g}.")
+        LongText(_citation(index, chunk, lines_of), f"{length} words; the middle passage has {middle:g}.")
         for length, chunk in sorted(whole, key=lambda pair: -pair[0])
     ]
     return (*cut, *long)
@@ -474,14 +480,23 @@ def _merged(groups: Sequence[Sequence[Feedback]], encoder: Encoder) -> list[list
         return []
     embeddings = encoder.encode([group[0].question for group in groups])
     merged: dict[int, list[Feedback]] = {}
-    for number, group in enumerate(groups):
-        cosines = embeddings[:number] @ embeddings[number]
-        nearest = max(merged, key=lambda leader: cosines[leader], default=None)
-        if nearest is not None and cosines[nearest] >= SAME_FEEDBACK_COSINE:
-            merged[nearest] += group
+    leads = np.zeros(len(groups), dtype=bool)
+    for number, cosines in enumerate(_cosines_to_earlier(embeddings)):
+        near = np.flatnonzero(leads[:number] & (cosines >= SAME_FEEDBACK_COSINE))
+        if near.size:
+            merged[int(near[cosines[near].argmax()])] += groups[number]
         else:
-            merged[number] = list(group)
+            leads[number] = True
+            merged[number] = list(groups[number])
     return list(merged.values())
+
+
+def _cosines_to_earlier(embeddings: FloatMatrix) -> Iterator[FloatMatrix]:
+    """Of each row in turn its cosines to all rows before it."""
+    for start in range(0, len(embeddings), comparing.ROWS_AT_ONCE):
+        some = embeddings[start : start + comparing.ROWS_AT_ONCE]
+        for number, cosines in enumerate(some @ embeddings[: start + len(some)].T, start=start):
+            yield cosines[:number]
 
 
 def _asked(group: Sequence[Feedback], proposal: str) -> AskedQuestion:
@@ -575,10 +590,14 @@ def _path_words(document: Document, path: tuple[str, ...]) -> str:
     return " › ".join(below_title) or document.title
 
 
-def _citation(index: Index, row: Chunk | Sentence) -> Citation:
-    document = index.documents[row.document]
-    line = line_number(document.text, row.start)
-    return Citation(index.plain_text(row), document.name, line, _section_name(index, _section(index, row)))
+def _lines(index: Index) -> Callable[[int], Lines]:
+    """What gives the lines of a document by its position, counted once."""
+    return cache(lambda number: Lines(index.documents[number].text))
+
+
+def _citation(index: Index, row: Chunk | Sentence, lines_of: Callable[[int], Lines]) -> Citation:
+    name, line = index.documents[row.document].name, lines_of(row.document).number_at(row.start)
+    return Citation(index.plain_text(row), name, line, _section_name(index, _section(index, row)))
 
 
 def _chunks_by_start(index: Index) -> dict[tuple[str, int], Chunk]:

@@ -242,6 +242,25 @@ class Retriever:
 
     def results(self, ranking: Ranking, top_k: int | None = None) -> SearchResults:
         """The best passages of a ranking. Arguments and errors as in `search`."""
+        best = self._best_rows(ranking, top_k)
+        return SearchResults(self._scored(row, ranking, rank) for rank, row in enumerate(best, start=1))
+
+    def following(self, passage: ScoredChunk, ranking: Ranking, top_k: int) -> Iterator[ScoredChunk]:
+        """Those of the best passages that follow one in its section, in reading order, cut when asked for.
+
+        Arguments and errors as in `search`.
+        """
+        document = self.index.position_of(passage.document)
+        place = (document, self.index.documents[document].section_at(passage.start))
+        found = []
+        for rank, row in enumerate(self._best_rows(ranking, top_k), start=1):
+            chunk = self.index.chunks[self.index.sentences[row].chunk]
+            if (chunk.document, chunk.section) == place and chunk.start > passage.start:
+                found.append((chunk.start, row, rank))
+        return (self._scored(row, ranking, rank) for _, row, rank in sorted(found))
+
+    def _best_rows(self, ranking: Ranking, top_k: int | None) -> list[int]:
+        """The best sentence of each of the best passages, best first."""
         wanted = self.passages_wanted(top_k)
         # A stable sort keeps reading order among equals: the same question always gets the same answer.
         compared = np.flatnonzero(ranking.scores > -np.inf)
@@ -251,10 +270,7 @@ class Retriever:
             best_sentences.setdefault(self.index.sentences[row].chunk, int(row))
             if len(best_sentences) == wanted:
                 break
-        return SearchResults(
-            self._scored(chunk, sentence, float(ranking.scores[sentence]), rank)
-            for rank, (chunk, sentence) in enumerate(best_sentences.items(), start=1)
-        )
+        return list(best_sentences.values())
 
     def passages_wanted(self, top_k: int | None) -> int:
         """So many passages come for a `top_k`. Errors as in `search`."""
@@ -466,8 +482,9 @@ class Retriever:
 
     # From rows to what is shown.
 
-    def _scored(self, chunk_row: int, sentence_row: int, score: float, rank: int) -> ScoredChunk:
-        chunk, sentence = self.index.chunks[chunk_row], self.index.sentences[sentence_row]
+    def _scored(self, row: int, ranking: Ranking, rank: int) -> ScoredChunk:
+        sentence = self.index.sentences[row]
+        chunk = self.index.chunks[sentence.chunk]
         document = self.index.documents[chunk.document]
         body = document.excerpt(Span(chunk.start, chunk.end))
         return ScoredChunk(
@@ -481,7 +498,7 @@ class Retriever:
             kind=chunk.kind,
             highlights=(Span(sentence.start, sentence.end),),
             context=tuple(document.excerpt(span) for span in chunk.context),
-            score=score,
+            score=float(ranking.scores[row]),
             rank=rank,
         )
 

@@ -20,7 +20,7 @@ from typing import Any
 from b12qa import rendering
 from b12qa.answering import Assistant
 from b12qa.building import prepare_index
-from b12qa.changes import most_alike, reworded_a_little
+from b12qa.changes import Wordings, most_alike, reworded_a_little
 from b12qa.corpus import Corpus, Problem, Severity
 from b12qa.embedding import Encoder, RememberingEncoder
 from b12qa.evaluation import Kind, PlainDocument, QuestionRow, gold_words, read_question_sets
@@ -287,14 +287,15 @@ def _reworded(old: Index, new: Index) -> Iterator[tuple[str, str]]:
     was = {_words(old, sentence) for sentence in old.sentences}
     now = dict.fromkeys(_words(new, sentence) for sentence in new.sentences)
     gone, fresh = [text for text in asked if text not in now], [text for text in now if text not in was]
-    for before, after in sorted(reworded_a_little(gone, fresh).items()):
+    for before, after in sorted(reworded_a_little(gone, Wordings(fresh)).items()):
         yield gone[before], fresh[after]
 
 
 def _versions(gone: Iterable[str], fresh: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The texts that are gone, each with the most alike of the fresh ones, if any is alike."""
+    texts = Wordings(fresh, str.split)
     for text in gone:
-        version = most_alike(text, fresh)
+        version = most_alike(text, texts)
         if version is not None:
             yield text, fresh[version]
 

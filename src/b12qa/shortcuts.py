@@ -27,7 +27,7 @@ from b12qa.nearest import (
     write_nearest,
 )
 from b12qa.storage import HashedFolder
-from b12qa.vectors import Vectors, spread_of, write_array
+from b12qa.vectors import Vectors, read_array, spread_of, write_array
 
 CHUNKS, SENTENCES = "chunks", "sentences"
 
@@ -143,30 +143,33 @@ def make_shortcuts(
     return facts
 
 
-def open_spreads(folder: Path, facts: Mapping[str, Any]) -> Spreads | None:
-    """Read the spreads of a generation, whose bytes have been verified; None if it is small.
+def open_spreads(data: Mapping[str, Any], facts: Mapping[str, Any]) -> Spreads | None:
+    """Read the spreads of a generation; None if it is small.
+
+    Args:
+        data: what its files hold, by name.
 
     Raises:
-        KeyError, OSError, TypeError, ValueError: they are not those of the generation.
+        KeyError, TypeError, ValueError: they are not those of the generation.
     """
     if all(facts[rows]["type"] == FLAT for rows in (CHUNKS, SENTENCES)):
         return None
-    chunks, sentences = (
-        np.load(folder / f"{rows}.spread.npy", allow_pickle=False) for rows in (CHUNKS, SENTENCES)
-    )
-    return Spreads(chunks, sentences)
+    return Spreads(*(read_array(data[f"{rows}.spread.npy"]) for rows in (CHUNKS, SENTENCES)))
 
 
-def open_shortcuts(folder: Path, facts: Mapping[str, Any], counts: Mapping[str, int]) -> Shortcuts:
-    """Map the shortcuts of a generation that is not small, whose bytes have been verified.
+def open_shortcuts(
+    folder: Path, data: Mapping[str, Any], facts: Mapping[str, Any], counts: Mapping[str, int]
+) -> Shortcuts:
+    """Read or map the shortcuts of a generation that is not small.
 
     Args:
+        data: what its files hold, by name, after each has been verified.
         counts: rows by kind.
 
     Raises:
         KeyError, OSError, TypeError, ValueError, RuntimeError: they are not those of the generation.
     """
-    opened = {rows: open_nearest(folder, rows, facts[rows]) for rows in (CHUNKS, SENTENCES)}
+    opened = {rows: open_nearest(folder, data, rows, facts[rows]) for rows in (CHUNKS, SENTENCES)}
     for rows, nearest in opened.items():
         if nearest.ntotal != counts[rows]:
             raise ValueError(f"lists of {nearest.ntotal} {rows}")

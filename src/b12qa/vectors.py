@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -95,6 +96,13 @@ def write_array(folder: HashedFolder, name: str, values: npt.NDArray[Any]) -> No
     np.lib.format.write_array_header_1_0(buffer, header)
     little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
     folder.write(name, [buffer.getvalue(), memoryview(little).cast("B") if little.size else b""])  # type: ignore[arg-type]
+
+
+def read_array(data: bytes | mmap.mmap) -> npt.NDArray[Any]:
+    """What `write_array` wrote, in memory; of a mapped file nothing else is."""
+    file = io.BytesIO(data) if isinstance(data, bytes) else data
+    array: npt.NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array
 
 
 def blocks(vectors: Vectors, size: int = ROWS_AT_ONCE) -> Iterator[FloatMatrix]:

@@ -208,29 +208,30 @@ def document(assistant: Assistant, name: str | None) -> dict[str, Any]:
         UnknownDocumentError: there is no such document, or none is named and there are several.
     """
     documents = assistant.documents
-    found = [d for d in documents if d.name == name or (name is None and len(documents) == 1)]
-    if not found:
+    only = documents[0] if len(documents) == 1 else None
+    found = only if name is None else assistant.retriever.index.documents_by_name.get(name)
+    if found is None:
         names = ", ".join(d.name for d in documents[:MAX_NAMED_DOCUMENTS])
         more = f" and {len(documents) - MAX_NAMED_DOCUMENTS} more" * (len(documents) > MAX_NAMED_DOCUMENTS)
         raise UnknownDocumentError(f"There is no document of that name. Name one of: {names}{more}.")
     return {
-        **_identity(found[0]),
+        **_identity(found),
         "generation": assistant.retriever.index.generation,
-        "about": asdict(found[0].about),
-        "text": found[0].text,
-        "sections": [asdict(section) for section in found[0].sections],
+        "about": asdict(found.about),
+        "text": found.text,
+        "sections": [asdict(section) for section in found.sections],
         "disclaimer": safety.DISCLAIMER,
     }
 
 
 def _served(assistant: Assistant, named: Iterable[str]) -> dict[str, Any]:
-    documents = assistant.documents
+    index = assistant.retriever.index
     # An article that does not answer is spoken of as well.
-    wanted = set(named) if len(documents) > 1 else {documents[0].name}
+    wanted = set(map(index.position_of, named)) if len(index.documents) > 1 else {0}
     return {
-        "generation": assistant.retriever.index.generation,
+        "generation": index.generation,
         "model": assistant.retriever.encoder.name,
-        "documents": [_identity(d) for d in documents if d.name in wanted],
+        "documents": [_identity(index.documents[position]) for position in sorted(wanted)],
         "disclaimer": safety.DISCLAIMER,
     }
 

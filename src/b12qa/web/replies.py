@@ -105,7 +105,7 @@ def turn_for(
         if card is not None and answer.care_card is None:
             answer = replace(answer, care_card=card, notices=(safety.care_notice(card), *answer.notices))
         page = Surroundings(
-            documents={document.name: document for document in assistant.documents},
+            documents=assistant.retriever.index.documents_by_name,
             say=texts,
             language=texts.language,
             following=_following(suggestions, answer, [*history, question]),
