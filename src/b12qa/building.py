@@ -121,7 +121,7 @@ def build_index(
 
     Raises:
         BuildLockedError: another build is writing there.
-        IndexTypeError: there is no such type.
+        IndexTypeError: there is no such type, or there are too few passages for it.
         CorpusError: a question bank, a list of synonyms or notes cannot be read, a note is not sound,
             or a file of the corpus was edited during the build.
         ModelError: the model gave unusable vectors.
