@@ -741,6 +741,12 @@ def test_command_line_does_not_import_gradio_until_it_is_needed() -> None:
     assert done.stdout.split()[0] == "False"
 
 
+def test_what_programs_get_does_not_import_what_the_page_shows() -> None:
+    code = "import sys, b12qa.web.api, b12qa.web.mcp; print('b12qa.rendering' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["False"]
+
+
 @pytest.mark.model
 def test_chat_prints_one_line_keeps_questions_to_itself_and_ends_quietly(
     small_corpus: Path, tmp_path: Path

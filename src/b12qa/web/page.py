@@ -23,7 +23,6 @@ from b12qa.plain import writable
 from b12qa.records import Document
 from b12qa.rendering import element, in_english, questions_html, titles
 from b12qa.safety import DISCLAIMER, in_emergency, whom_to_call
-from b12qa.web.api import STATIC
 from b12qa.web.guard import Guard
 from b12qa.web.problems import log_fault
 from b12qa.web.replies import (
@@ -41,7 +40,7 @@ from b12qa.web.replies import (
     untouched,
     with_turn,
 )
-from b12qa.web.settings import Settings
+from b12qa.web.settings import STATIC, Settings
 from b12qa.web.suggestions import Suggestions
 from b12qa.web.surfaces import Surfaces
 from b12qa.web.texts import LOCALES, Texts, languages, texts_for
