@@ -53,6 +53,9 @@ TOO_LONG = "I drink tea. " * 50 + "I have crushing chest pain right now"
 LOCAL = ("127.0.0.1", 50_000)
 
 
+HELD_SECONDS = 0.3
+
+
 @pytest.fixture(scope="module")
 def tea(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
     return assistant_for(SMALL_TEXT, tmp_path_factory.mktemp("tea"), "tea")
@@ -408,6 +411,34 @@ def test_full_queue_says_busy_and_when_to_come_back(tea: Assistant) -> None:
     assert checked_problem(refused, 503)["care_card"]["level"] == "emergency"
     assert int(refused.headers["retry-after"]) > 0
     assert answers == [200, 200]
+
+
+def test_a_question_is_timed_from_its_arrival_on(tea: Assistant) -> None:
+    go_on = threading.Event()
+
+    @dataclass(frozen=True)
+    class Slow(Assistant):
+        def ask_with_more(self, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
+            assert go_on.wait(60)
+            return tea.ask_with_more(*args, **named)
+
+    app = programs_app(Slow(tea.retriever), Settings(workers=1, rate=0))
+
+    async def crowd() -> str:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url=ADDRESS, timeout=60) as client:
+            body = {"question": "Wait 3 minutes."}
+            asked = [asyncio.create_task(client.post("/api/ask", json=body)) for _ in range(3)]
+            async with asyncio.timeout(60):
+                while "b12qa_questions_under_way 3.0" not in (await client.get("/metrics")).text:
+                    await asyncio.sleep(0)
+            await asyncio.sleep(HELD_SECONDS)
+            go_on.set()
+            await asyncio.gather(*asked)
+            return (await client.get("/metrics")).text
+
+    counted = dict(line.rsplit(" ", 1) for line in asyncio.run(crowd()).splitlines())
+    assert float(counted['b12qa_answer_seconds_sum{surface="http"}']) >= 3 * HELD_SECONDS
 
 
 def test_workers_take_no_more_than_they_should_and_free_their_places() -> None:

@@ -26,8 +26,8 @@ from b12qa.records import (
 from b12qa.safety import DISCLAIMER, IN_EMERGENCY, LEVEL_WORDS, care_card, help_lines
 from b12qa.web import page as chat_page
 from b12qa.web import replies
-from b12qa.web.api import STATIC
 from b12qa.web.clients import RateLimit
+from b12qa.web.settings import STATIC
 from b12qa.web.texts import languages
 
 pytestmark = IN_A_BROWSER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
 import shutil
@@ -35,7 +36,7 @@ from b12qa.errors import (
     StaleIndexError,
 )
 from b12qa.generations import current_generation
-from b12qa.index import check_fresh, check_servable, open_index
+from b12qa.index import Index, check_fresh, check_servable, open_index
 from b12qa.lexical import terms
 from b12qa.storage import locked
 
@@ -571,3 +572,30 @@ def test_a_rollback_is_served_and_said_at_every_door(tmp_path: Path) -> None:
 
 def test_reports_are_plain_data(index: Path, small_corpus: Path) -> None:
     assert dataclasses.asdict(build(index, small_corpus))["embedded"] == 0
+
+
+def test_two_builds_at_once_leave_the_collector_of_garbage_as_it_was(
+    tmp_path: Path, small_corpus: Path
+) -> None:
+    corpus, before = read_corpus(small_corpus), gc.get_threshold()
+    first_may_end, second_may_end = threading.Event(), threading.Event()
+    ended = []
+
+    def build_until(may_end: threading.Event, begun: threading.Event, name: str) -> None:
+        def wait(_: Index) -> None:
+            begun.set()
+            assert may_end.wait(60)
+
+        build_index(corpus, HashingEncoder(), tmp_path / name, publish=wait)
+        ended.append((name, gc.get_threshold()))
+
+    begun = [threading.Event(), threading.Event()]
+    first = threading.Thread(target=build_until, args=(first_may_end, begun[0], "first"))
+    second = threading.Thread(target=build_until, args=(second_may_end, begun[1], "second"))
+    for thread, has_begun in zip((first, second), begun, strict=True):
+        thread.start()
+        assert has_begun.wait(60)
+    for thread, may_end in ((first, first_may_end), (second, second_may_end)):
+        may_end.set()
+        thread.join()
+    assert ended == [("first", building.SELDOM), ("second", before)]

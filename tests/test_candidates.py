@@ -16,7 +16,7 @@ from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.embedding import Encoder
-from b12qa.errors import DamagedIndexError, QueryError
+from b12qa.errors import DamagedIndexError, IndexTypeError, QueryError
 from b12qa.generations import current_generation
 from b12qa.index import open_index
 from b12qa.nearest import CANDIDATES
@@ -122,6 +122,22 @@ def test_an_edit_gives_the_bytes_of_a_build_from_nothing(tmp_path: Path) -> None
     assert {path.name for path in first.iterdir()} == {path.name for path in second.iterdir()}
     for path in first.iterdir():
         assert path.read_bytes() == (second / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize("index_type", ["ivf", "pq"])
+def test_two_passages_are_enough_for_any_type_of_index_and_one_is_refused(
+    tmp_path: Path, index_type: str
+) -> None:
+    corpus, index = tmp_path / "corpus", tmp_path / "index"
+    corpus.mkdir()
+    (corpus / "tea.md").write_text("Tea is a drink.\n")
+    refused = rf"Expected at least 2 passages .* {index_type}, got 1\. Choose flat or auto with --index-type"
+    with pytest.raises(IndexTypeError, match=refused):
+        build_index(read_corpus(corpus), HashingEncoder(), index, index_type=index_type)
+    (corpus / "tea.md").write_text("Tea is a drink.\n\n# Kinds\n\nSome tea is green.\n")
+    two = retriever(corpus, index, HashingEncoder(), index_type)
+    assert two.index.shortcuts is not None
+    assert len(two.search("what is tea?", 2)) == 2
 
 
 def test_another_type_of_index_is_another_generation_of_the_same_vectors(tmp_path: Path) -> None:

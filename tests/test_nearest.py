@@ -95,9 +95,16 @@ def test_codes_whose_manifest_names_no_number_of_rows_are_read_as_before(tmp_pat
     assert opened.rows(clustered(2, 2)).shape == (2, module.CANDIDATES_BY_CODE[0])
 
 
-def test_few_rows_are_enough_for_codes() -> None:
-    nearest = make_nearest(MappedVectors(clustered(3, 1)), "pq", NO_QUESTIONS)
-    assert set(nearest.rows(clustered(1, 2))[0]) == {0, 1, 2, -1}
+def test_no_more_lists_are_made_than_there_are_rows() -> None:
+    assert all(module.list_count(rows) <= rows for rows in range(1, 100))
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("kind", ["ivf", "pq"])
+def test_few_rows_are_enough(kind: str, count: int) -> None:
+    nearest = make_nearest(MappedVectors(clustered(count, 1)), kind, clustered(2, 3))
+    assert nearest.facts.recall_at_10 == 1
+    assert set(nearest.rows(clustered(1, 2))[0]) == {*range(count), -1}
 
 
 def test_equal_rows_are_no_reason_to_look_further() -> None:

@@ -11,9 +11,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import webbrowser
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -40,6 +41,7 @@ from b12qa.web.settings import Settings
 from b12qa.web.suggestions import Suggestions
 from b12qa.web.texts import texts_for
 
+HELD_SECONDS = 0.5
 OWN_ADDRESS = "http://testserver"
 
 
@@ -424,6 +426,7 @@ class AskedFor:
         self.session_hash = "page"
         self.taken: list[int] = []
         self.state = self
+        self.received = 0.0
 
     def take(self, wanted: int) -> int:
         self.taken.append(wanted)
@@ -431,7 +434,8 @@ class AskedFor:
 
 
 def test_earlier_questions_count_only_where_they_were_forgotten(tea: Assistant) -> None:
-    conversations = page.Conversations(serving(tea), None)
+    served = serving(tea)()
+    conversations = page.Conversations(lambda received: served, None)
     request: Any = AskedFor()
     so_far = replies.Conversation(tea.retriever.index.generation)
     for number in range(2):
@@ -609,6 +613,33 @@ def test_no_question_is_tried_while_all_cores_are_taken(tmp_path: Path) -> None:
     assert suggestions.after(answer, ()) == ("How many minutes should I wait?",)
 
 
+def test_a_question_of_the_page_is_timed_from_its_arrival_on(tea: Assistant) -> None:
+    """More at once than Gradio hands on: the last one waits in its queue."""
+    go_on = threading.Event()
+
+    @dataclass(frozen=True)
+    class Slow(Assistant):
+        def ask_with_more(self, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
+            assert go_on.wait(60)
+            return tea.ask_with_more(*args, **named)
+
+    shown = replace(serving(tea)(), assistant=Slow(tea.retriever))
+    app = build_app(lambda: shown, settings=Settings(workers=1, rate=0))
+    pages = [f"page {n}" for n in range(page.LEAST_AT_ONCE + 1)]
+    came = []
+    with TestClient(app, OWN_ADDRESS, client=("127.0.0.1", 1)) as client:
+        for name in pages:
+            put_in_queue(client, "Wait 3 minutes.", name)
+            came.append(time.perf_counter())
+        time.sleep(HELD_SECONDS)
+        waited = sum(time.perf_counter() - moment for moment in came)
+        go_on.set()
+        for name in pages:
+            answer_in_queue(client, name)
+        counted = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines())
+    assert float(counted['b12qa_answer_seconds_sum{surface="page"}']) >= waited
+
+
 @pytest.mark.parametrize(("workers", "at_once"), [(2, 4), (7, 7)])
 def test_queue_of_the_page_is_as_long_as_the_operator_wants(
     tea: Assistant, workers: int, at_once: int
@@ -710,6 +741,12 @@ def test_command_line_does_not_import_gradio_until_it_is_needed() -> None:
     assert done.stdout.split()[0] == "False"
 
 
+def test_what_programs_get_does_not_import_what_the_page_shows() -> None:
+    code = "import sys, b12qa.web.api, b12qa.web.mcp; print('b12qa.rendering' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["False"]
+
+
 @pytest.mark.model
 def test_chat_prints_one_line_keeps_questions_to_itself_and_ends_quietly(
     small_corpus: Path, tmp_path: Path
@@ -741,11 +778,21 @@ def ask_over_http(
     Args:
         by_script: the question is a record that the page script wrote.
     """
+    put_in_queue(client, question, session, by_script=by_script)
+    return answer_in_queue(client, session)
+
+
+def put_in_queue(
+    client: httpx.Client | TestClient, question: str, session: str, *, by_script: bool = False
+) -> None:
     events = client.get("/config").json()["dependencies"]
     asking = [number for number, event in enumerate(events) if len(event["inputs"]) == 2]
     call = {"data": [question, None], "fn_index": asking[by_script], "session_hash": session}
     body = json.dumps(call)  # half a character is escaped in it, as a browser does
     joined = client.post("/gradio_api/queue/join", content=body, headers={"content-type": "application/json"})
     assert joined.status_code == 200
+
+
+def answer_in_queue(client: httpx.Client | TestClient, session: str) -> str:
     with client.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as events:
         return next(line for line in list(events.iter_lines()) if "process_completed" in line)

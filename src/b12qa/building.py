@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -121,7 +122,7 @@ def build_index(
 
     Raises:
         BuildLockedError: another build is writing there.
-        IndexTypeError: there is no such type.
+        IndexTypeError: there is no such type, or there are too few passages for it.
         CorpusError: a question bank, a list of synonyms or notes cannot be read, a note is not sound,
             or a file of the corpus was edited during the build.
         ModelError: the model gave unusable vectors.
@@ -129,7 +130,7 @@ def build_index(
         OSError: the folder cannot be written. In every case the old generation stays current.
     """
     started = time.perf_counter()
-    with locked(index_dir), _seldom_collecting():
+    with locked(index_dir), _COLLECTOR.seldom():
         before, built, problems, embedded = _prepared(corpus, encoder, index_dir, on_progress, index_type)
         check_notes(read_notes(corpus, built.sentences))  # `prepare_index` may have built it before
         name = built.generation
@@ -174,7 +175,7 @@ def prepare_index(
     are left out here, so that an edit can be looked at before they are mended. Arguments and errors as in
     `build_index`.
     """
-    with locked(index_dir), _seldom_collecting():
+    with locked(index_dir), _COLLECTOR.seldom():
         _, built, _, _ = _prepared(corpus, encoder, index_dir, on_progress)
     return built
 
@@ -223,15 +224,35 @@ def roll_back(index_dir: Path, publish: Publish = keep_in_folder) -> Index:
     return earlier
 
 
-@contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """Millions of records are made and none is garbage; looking through them took a third of a build."""
-    usual = gc.get_threshold()
-    gc.set_threshold(*SELDOM)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
+class _Collector:
+    """Lets Python look for garbage seldom for a while, and leaves the setting of the process as it was.
+
+    Millions of records are made and none is garbage; looking through them took a third of a build.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callers = 0
+        self._before = gc.get_threshold()
+
+    @contextmanager
+    def seldom(self) -> Iterator[None]:
+        """For any number of callers at once, until the last of them is done."""
+        with self._lock:
+            if not self._callers:
+                self._before = gc.get_threshold()
+                gc.set_threshold(*SELDOM)
+            self._callers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._callers -= 1
+                if not self._callers:
+                    gc.set_threshold(*self._before)
+
+
+_COLLECTOR = _Collector()
 
 
 # What is taken from earlier generations.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from b12qa.corpus import (
     check_titles,
     check_unread,
     make_corpus,
+    names_beside,
 )
 from b12qa.embedding import find_model, token_counter
 from b12qa.engines import configured_store
-from b12qa.errors import EmptyCorpusError
+from b12qa.errors import EmptyCorpusError, YamlError
 from b12qa.exported import exported_encoder
 from b12qa.formats import VECTOR_FILES
 from b12qa.index import Index, all_cosines, check_fresh, open_index
@@ -36,6 +38,7 @@ from b12qa.plain import short
 from b12qa.publishing import verify
 from b12qa.questions import QuestionBank, bank_file, check_synonyms, read_banks
 from b12qa.records import Sentence, whole_question
+from b12qa.strict_yaml import compose
 
 NEIGHBOURS = 5
 QUESTIONS_AT_ONCE = 512
@@ -50,17 +53,51 @@ def check_corpus(sources: Sources, model: str | None = None) -> list[Problem]:
     problems += check_titles(sources)
     problems += check_astray(sources)
     problems += check_unread(sources)
-    if not any(problem.severity is Severity.ERROR for problem in problems):
-        with suppress(EmptyCorpusError):  # a document without text has been reported above
-            corpus = make_corpus(sources)
-            sentences = chunk_documents(corpus.documents, count_tokens, max_tokens).sentences
-            banks = read_banks(corpus, sentences)
-            problems += banks.problems
-            problems += untrue_reasons(corpus, sentences, banks)
-            problems += read_notes(corpus, sentences).problems
-            problems += check_synonyms(corpus)
-            problems += empty_files(corpus)
+    problems += empty_files(sources)
+    problems += _unreadable_beside_broken(sources)
+    whole = [source for source in sources.files if source.document is not None]
+    with suppress(EmptyCorpusError):  # a document without text has been reported above
+        corpus = make_corpus(replace(sources, files=tuple(whole), astray=()))
+        sentences = chunk_documents(corpus.documents, count_tokens, max_tokens).sentences
+        problems += _problems_beside(corpus, sentences, is_whole=len(whole) == len(sources.files))
     return problems
+
+
+def _problems_beside(corpus: Corpus, sentences: Sequence[Sentence], *, is_whole: bool) -> list[Problem]:
+    """What is wrong with banks, notes and synonyms; one that cannot be read hides no other.
+
+    Args:
+        is_whole: whether all documents could be read. Otherwise the words of a group may stand in another.
+    """
+    unreadable: list[Problem] = []
+
+    def note(error: YamlError) -> None:
+        unreadable.append(_unreadable(error))
+
+    banks = read_banks(corpus, sentences, note)
+    notes = read_notes(corpus, sentences, note)
+    synonyms = list(check_synonyms(corpus, note))
+    return [
+        *unreadable,
+        *banks.problems,
+        *untrue_reasons(corpus, sentences, banks),
+        *notes.problems,
+        *(synonyms if is_whole else ()),
+    ]
+
+
+def _unreadable_beside_broken(sources: Sources) -> Iterator[Problem]:
+    """Files that are no YAML, beside documents that cannot be read; more is not known of what they hold."""
+    for source in sources.files:
+        for file in names_beside(Path(source.file).stem) if source.document is None else ():
+            try:
+                compose(sources.beside.get(file, b""), file)
+            except YamlError as error:
+                yield _unreadable(error)
+
+
+def _unreadable(error: YamlError) -> Problem:
+    return Problem(Severity.ERROR, error.file, error.line, f"{error.found}. {error.remedy}")
 
 
 def check_document(source: Source, count_tokens: TokenCounter, max_tokens: int) -> list[Problem]:
@@ -79,9 +116,9 @@ def check_document(source: Source, count_tokens: TokenCounter, max_tokens: int) 
     return sorted(found, key=lambda problem: (problem.line, problem.message))
 
 
-def empty_files(corpus: Corpus) -> Iterator[Problem]:
+def empty_files(sources: Sources) -> Iterator[Problem]:
     """Files beside a document that hold nothing: written to be filled, or emptied by a slip."""
-    for file, data in sorted(corpus.beside.items()):
+    for file, data in sorted(sources.beside.items()):
         lines = data.decode("utf-8", "replace").removeprefix("\ufeff").splitlines()
         if not any(line.strip() and not line.lstrip().startswith("#") for line in lines):
             message = "holds nothing but blanks and comments: write what belongs there, or take the file away"

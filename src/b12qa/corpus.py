@@ -6,7 +6,7 @@ import hashlib
 import re
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -54,6 +54,14 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.severity}: {self.message}"
+
+
+Unreadable = Callable[[YamlError], None]  # what is done about a file beside a document that is of no use
+
+
+def refuse(error: YamlError) -> None:
+    """Go no further."""
+    raise error
 
 
 class NamedSections:
@@ -182,7 +190,7 @@ def read_sources(corpus_dir: Path) -> Sources:
     """
     files = tuple(read_source(path) for path in document_files(corpus_dir))
     beside = _files_beside(corpus_dir, (Path(source.file).stem for source in files if not source.draft))
-    belong = {name for source in files for name in _names_beside(Path(source.file).stem)}
+    belong = {name for source in files for name in names_beside(Path(source.file).stem)}
     others = sorted({path.name for path in corpus_dir.iterdir()} - belong)
     astray = tuple(name for name in others if _is_meant_to_belong(name))
     documents = {Path(source.file).stem.lower() for source in files}
@@ -443,13 +451,13 @@ def _is_meant_as_front_matter(text: str) -> bool:
     return first.rstrip() == "---" and not keys.isdisjoint(KEYS)
 
 
-def _names_beside(name: str) -> list[str]:
+def names_beside(name: str) -> list[str]:
     """What the files that belong to a document are called."""
     return [f"{name}.{kind}.yaml" for kind in BESIDE]
 
 
 def _files_beside(corpus_dir: Path, names: Iterable[str]) -> list[Path]:
-    paths = (corpus_dir / file for name in names for file in _names_beside(name))
+    paths = (corpus_dir / file for name in names for file in names_beside(name))
     return [path for path in paths if path.is_file()]
 
 

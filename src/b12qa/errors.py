@@ -42,8 +42,10 @@ class YamlError(CorpusError):
 
     def __init__(self, file: str, line: int, found: str, remedy: str = "Mend the file.") -> None:
         super().__init__(f"{file}:{line}: {found}. {remedy}")
+        self.file = file
         self.line = line
         self.found = found
+        self.remedy = remedy
 
 
 class ConversionError(B12qaError):

@@ -40,6 +40,7 @@ VALUES_A_CODE = (4, 3, 2, 1)
 # Codes are rough, so more rows are looked up, and compared exactly afterwards. Before longer codes are tried,
 # which take more memory to read for every row, more rows are.
 CANDIDATES_BY_CODE = (300, 1000)
+LEAST_ROWS = 2  # with one there is no neighbour to measure with, and a code leads to nothing
 LEAST_LISTS = 4
 ROWS_PER_LIST = 40  # FAISS wants 39 to train a list
 TRAINED = 10_000
@@ -152,7 +153,7 @@ def make_nearest(vectors: Vectors, kind: str, questions: FloatMatrix) -> Nearest
     """Make what finds near rows, no finer than it takes to find enough of them.
 
     Args:
-        vectors: the exact ones, at least two.
+        vectors: the exact ones, at least LEAST_ROWS.
         kind: "pq" or "ivf".
         questions: embeddings of questions that are asked of these rows, to measure with; rows that are
             asked for their neighbours are added.
@@ -324,8 +325,8 @@ class _Sample:
 
 
 def list_count(rows: int) -> int:
-    """About four times the square root of the rows, a power of two."""
-    return max(LEAST_LISTS, int(2 ** round(math.log2(4 * math.sqrt(rows)))))
+    """About four times the square root of the rows, a power of two; of few rows no more than there are."""
+    return min(rows, max(LEAST_LISTS, int(2 ** round(math.log2(4 * math.sqrt(rows))))))
 
 
 def _empty_codes(dimension: int, values: int) -> faiss.IndexPQ:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from b12qa.corpus import Corpus, NamedSections, Problem, Severity
-from b12qa.errors import CorpusError
+from b12qa.corpus import Corpus, NamedSections, Problem, Severity, Unreadable, refuse
+from b12qa.errors import CorpusError, YamlError
 from b12qa.markdown import plain_text_of
 from b12qa.plain import one_line, short
 from b12qa.records import Document, EditorNote, NotedSentence, NoteKind, Sentence
@@ -52,14 +52,17 @@ def notes_file(document_name: str) -> str:
     return f"{document_name}.notes.yaml"
 
 
-def read_notes(corpus: Corpus, sentences: Sequence[Sentence]) -> Notes:
+def read_notes(corpus: Corpus, sentences: Sequence[Sentence], unreadable: Unreadable = refuse) -> Notes:
     """Read the notes of a corpus and find their sentences and sections.
 
     A note that is wrong in itself, or whose sentence or partner is not in the document, is left out and
     reported: `check_notes` keeps such notes from being served.
 
+    Args:
+        unreadable: called with what is wrong with a file that is not of the form above; it is left out then.
+
     Raises:
-        CorpusError: a file is not of the form above.
+        CorpusError: there is such a file, and nothing else is done about it.
     """
     noted: list[NotedSentence] = []
     warning_sections: list[tuple[int, int]] = []
@@ -75,7 +78,11 @@ def read_notes(corpus: Corpus, sentences: Sequence[Sentence]) -> Notes:
             continue
         own = [(row, sentences[row]) for row in rows_of[number]]
         reader = _NotesReader(document, notes_file(document.name), own)
-        reader.read(data)
+        try:
+            reader.read(data)
+        except YamlError as error:
+            unreadable(error)
+            continue
         noted += sorted(reader.noted, key=lambda found: found.sentence)
         warning_sections += [(number, section) for section in sorted(reader.sections["warnings"])]
         treatment_sections += [(number, section) for section in sorted(reader.sections["treatments"])]

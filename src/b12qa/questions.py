@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from b12qa.corpus import Corpus, NamedSections, Problem, Severity
+from b12qa.corpus import Corpus, NamedSections, Problem, Severity, Unreadable, refuse
 from b12qa.errors import YamlError
 from b12qa.lexical import terms, words
 from b12qa.markdown import plain_text_of
@@ -60,14 +60,19 @@ def synonyms_file(document_name: str) -> str:
     return f"{document_name}.synonyms.yaml"
 
 
-def read_banks(corpus: Corpus, sentences: Sequence[Sentence]) -> QuestionBank:
+def read_banks(
+    corpus: Corpus, sentences: Sequence[Sentence], unreadable: Unreadable = refuse
+) -> QuestionBank:
     """Read the banks of a corpus and find their sentences and sections.
 
     What has lost its sentence or section is reported: questions follow a sentence that was reworded a little,
     and are left out otherwise; open questions stay open.
 
+    Args:
+        unreadable: called with what is wrong with a file that is not of the form above; it is left out then.
+
     Raises:
-        CorpusError: a file is not of the form above.
+        CorpusError: there is such a file, and nothing else is done about it.
     """
     answered: list[Question] = []
     open_questions: list[OpenQuestion] = []
@@ -83,7 +88,11 @@ def read_banks(corpus: Corpus, sentences: Sequence[Sentence]) -> QuestionBank:
             continue
         own = [(row, sentences[row]) for row in rows_of[number]]
         reader = _BankReader(document, number, bank_file(document.name), own)
-        reader.read(data)
+        try:
+            reader.read(data)
+        except YamlError as error:
+            unreadable(error)
+            continue
         answered += reader.answered
         open_questions += reader.open
         open_lines += reader.open_lines
@@ -103,10 +112,13 @@ def read_synonyms(corpus: Corpus) -> tuple[tuple[str, ...], ...]:
     return tuple(names for _, _, names in _synonym_groups(corpus))
 
 
-def check_synonyms(corpus: Corpus) -> Iterator[Problem]:
-    """Groups that do nothing: their names are one, or no document has a word of them. Errors as above."""
+def check_synonyms(corpus: Corpus, unreadable: Unreadable = refuse) -> Iterator[Problem]:
+    """Groups that do nothing: their names are one, or no document has a word of them.
+
+    Arguments and errors as in `read_banks`.
+    """
     known: frozenset[str] = frozenset()
-    for file, line, names in _synonym_groups(corpus):
+    for file, line, names in _synonym_groups(corpus, unreadable):
         known = known or frozenset(term for each in corpus.documents for term in terms(each.text))
         if len({_words_alone(name) for name in names}) < 2:
             message = f"a group of two or more different names was expected, got {names[0]!r} again"
@@ -118,18 +130,30 @@ def check_synonyms(corpus: Corpus) -> Iterator[Problem]:
             yield Problem(Severity.WARNING, file, line, message)
 
 
-def _synonym_groups(corpus: Corpus) -> Iterator[tuple[str, int, tuple[str, ...]]]:
-    """File, line and names of each group of all documents. Errors as in `read_synonyms`."""
+def _synonym_groups(
+    corpus: Corpus, unreadable: Unreadable = refuse
+) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """File, line and names of each group of all documents. Arguments and errors as in `read_banks`."""
     for document in corpus.documents:
         file = synonyms_file(document.name)
         data = corpus.beside.get(file)
         if data is None:
             continue
-        for group in items(compose(data, file), file):
-            names = tuple(text_of(name, file).text for name in items(group, file))
-            if len(names) < 2:
-                raise YamlError(file, line_of(group), "expected two or more names for one thing", "Add one.")
-            yield file, line_of(group), names
+        try:
+            groups = [_names_of(group, file) for group in items(compose(data, file), file)]
+        except YamlError as error:
+            unreadable(error)
+            continue
+        for line, names in groups:
+            yield file, line, names
+
+
+def _names_of(group: yaml.Node, file: str) -> tuple[int, tuple[str, ...]]:
+    """Line and names of a group."""
+    names = tuple(text_of(name, file).text for name in items(group, file))
+    if len(names) < 2:
+        raise YamlError(file, line_of(group), "expected two or more names for one thing", "Add one.")
+    return line_of(group), names
 
 
 class _BankReader:

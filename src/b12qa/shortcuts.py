@@ -16,10 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from b12qa.embedding import FloatMatrix
+from b12qa.errors import IndexTypeError
 from b12qa.lexical import IntVector
 from b12qa.nearest import (
+    AUTO,
     FLAT,
     FLAT_FACTS,
+    LEAST_ROWS,
     Nearest,
     make_nearest,
     open_nearest,
@@ -127,11 +130,16 @@ def make_shortcuts(
         For the manifest: how near rows are found, by kind of row.
 
     Raises:
-        IndexTypeError: no such type.
+        IndexTypeError: no such type, or there are too few passages for it.
     """
     kind = type_for(int(sentences_of_chunks.sum()), wanted)
     if kind == FLAT:
         return {CHUNKS: FLAT_FACTS.to_dict(), SENTENCES: FLAT_FACTS.to_dict()}
+    if len(sentences_of_chunks) < LEAST_ROWS:
+        raise IndexTypeError(
+            f"Expected at least {LEAST_ROWS} passages for an index of type {kind}, got "
+            f"{len(sentences_of_chunks)}. Choose {FLAT} or {AUTO} with --index-type."
+        )
     facts = {}
     chunk_weights = sentences_of_chunks.astype(np.float64) if weighted else None
     for rows, weights in ((CHUNKS, chunk_weights), (SENTENCES, None)):

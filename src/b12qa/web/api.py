@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -23,9 +22,9 @@ from b12qa.web.desk import Desk, Form, Refusal, Work
 from b12qa.web.metrics import Metrics
 from b12qa.web.problems import card_in, log_fault, problem
 from b12qa.web.programs import AskRequest, SearchRequest, UnknownDocumentError
+from b12qa.web.settings import STATIC
 from b12qa.web.workers import BUSY_SECONDS
 
-STATIC = Path(__file__).parent / "static"
 SECONDS_BETWEEN_PROBES = 10.0
 _PROBE = "vitamin"
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"

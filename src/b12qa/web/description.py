@@ -24,7 +24,7 @@ from b12qa.web.programs import (
     SearchBody,
     SearchRequest,
 )
-from b12qa.web.replies import MAX_QUESTION_CHARACTERS
+from b12qa.web.settings import MAX_QUESTION_CHARACTERS
 
 _ASKED: tuple[type[BaseModel], ...] = (AskRequest, SearchRequest)
 _GIVEN: tuple[type[BaseModel], ...] = (AnswerBody, SearchBody, DocumentBody, HealthBody, ProblemBody)

@@ -50,7 +50,7 @@ class Desk:
         """Open a desk.
 
         Args:
-            current: the assistant to ask; it is asked for again for every request.
+            current: the assistant to ask; it is asked for again for every request, as soon as that came.
         """
         self.current = current
         self._workers = workers

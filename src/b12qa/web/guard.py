@@ -170,8 +170,9 @@ class Guard:
                 refusal, body = await self._limited(scope, receive)
                 receive = _replayed(body, receive)
             if refusal is None:
-                # What a request turns out to ask beside its question is counted where that is known.
-                more = {"take": partial(self.rate_limit.take, client)}
+                # What a request turns out to ask beside its question is counted where that is known; how long
+                # its answer took, where that is ready.
+                more = {"take": partial(self.rate_limit.take, client), "received": time.perf_counter()}
                 scope = {**scope, "state": {**scope.get("state", {}), **more}}
                 await self._pass_on(access, scope, receive, guarded, nonce, body)
             else:

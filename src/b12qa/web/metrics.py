@@ -27,7 +27,7 @@ class Metrics:
         )
         self._seconds = Histogram(
             "b12qa_answer_seconds",
-            "Time from a question to its answer, with the wait for a free core.",
+            "Time from a question's arrival to its answer, with all waiting for its turn and a free core.",
             ["surface"],
             buckets=_SECONDS,
             registry=self.registry,
@@ -54,14 +54,17 @@ class Metrics:
         return generate_latest(self.registry)
 
     @contextmanager
-    def timed(self, surface: str) -> Iterator[list[str]]:
-        """Time a question, and count how it ended: the outcome is put into the list, or it is a fault."""
+    def timed(self, surface: str, received: float) -> Iterator[list[str]]:
+        """Time a question, and count how it ended: the outcome is put into the list, or it is a fault.
+
+        Args:
+            received: when it came, by `time.perf_counter`.
+        """
         outcome: list[str] = []
-        started = time.perf_counter()
         try:
             yield outcome
         finally:
-            self._seconds.labels(surface).observe(time.perf_counter() - started)
+            self._seconds.labels(surface).observe(time.perf_counter() - received)
             self._answers.labels(surface, outcome[0] if outcome else FAULT).inc()
 
     def searched(self, surface: str) -> None:

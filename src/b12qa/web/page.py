@@ -23,7 +23,6 @@ from b12qa.plain import writable
 from b12qa.records import Document
 from b12qa.rendering import element, in_english, questions_html, titles
 from b12qa.safety import DISCLAIMER, in_emergency, whom_to_call
-from b12qa.web.api import STATIC
 from b12qa.web.guard import Guard
 from b12qa.web.problems import log_fault
 from b12qa.web.replies import (
@@ -41,7 +40,7 @@ from b12qa.web.replies import (
     untouched,
     with_turn,
 )
-from b12qa.web.settings import Settings
+from b12qa.web.settings import STATIC, Settings
 from b12qa.web.suggestions import Suggestions
 from b12qa.web.surfaces import Surfaces
 from b12qa.web.texts import LOCALES, Texts, languages, texts_for
@@ -155,16 +154,16 @@ def build_app(
     settings = settings or Settings()
     surfaces = Surfaces(settings)
 
-    def counted() -> Served:
+    def counted(received: float) -> Served:
         served = current()
         return replace(
             served,
-            assistant=surfaces.served(served.assistant, "page"),
+            assistant=surfaces.served(served.assistant, "page", received),
             suggestions=served.suggestions.found_on(surfaces.cores),
         )
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    blocks, app.state.begin_with = build_blocks(counted, feedback, settings)
+    blocks, app.state.begin_with = build_blocks(current(), counted, feedback, settings)
     surfaces.add_programs(app, lambda: current().assistant)
     # With a policy of ours, Gradio does not add its own, which lets every site in.
     app.add_middleware(CORSMiddleware, allow_origins=[])
@@ -199,7 +198,13 @@ def build_app(
 class Conversations:
     """What happens when somebody asks, begins anew or rates an answer."""
 
-    def __init__(self, current: Callable[[], Served], feedback: Path | None) -> None:
+    def __init__(self, current: Callable[[float], Served], feedback: Path | None) -> None:
+        """Begin to answer.
+
+        Args:
+            current: what to show for a request, by when it came.
+            feedback: as in `build_app`.
+        """
         self._current = current
         self._feedback = feedback
 
@@ -212,7 +217,8 @@ class Conversations:
         return self._answered(asking_in(wanted), so_far, request)
 
     def _answered(self, asking: Asking, so_far: Conversation, request: gr.Request) -> Shown:
-        served, texts, question = self._current(), _texts_of(request), writable(asking.question)
+        served, texts = self._current(request.state.received), _texts_of(request)
+        question = writable(asking.question)
         so_far = brought_to(served.generation, so_far, texts)
         if not question:
             return _shown(served, so_far, texts)
@@ -239,7 +245,7 @@ class Conversations:
 
     def start_over(self, so_far: Conversation, request: gr.Request) -> Shown:
         """Forget what was said."""
-        served = self._current()
+        served = self._current(request.state.received)
         return _shown(served, Conversation(served.generation, so_far.session), _texts_of(request))
 
     def rate(self, so_far: Conversation, event: gr.LikeData, request: gr.Request) -> None:
@@ -275,16 +281,21 @@ class Components(NamedTuple):
 
 
 def build_blocks(
-    current: Callable[[], Served], feedback: Path | None, settings: Settings
+    at_first: Served, current: Callable[[float], Served], feedback: Path | None, settings: Settings
 ) -> tuple[gr.Blocks, Callable[[Served], None]]:
     """The components of the page and what happens when a question is asked.
+
+    Args:
+        at_first: what visitors begin with.
+        current, feedback: as in `Conversations`.
+        settings: what the operator decides.
 
     Returns:
         The page, and what shows new visitors another generation.
     """
     blocks = gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False)
     with blocks:
-        components = _laid_out(blocks, current(), is_rated=feedback is not None)
+        components = _laid_out(blocks, at_first, is_rated=feedback is not None)
         _wire(components, Conversations(current, feedback), is_rated=feedback is not None)
     blocks.queue(
         default_concurrency_limit=max(LEAST_AT_ONCE, settings.workers),

@@ -16,7 +16,7 @@ from b12qa import safety
 from b12qa.answering import MAX_QUOTES, Assistant
 from b12qa.plain import writable
 from b12qa.records import About, Answer, CareCard, Document, ScoredChunk, Section
-from b12qa.web.replies import MAX_QUESTION_CHARACTERS
+from b12qa.web.settings import MAX_QUESTION_CHARACTERS
 
 MAX_HISTORY = 50
 MOST_QUOTES = 10

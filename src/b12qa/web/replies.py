@@ -15,10 +15,10 @@ from b12qa.records import Answer, CareCard, Document, Notice, NoticeKind, Outcom
 from b12qa.redflags import EARLIER_MESSAGES
 from b12qa.rendering import Surroundings, element, in_english
 from b12qa.web.problems import card_for, log_fault
+from b12qa.web.settings import MAX_QUESTION_CHARACTERS
 from b12qa.web.suggestions import Suggestions
 from b12qa.web.texts import ENGLISH_TEXTS, Texts
 
-MAX_QUESTION_CHARACTERS = 500
 # Of a conversation, which the server keeps in memory.
 MAX_TURNS = 50
 MAX_EXAMPLE_HEADINGS = 5

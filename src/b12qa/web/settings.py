@@ -20,6 +20,9 @@ MIN_PASSWORD_CHARACTERS = 8
 DEFAULT_RATE = 5.0
 DEFAULT_BURST = 60
 DEFAULT_MAX_WAITING = 64
+# What no operator decides, and page and programs share.
+MAX_QUESTION_CHARACTERS = 500
+STATIC = Path(__file__).parent / "static"  # files that are given as they are
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?|\[[0-9a-f:.]{2,45}\]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from b12qa.web.workers import Workers
 
 @dataclass(frozen=True)
 class ServedAssistant(Assistant):
-    """An assistant that many people ask at once, counted.
+    """An assistant that many people ask at once, counted, for one request.
 
     On a few cores questions that are worked on side by side only slow each other down, so each waits
     for a free core.
@@ -32,12 +33,13 @@ class ServedAssistant(Assistant):
     inner: Assistant
     metrics: Metrics
     surface: str  # page, http or mcp
+    received: float  # when the request came, by `time.perf_counter`
     cores: BoundedSemaphore
 
     # Whatever arguments the assistant takes, it gets. `ask` is the first half of `ask_with_more`.
 
     def ask_with_more(self, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
-        with self.metrics.timed(self.surface) as outcome, self.cores:
+        with self.metrics.timed(self.surface, self.received) as outcome, self.cores:
             answer, more = self.inner.ask_with_more(*args, **named)
             outcome.append(answer.outcome.value)
         return answer, more
@@ -57,9 +59,9 @@ class Surfaces:
         self.cores = BoundedSemaphore(settings.workers)
         self.metrics = Metrics(lambda: self._workers.under_way)
 
-    def served(self, assistant: Assistant, surface: str) -> ServedAssistant:
-        """An assistant as one surface asks it."""
-        return ServedAssistant(assistant.retriever, assistant, self.metrics, surface, self.cores)
+    def served(self, assistant: Assistant, surface: str, received: float) -> ServedAssistant:
+        """An assistant as one surface asks it for a request that came then, by `time.perf_counter`."""
+        return ServedAssistant(assistant.retriever, assistant, self.metrics, surface, received, self.cores)
 
     def add_programs(self, app: FastAPI, current: Callable[[], Assistant]) -> None:
         """Add the HTTP API and, where its package is installed, MCP, before a page takes all other paths.
@@ -85,7 +87,10 @@ class Surfaces:
         app.router.lifespan_context = lifespan
 
     def _desk(self, current: Callable[[], Assistant], surface: str) -> Desk:
-        return Desk(lambda: self.served(current(), surface), self._workers, self.metrics)
+        def for_request() -> ServedAssistant:
+            return self.served(current(), surface, time.perf_counter())
+
+        return Desk(for_request, self._workers, self.metrics)
 
 
 def has_mcp() -> bool:
