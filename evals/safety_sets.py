@@ -59,6 +59,7 @@ RED_FLAG_SETS = tuple(
         "mild",
         "everyday",
         "long-known",
+        "rambling",
     )
 )
 TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl", "treatment-third.jsonl")
