@@ -112,7 +112,7 @@ WORDS_OF_A_LONG_MESSAGE = 60
 # Of a message of more words the model reads the beginning alone: only the questions are searched.
 MAX_WORDS_READ = 180
 IN_A_LONG_MESSAGE = "it is asked in a long message"
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\s*\n\s*")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n")
 # So many words that are everywhere in a document say something together.
 MIN_TERMS_OF_A_QUESTION = 3
 # A pointer in a long question usually points inside it.
