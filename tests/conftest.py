@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,6 +104,15 @@ def serving(assistant: Assistant) -> Callable[[], Served]:
 
     served = served_by(assistant)
     return lambda: served
+
+
+def wait_for_suggestions() -> None:
+    """Wait until what may be suggested has been tried."""
+    from b12qa.web.page import TRYING
+
+    for thread in threading.enumerate():
+        if thread.name == TRYING:
+            thread.join(60)
 
 
 def assistant_for(text: str, folder: Path, name: str = "text") -> Assistant:

@@ -7,7 +7,7 @@ from html import unescape
 from pathlib import Path
 
 from chromium import listening
-from conftest import SMALL_TEXT, HashingEncoder, serving
+from conftest import SMALL_TEXT, HashingEncoder, serving, wait_for_suggestions
 from playwright.sync_api import Browser, expect
 from visiting import (
     IN_A_BROWSER,
@@ -523,6 +523,7 @@ def test_words_are_found_in_the_article_and_leave_no_trace(chat: Visit) -> None:
 
 
 def test_suggested_questions_are_answered(chat: Visit) -> None:
+    wait_for_suggestions()
     answer = chat.ask("how much b12 in clams")
     suggested = answer.locator("button.ask").all_text_contents()
     assert 1 <= len(suggested) <= MAX_SUGGESTIONS

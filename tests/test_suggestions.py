@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from conftest import assistant_for
 
 from b12qa.answering import Assistant
 from b12qa.records import Answer, Outcome
+from b12qa.web import suggestions as module
 from b12qa.web.suggestions import MAX_EXAMPLES, MAX_SUGGESTIONS, Suggestions
 
 pytestmark = pytest.mark.model
@@ -21,7 +23,13 @@ QUESTIONS = ("how much b12 in clams", "can heartburn pills cause low b12?", "num
 
 @pytest.fixture(scope="module")
 def suggestions(assistant: Assistant) -> Suggestions:
-    return Suggestions(assistant)
+    return tried(Suggestions(assistant))
+
+
+def tried(suggestions: Suggestions) -> Suggestions:
+    """The same, once its questions have been tried."""
+    suggestions.try_all(threading.BoundedSemaphore(1))
+    return suggestions
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -60,11 +68,56 @@ class Noting(Assistant):
         return Assistant.ask(self, question, history, *args, **named)
 
 
-def test_nobody_waits_for_a_suggestion_that_is_not_shown(assistant: Assistant) -> None:
+def test_nobody_who_asks_waits_while_questions_are_tried(assistant: Assistant) -> None:
     noting = Noting(assistant.retriever)
-    found = Suggestions(noting).after(assistant.ask(QUESTIONS[0]), [])
-    assert len(found) == MAX_SUGGESTIONS
-    assert noting.asked[-1] == found[-1]  # nothing was tried once there were enough
+    suggestions, answer = Suggestions(noting), assistant.ask(QUESTIONS[0])
+    assert suggestions.after(answer, []) == ()
+    assert noting.asked == []
+    tried(suggestions)
+    asked = list(noting.asked)
+    assert len(suggestions.after(answer, [])) == MAX_SUGGESTIONS
+    assert noting.asked == asked
+
+
+def test_the_section_that_was_answered_from_is_tried_first(assistant: Assistant) -> None:
+    noting = Noting(assistant.retriever)
+    suggestions, answer = Suggestions(noting), assistant.ask(QUESTIONS[1])
+    suggestions.after(answer, [])
+    tried(suggestions)
+    texts = {question.text: question.sentence for question in assistant.retriever.index.questions}
+    first = assistant.retriever.index.sentences[texts[noting.asked[0]]]
+    section = assistant.documents[0].sections[assistant.documents[0].section_at(first.start)]
+    assert section.path == answer.quotes[0].section_path != assistant.documents[0].sections[0].path
+
+
+def test_a_fault_while_one_is_tried_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "SECONDS_AFTER_A_FAULT", 0.0)
+
+    @dataclass(frozen=True)
+    class FailsOnce(Noting):
+        def ask(self, question: str, *args: Any, **named: Any) -> Answer:
+            if not self.asked:
+                self.asked.append(question)
+                raise RuntimeError(question)
+            return Noting.ask(self, question, *args, **named)
+
+    fruits = fruit_assistant(tmp_path, FRUITS[:3], headings=False)
+    suggestions = tried(Suggestions(FailsOnce(fruits.retriever)))
+    answer = fruits.ask("How does the cherry cherry grow?")
+    assert suggestions.after(answer, []) == ("How does the banana banana grow?",)
+    assert caplog.messages == [
+        f"No answer: RuntimeError in ask, line {FailsOnce.ask.__code__.co_firstlineno + 3}"
+    ]
+
+
+def test_nothing_is_tried_once_another_generation_is_served(assistant: Assistant) -> None:
+    noting = Noting(assistant.retriever)
+    suggestions = Suggestions(noting)
+    suggestions.end()
+    tried(suggestions)
+    assert noting.asked == []
 
 
 def test_nothing_is_suggested_after_a_red_flag_or_where_the_article_is_silent(
@@ -87,23 +140,23 @@ def test_examples_come_from_several_sections_and_are_answered(
 FRUITS = ("apple", "banana", "cherry", "damson", "elderberry", "fig")
 
 
-def fruit_suggestions(folder: Path, fruits: Sequence[str]) -> Suggestions:
-    """Of an article with a section for each fruit, each with a question on it."""
-    sections = [f"## {fruit}\n\nThe {fruit} of the {fruit} grows.\n" for fruit in fruits]
+def fruit_assistant(folder: Path, fruits: Sequence[str], *, headings: bool = True) -> Assistant:
+    """Of an article with a passage for each fruit, each with a question on it."""
+    sections = [f"## {fruit}\n\n" * headings + f"The {fruit} of the {fruit} grows.\n" for fruit in fruits]
     banked = [
         f"- sentence: The {fruit} of the {fruit} grows.\n  questions: [How does the {fruit} {fruit} grow?]\n"
         for fruit in fruits
     ]
     (folder / "corpus").mkdir()
     (folder / "corpus" / "text.questions.yaml").write_text("sentences:\n" + "".join(banked))
-    return Suggestions(assistant_for("# Fruits\n\n" + "\n".join(sections), folder))
+    return assistant_for("# Fruits\n\n" + "\n".join(sections), folder)
 
 
 @pytest.mark.parametrize(
     ("count", "shown"), [(6, (0, 1, 3, 4)), (5, (0, 1, 2, 3)), (3, (0, 1, 2)), (1, (0,))]
 )
 def test_examples_are_spread_over_all_sections(tmp_path: Path, count: int, shown: Sequence[int]) -> None:
-    found = fruit_suggestions(tmp_path, FRUITS[:count]).examples()
+    found = Suggestions(fruit_assistant(tmp_path, FRUITS[:count])).examples()
     assert found == [f"How does the {FRUITS[n]} {FRUITS[n]} grow?" for n in shown]
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from conftest import SMALL_TEXT, assistant_for, serving
+from conftest import SMALL_TEXT, assistant_for, serving, wait_for_suggestions
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
@@ -597,6 +597,7 @@ def test_questions_are_tried_on_a_core_of_all(tmp_path: Path, monkeypatch: pytes
         cores.release()
     monkeypatch.setattr(surfaces, "BoundedSemaphore", lambda _: cores)
     with TestClient(build_app(shown), OWN_ADDRESS, client=("127.0.0.1", 1)) as client:
+        wait_for_suggestions()
         assert "How many minutes should I wait?" in ask_over_http(client, "Use water at 90.5 degrees.")
         assert 'answers_total{outcome="answered",surface="page"} 1.0' in client.get("/metrics").text
     assert set(free[tried_at_the_start:]) == {False}
@@ -606,10 +607,14 @@ def test_no_question_is_tried_while_all_cores_are_taken(tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "text.questions.yaml").write_text(TEA_BANK)
     assistant, cores = assistant_for(SMALL_TEXT, tmp_path), threading.BoundedSemaphore(1)
-    suggestions = Suggestions(assistant).found_on(cores)
+    suggestions = Suggestions(assistant)
     answer = assistant.ask("Use water at 90.5 degrees.")
     with cores:
+        trying = threading.Thread(target=suggestions.try_all, args=[cores])
+        trying.start()
+        trying.join(0.3)
         assert suggestions.after(answer, ()) == ()
+    trying.join(60)
     assert suggestions.after(answer, ()) == ("How many minutes should I wait?",)
 
 

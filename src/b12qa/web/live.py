@@ -70,6 +70,7 @@ class LiveAssistant:
             self._tell_once(f"Still serving generation {serving.index.generation}: {error}")
         else:
             self.on_new(served)
+            self._served.suggestions.end()
             self._served = served
             self._tell_once(f"Serving generation {index.generation} from now on.")
 

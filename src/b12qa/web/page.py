@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -56,6 +58,7 @@ NO_SCRIPTS = "This page needs JavaScript. Please turn it on."
 MAX_CONVERSATION_SECONDS = 60 * 60
 # Some of what the page is asked needs no worker, and an answer is drawn without one.
 LEAST_AT_ONCE = 4
+TRYING = "try suggestions"  # name of a thread
 
 _HEAD = """\
 <meta name="color-scheme" content="light dark">
@@ -156,14 +159,18 @@ def build_app(
 
     def counted(received: float) -> Served:
         served = current()
-        return replace(
-            served,
-            assistant=surfaces.served(served.assistant, "page", received),
-            suggestions=served.suggestions.found_on(surfaces.cores),
-        )
+        return replace(served, assistant=surfaces.served(served.assistant, "page", received))
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    blocks, app.state.begin_with = build_blocks(current(), counted, feedback, settings)
+    at_first = current()
+    blocks, show = build_blocks(at_first, counted, feedback, settings)
+
+    def begin_with(served: Served) -> None:
+        show(served)
+        _try_beside_answers(served.suggestions, surfaces.cores)
+
+    app.state.begin_with = begin_with
+    _try_beside_answers(at_first.suggestions, surfaces.cores)
     surfaces.add_programs(app, lambda: current().assistant)
     # With a policy of ours, Gradio does not add its own, which lets every site in.
     app.add_middleware(CORSMiddleware, allow_origins=[])
@@ -193,6 +200,10 @@ def build_app(
         max_file_size=1,
     )
     return app
+
+
+def _try_beside_answers(suggestions: Suggestions, cores: BoundedSemaphore) -> None:
+    threading.Thread(target=suggestions.try_all, args=[cores], name=TRYING, daemon=True).start()
 
 
 class Conversations:
