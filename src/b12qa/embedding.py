@@ -298,15 +298,13 @@ def check_embeddings(embeddings: FloatMatrix, count: int, dimension: int) -> Flo
             f"Expected vectors of shape {(count, dimension)} from the model, got {embeddings.shape}. "
             "Check the model."
         )
+    lengths = np.sqrt(np.vecdot(embeddings, embeddings))
+    if (np.abs(lengths - 1) <= LENGTH_TOLERANCE).all():  # and so all values are finite
+        return embeddings
     if not np.isfinite(embeddings).all():
         raise ModelError("The model gave a vector with a value that is not finite. Check the model.")
-    lengths = np.linalg.norm(embeddings, axis=1)
-    if count and np.abs(lengths - 1).max() > LENGTH_TOLERANCE:
-        worst = float(lengths[np.abs(lengths - 1).argmax()])
-        raise ModelError(
-            f"Expected vectors of length 1 from the model, got length {worst:.4f}. Check the model."
-        )
-    return embeddings
+    worst = float(lengths[np.abs(lengths - 1).argmax()])
+    raise ModelError(f"Expected vectors of length 1 from the model, got length {worst:.4f}. Check the model.")
 
 
 def _packaged_folder() -> Path:
