@@ -38,7 +38,7 @@ from chromium import ARGUMENTS, CHROMIUM, WAIT_MILLISECONDS  # noqa: E402
 SERVER = [sys.executable, "-c", "from b12qa.cli import app; app()", "chat", "--port", "0"]
 OUTCOMES = {
     "answered": "how much b12 in clams",
-    "related": "Does it ease the pain, or only the numb feeling?",
+    "related": "Is it safe in pregnancy?",
     "not_covered": "what is the capital of France?",
     "urgent": "I have chest pain",
     "refused": "why " * 126,

@@ -673,8 +673,16 @@ def test_password_comes_from_a_file_or_the_environment(
     monkeypatch.setenv("B12QA_PASSWORD", "short")
     with pytest.raises(SettingsError, match="at least 8 characters as the password in B12QA_PASSWORD, got 5"):
         read_settings()
-    with pytest.raises(SettingsError, match=r"Cannot read the password from .*: FileNotFoundError"):
+    monkeypatch.setenv("B12QA_PASSWORD", "")
+    with pytest.raises(SettingsError, match=r"got 0\. Choose a longer one, or leave it out"):
+        read_settings()
+    monkeypatch.delenv("B12QA_PASSWORD")
+    assert read_settings().password == ""
+    with pytest.raises(SettingsError, match=r"Cannot read the password from .*: No such file or directory"):
         read_settings(password_file=tmp_path / "nothing")
+    file.write_bytes(b"\xff\xfecorrect horse")
+    with pytest.raises(SettingsError, match="it is not UTF-8"):
+        read_settings(password_file=file)
 
 
 def test_operator_who_opens_the_chat_to_others_is_told_what_that_means() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
+import os
 import re
 from html import unescape
 from pathlib import Path
@@ -308,6 +310,10 @@ def test_a_size_is_said_in_a_unit_that_tells_something(count: int, words: str) -
     assert in_bytes(count) == words
 
 
+def full_disk(_: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 @pytest.mark.usefixtures("stand_in")
 def test_the_command_writes_the_page(tmp_path: Path, small_corpus: Path) -> None:
     def run(*arguments: object) -> tuple[int, str]:
@@ -329,6 +335,13 @@ def test_the_command_writes_the_page(tmp_path: Path, small_corpus: Path) -> None
     page = out.read_text("utf-8")
     assert "red ? tea?" in page
     assert "green tea or not?" in page
+    # A page that cannot be written leaves the one before as it is.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", full_disk)
+        code, said = run("--out", out)
+    assert (code, "No space left on device" in said) == (2, True)
+    assert out.read_text("utf-8") == page
+    assert run("--out", os.devnull)[0] == 0
     # Mistakes are told before the model is loaded.
     assert run("--out", tmp_path / "none" / "r.html")[0] == 2
     assert "The folder" in run("--out", tmp_path / "none" / "r.html")[1]

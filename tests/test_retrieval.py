@@ -4,7 +4,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -167,6 +167,10 @@ def test_five_passages_are_found_by_default_or_all_there_are(tea: Retriever, tmp
 def test_top_k_below_1_is_refused(tea: Retriever, top_k: int) -> None:
     with pytest.raises(QueryError, match=rf"Expected a whole number of at least 1 as top_k, got {top_k}\."):
         tea.search("tea", top_k)
+
+
+def test_a_whole_number_of_numpy_is_one(tea: Retriever) -> None:
+    assert tea.search("tea", cast(int, np.int64(2))) == tea.search("tea", 2)
 
 
 @pytest.mark.parametrize("top_k", [5, 10**9])

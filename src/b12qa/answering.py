@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice
+from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
 
@@ -242,8 +243,9 @@ class Assistant:
 
         There are none unless the answer has as many as it may. Arguments and errors as in `ask`.
         """
-        if not isinstance(max_quotes, int) or isinstance(max_quotes, bool) or max_quotes < 1:
+        if not isinstance(max_quotes, Integral) or isinstance(max_quotes, bool) or max_quotes < 1:
             raise QueryError(f"Expected a whole number of at least 1 as max_quotes, got {max_quotes!r}.")
+        max_quotes = int(max_quotes)
         question, history = _typed(question, history)
         card, ours = self._said_first(question, history, literal=literal)
         care = [] if card is None else [safety.care_notice(card)]
@@ -505,10 +507,8 @@ class Assistant:
 
         To a model "vitamin D for nerves" and "vitamin B12 for nerves" are nearly the same.
         """
-        is_small = self.retriever.index.spreads is None  # of a large corpus not all words are gone through
-        if not asked.nutrients or not is_small:
-            return False
-        if any(f" {name} " in self._all_words for name in asked.nutrients):
+        known = self.retriever.vocabulary.document_words
+        if not asked.nutrients or any(known.issuperset(words(name)) for name in asked.nutrients):
             return False
         others = set(terms(query.text)).difference(*map(terms, asked.nutrients))
         topics = self.retriever.topics
@@ -517,11 +517,6 @@ class Assistant:
     @cached_property
     def _all_english(self) -> bool:
         return all(document.about.is_english for document in self.documents)
-
-    @cached_property
-    def _all_words(self) -> str:
-        """The words of all documents, in order, with a blank before and after each."""
-        return f" {' '.join(word for document in self.documents for word in words(document.text))} "
 
     def _outcome_notices(
         self, outcome: Outcome, query: Query, ranking: Ranking, asked: Asked

@@ -619,6 +619,7 @@ def report(
         from b12qa import evaluation
         from b12qa.feedback import read_feedback
         from b12qa.reporting import make_report, report_html
+        from b12qa.storage import replace
 
         if not out.parent.is_dir():
             raise QueryError(f"The folder {out.parent} is not there. Make it, or name another with --out.")
@@ -629,7 +630,10 @@ def report(
             found = make_report(assistant, rows, left, on_progress)
         # Half characters in a question would make the page unwritable.
         page = report_html(found).encode("utf-8", "replace")
-        out.write_bytes(page)
+        if out.exists() and not out.is_file():
+            out.write_bytes(page)  # a pipe or a device
+        else:
+            replace(out, page)
         stdout.print(f"Wrote {out} ({in_bytes(len(page))}). Open it in a browser.", soft_wrap=True)
 
 

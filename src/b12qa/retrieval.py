@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
+from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
 
@@ -276,8 +277,9 @@ class Retriever:
         """So many passages come for a `top_k`. Errors as in `search`."""
         if top_k is None:
             top_k = DEFAULT_TOP_K
-        if not isinstance(top_k, int) or isinstance(top_k, bool):
+        if not isinstance(top_k, Integral) or isinstance(top_k, bool):
             raise QueryError(f"Expected a whole number as top_k, got {top_k!r}.")
+        top_k = int(top_k)
         if top_k < 1:
             raise QueryError(f"Expected a whole number of at least 1 as top_k, got {top_k}.")
         count, most = len(self.index.chunks), self.most_passages

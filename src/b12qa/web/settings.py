@@ -161,19 +161,21 @@ def _network(text: str, option: str) -> Network:
 
 def _password(file: Path | None) -> str:
     if file is None:
-        password, source = os.environ.get(PASSWORD_VARIABLE, ""), PASSWORD_VARIABLE
-        if not password:
+        if PASSWORD_VARIABLE not in os.environ:
             return ""
+        # An empty one is a secret that was not filled in, and no wish to be open to everybody.
+        password, source = os.environ[PASSWORD_VARIABLE], PASSWORD_VARIABLE
     else:
         source = f"--password-file {file}"
         try:
             password = file.read_text("utf-8").partition("\n")[0].strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"Cannot read the password from {file}: {type(error).__name__}.") from error
+            reason = (error.strerror if isinstance(error, OSError) else "") or "it is not UTF-8"
+            raise SettingsError(f"Cannot read the password from {file}: {reason}.") from error
     if len(password) < MIN_PASSWORD_CHARACTERS:
         raise SettingsError(
             f"Expected at least {MIN_PASSWORD_CHARACTERS} characters as the password in {source}, "
-            f"got {len(password)}. Choose a longer one."
+            f"got {len(password)}. Choose a longer one, or leave it out."
         )
     return password
 
