@@ -689,7 +689,9 @@ def test_gate_keeps_an_edit_out_that_takes_a_note_away(edited: Path, brake_quest
     counts = "no longer treated rightly: 0; that lack a note, a partner or a warning that they had: 1;"
     assert counts in words(result.stderr)
     assert (index / "CURRENT").read_bytes() == before
-    assert "is current" in run("build", *asked, "--max-lost", 1).stdout
+    built = words(run("build", *asked, "--max-lost", 1).stdout)
+    assert "is current" in built
+    assert "Fewer editor's notes than before: 0, and there were 1." in built
 
 
 @pytest.mark.model

@@ -95,6 +95,8 @@ class BuildReport:
     sentences: int
     questions: int  # of the banks, answered
     open_questions: int
+    notes: int  # of editors
+    notes_before: int  # in the generation that was current before
     without_bank: int  # documents of which no bank knows a question that they answer
     problems: tuple[Problem, ...]  # what is wrong with the banks
     embedded: int  # different texts given to the model; 0 when the generation was there already
@@ -145,6 +147,8 @@ def build_index(
         sentences=len(built.sentences),
         questions=len(built.questions),
         open_questions=len(built.open_questions),
+        notes=len(built.notes),
+        notes_before=len(before.notes) if before else 0,
         without_bank=len(built.documents) - len(built.bank_models),
         problems=problems,
         embedded=embedded,
