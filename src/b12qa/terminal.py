@@ -115,8 +115,8 @@ def build_lines(report: BuildReport, model_name: str) -> Iterator[str]:
     )
     if report.notes < report.notes_before:
         yield (
-            f"Fewer editor's notes than before: {report.notes}, and there were {report.notes_before}. What they "
-            "said of sentences, and the warnings that they asked for, is not shown any more."
+            f"Fewer editor's notes than before: {report.notes}, and there were {report.notes_before}. What "
+            "they said of sentences, and the warnings that they asked for, is not shown any more."
         )
     if report.without_bank:
         which = "The document" if report.documents == 1 else f"{report.without_bank} of the documents"
