@@ -262,6 +262,12 @@ def test_a_small_bank_is_as_sure_beside_a_large_one_as_alone(
     assert all(among_others.ask(question).outcome is Outcome.ANSWERED for question in answered)
     for question in small.open_questions:
         assert among_others.ask(question.text).outcome is not Outcome.ANSWERED
+    # Nor does it answer what the large bank leaves open, of which it knows nothing.
+    large = among_others.retriever.index
+    names = [document.name for document in large.documents]
+    left_open = [q.text for q in large.open_questions if names[q.document] == "vitamin-b12"][::16]
+    assert len(left_open) > 200
+    assert [text for text in left_open if among_others.ask(text).outcome is Outcome.ANSWERED] == []
 
 
 def test_the_nearest_sections_are_named_with_their_documents(assistant: Assistant) -> None:

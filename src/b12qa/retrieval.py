@@ -56,6 +56,8 @@ COSINE_STEEPNESS = 18.0
 # What a bank leaves open is not answered by a document without one whose likest text is so much less like it,
 # in cosines.
 OPEN_ELSEWHERE = 0.2
+# Nor by one with a bank, if all that this knows is so much less like it.
+OPEN_BESIDE_A_BANK = 0.1
 _PHRASE_ENDS = re.compile(r"[^\w\s'’-]+")
 # What a finished sentence ends with, in any script.
 _ENDS = tuple("?!.\u2026\uff1f\uff01\u3002")
@@ -414,7 +416,7 @@ class Retriever:
     def _confidence(self, searched: _Searched, document: int) -> float:
         """The probability that a document answers a query."""
         if document in self.index.bank_models:
-            return self._confidence_by_bank(searched, document)
+            return self._confidence_among_banks(searched, document)
         nearest = float(max(searched.cosines.sentences.max(), searched.cosines.chunks.max()))
         by_cosine = sigmoid(COSINE_STEEPNESS * (nearest - COSINE_MIDPOINT))
         likest = self._nearest_open(searched.cosines)[:1]
@@ -426,18 +428,39 @@ class Retriever:
         # A bank of open questions alone teaches nothing.
         return min(by_cosine, sigmoid(COSINE_STEEPNESS * (nearest - cosine)))
 
+    def _confidence_among_banks(self, searched: _Searched, document: int) -> float:
+        """As sure as its bank is, and no surer than another bank that leaves open what is more like it."""
+        own = self._confidence_by_bank(searched, document)
+        left_open, cosine = next(iter(self._nearest_open(searched.cosines)), (None, 0.0))
+        if left_open is None or left_open.document == document:
+            return own
+        if left_open.document not in self.index.bank_models:
+            return own
+        if cosine < self._likest_of_bank(searched, document) + OPEN_BESIDE_A_BANK:
+            return own
+        return min(own, self._confidence_by_bank(searched, left_open.document))
+
+    def _likest_of_bank(self, searched: _Searched, document: int) -> float:
+        """The best cosine to a sentence of a document or a question of its bank."""
+        rows, cosines = self._bank_rows[document], searched.cosines
+        known = (
+            cosines.sentences[searched.scope.positions(rows.sentences)],
+            cosines.questions[rows.questions],
+            cosines.open_questions[rows.open_questions],
+        )
+        return float(max(part.max() for part in known if part.size))
+
     def _confidence_by_bank(self, searched: _Searched, document: int) -> float:
-        stems, cosines, taught_by, *_ = searched
+        stems, _, taught_by, *_ = searched
         rows = self._bank_rows[document]
         sentence_scores, answerable = taught_by[document]
         words = self.index.words.questions.hits(stems).scores
-        known = (cosines.sentences, cosines.questions, cosines.open_questions)
         return self.index.bank_models[document].calibration.confidence(
             Signals(
                 answerable=answerable,
                 lexical_margin=lexical_margin(words[rows.of_bank], rows.n_answered),
                 best_sentence=float(sentence_scores.max()),
-                nearest=float(max(part.max() for part in known if part.size)),
+                nearest=self._likest_of_bank(searched, document),
             )
         )
 
