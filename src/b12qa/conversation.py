@@ -303,9 +303,12 @@ def _corrected(question: str, before: str, topics: Topics) -> str:
         wrong = re.compile(rf"\b{re.escape(found['wrong'].strip())}\b", re.IGNORECASE)
         if wrong.search(before):
             return found["right"].strip().join(wrong.split(before))
-    meant = _MEANT.match(question)
-    contrasts = meant is not None and _CONTRASTS.search(meant["right"])
-    if before and meant is not None and not contrasts and not _ASKED_OR_TOLD.search(meant["right"]):
+    meant = _MEANT.match(question) if before else None
+    if (
+        meant is not None
+        and not _CONTRASTS.search(meant["right"])
+        and not _ASKED_OR_TOLD.search(meant["right"])
+    ):
         return _with_what_was_meant(meant["right"].strip(), before, topics)
     return ""
 
@@ -313,7 +316,7 @@ def _corrected(question: str, before: str, topics: Topics) -> str:
 def _with_what_was_meant(right: str, before: str, topics: Topics) -> str:
     """The question before with the word exchanged that something else was meant for.
 
-    "Turkey" for "clams" in "how much is in turkey?". Where several words are named, those that stood in the
+    "Clams" for "turkey" in "how much is in turkey?". Where several words are named, those that stood in the
     question before stay, and if more than one other word did not, what was meant is a question of its own.
     """
     kept = set(terms(right))

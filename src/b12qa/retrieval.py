@@ -431,6 +431,8 @@ class Retriever:
     def _confidence_among_banks(self, searched: _Searched, document: int) -> float:
         """As sure as its bank is, and no surer than another bank that leaves open what is more like it."""
         own = self._confidence_by_bank(searched, document)
+        if len(self.index.bank_models) == 1:
+            return own
         left_open, cosine = next(iter(self._nearest_open(searched.cosines)), (None, 0.0))
         if left_open is None or left_open.document == document:
             return own
