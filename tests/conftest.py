@@ -8,8 +8,9 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from b12qa.answering import Assistant
 from b12qa.embedding import DEFAULT_FINGERPRINT, Encoder, FloatMatrix, load_encoder
 from b12qa.exported import export_folder
 from b12qa.exporting import export_encoder
+from b12qa.records import Answer, Quote
 from b12qa.web.guard import Guard
 from b12qa.web.settings import Settings
 from b12qa.web.surfaces import Surfaces
@@ -123,6 +125,18 @@ def assistant_for(text: str, folder: Path, name: str = "text") -> Assistant:
         for function in ("find_model", "load_encoder"):
             patch.setattr(answering, function, lambda *_, **__: HashingEncoder())
         return Assistant.load(folder / "index", corpus=folder / "corpus", build=True)
+
+
+@dataclass(frozen=True)
+class HeldAssistant(Assistant):
+    """Answers as another does, when it may go on."""
+
+    inner: Assistant
+    go_on: threading.Event
+
+    def ask_with_more(self, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
+        assert self.go_on.wait(60)
+        return self.inner.ask_with_more(*args, **named)
 
 
 def programs_app(assistant: Assistant, settings: Settings | None = None) -> FastAPI:

@@ -19,7 +19,7 @@ import httpx
 import httpx2
 import jsonschema
 import pytest
-from conftest import ROOT, SMALL_TEXT, HashingEncoder, assistant_for, programs_app
+from conftest import ROOT, SMALL_TEXT, HashingEncoder, HeldAssistant, assistant_for, programs_app
 from fastapi import FastAPI
 from mcp import Client, types
 from mcp.client.streamable_http import streamable_http_client
@@ -381,14 +381,7 @@ def test_fault_is_a_problem_with_the_card_and_without_a_trace(
 
 def test_full_queue_says_busy_and_when_to_come_back(tea: Assistant) -> None:
     go_on = threading.Event()
-
-    @dataclass(frozen=True)
-    class Slow(Assistant):
-        def ask_with_more(self, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
-            assert go_on.wait(60)
-            return tea.ask_with_more(*args, **named)
-
-    app = programs_app(Slow(tea.retriever), Settings(workers=1, max_waiting=1, rate=0))
+    app = programs_app(HeldAssistant(tea.retriever, tea, go_on), Settings(workers=1, max_waiting=1, rate=0))
     answers: list[int] = []
 
     async def ask(client: httpx.AsyncClient) -> None:
@@ -415,14 +408,7 @@ def test_full_queue_says_busy_and_when_to_come_back(tea: Assistant) -> None:
 
 def test_a_question_is_timed_from_its_arrival_on(tea: Assistant) -> None:
     go_on = threading.Event()
-
-    @dataclass(frozen=True)
-    class Slow(Assistant):
-        def ask_with_more(self, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
-            assert go_on.wait(60)
-            return tea.ask_with_more(*args, **named)
-
-    app = programs_app(Slow(tea.retriever), Settings(workers=1, rate=0))
+    app = programs_app(HeldAssistant(tea.retriever, tea, go_on), Settings(workers=1, rate=0))
 
     async def crowd() -> str:
         transport = httpx.ASGITransport(app)

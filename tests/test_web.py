@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from conftest import SMALL_TEXT, assistant_for, serving, wait_for_suggestions
+from conftest import SMALL_TEXT, HeldAssistant, assistant_for, serving, wait_for_suggestions
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
@@ -621,14 +621,7 @@ def test_no_question_is_tried_while_all_cores_are_taken(tmp_path: Path) -> None:
 def test_a_question_of_the_page_is_timed_from_its_arrival_on(tea: Assistant) -> None:
     """More at once than Gradio hands on: the last one waits in its queue."""
     go_on = threading.Event()
-
-    @dataclass(frozen=True)
-    class Slow(Assistant):
-        def ask_with_more(self, *args: Any, **named: Any) -> tuple[Answer, tuple[Quote, ...]]:
-            assert go_on.wait(60)
-            return tea.ask_with_more(*args, **named)
-
-    shown = replace(serving(tea)(), assistant=Slow(tea.retriever))
+    shown = replace(serving(tea)(), assistant=HeldAssistant(tea.retriever, tea, go_on))
     app = build_app(lambda: shown, settings=Settings(workers=1, rate=0))
     pages = [f"page {n}" for n in range(page.LEAST_AT_ONCE + 1)]
     came = []
