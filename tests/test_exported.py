@@ -190,6 +190,7 @@ except SystemExit as end:
 import b12qa
 assistant = b12qa.load(sys.argv[1], corpus=sys.argv[2])
 assert assistant.ask("and for vegans?", ["which foods have b12?"]).quotes
+assert "b12qa.building" not in sys.modules, "opening an index builds none"
 print(sorted({name.partition(".")[0] for name in sys.modules} & set(sys.argv[3:])))
 """
 

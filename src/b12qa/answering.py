@@ -23,22 +23,23 @@ from b12qa.conversation import (
     naming_the_subject,
     to_query,
 )
-from b12qa.corpus import read_corpus, unread_corpus
+from b12qa.corpus import Corpus, read_corpus, unread_corpus
 from b12qa.courtesy import load_courtesies
 from b12qa.elsewhere import load_elsewhere
 from b12qa.embedding import (
+    Encoder,
     ModelFiles,
     RememberingEncoder,
     SentenceTransformerEncoder,
     find_model,
     load_encoder,
 )
-from b12qa.engines import configured_store
+from b12qa.engines import Milvus, configured_store
 from b12qa.errors import IndexUnusableError, ModelMismatchError, QueryError
 from b12qa.exported import exported_encoder
 from b12qa.fairness import quote_around, quote_passage
 from b12qa.folders import DEFAULT_INDEX, corpus_folder, index_folder
-from b12qa.index import check_servable, open_index
+from b12qa.index import Index, check_servable, open_index
 from b12qa.lexical import terms, words
 from b12qa.plain import advice_to_build, writable
 from b12qa.progress import Progress, no_progress
@@ -130,40 +131,17 @@ class Assistant:
         index_dir = index_folder(index)
         store = configured_store()
         folder = corpus_folder(index_dir, corpus)
-        unread = unread_corpus(folder)
         try:
-            opened = open_index(index_dir, store)
-            found = exported_encoder(index_dir, opened.model_fingerprint, model) or find_model(model)
-            # Files that are those of the index byte for byte need not be parsed to know that they are sound,
-            # and an index that was rolled back to is served whatever they are.
-            trusted = opened.rolled_back or unread.hashes() == opened.inputs["corpus"]
-            check_servable(opened, unread if trusted else read_corpus(folder), found)
+            opened, found = _opened(index_dir, folder, model, store)
         except IndexUnusableError as error:
             sources = read_corpus(folder)  # what is wrong with the corpus comes first
             if not build:
                 find_model(model)  # and what is wrong with the model next
-                given = {
-                    "index": None if str(index_dir) == DEFAULT_INDEX else index_dir,
-                    "corpus": corpus or None,
-                    # To build with the model that does not fit is no advice.
-                    "model": None if isinstance(error, ModelMismatchError) else model or None,
-                }
-                error.args = (advice_to_build(str(error), given),)
+                error.args = (_advice(error, index_dir, corpus, model),)
                 raise
-            from b12qa.building import build_index
-            from b12qa.exporting import export_encoder
-            from b12qa.publishing import publisher
-            from b12qa.storage import locked
-
-            with locked(index_dir):  # before the model is loaded, which takes seconds
-                encoder = load_encoder(model)
-                report = on_progress or no_progress
-                build_index(sources, encoder, index_dir, report, publish=publisher(store, report))
-                export_encoder(encoder, index_dir)
+            built_with = _build(sources, index_dir, model, store, on_progress or no_progress)
             opened = open_index(index_dir, store)
-            return cls(
-                Retriever(opened, exported_encoder(index_dir, opened.model_fingerprint, model) or encoder)
-            )
+            found = exported_encoder(index_dir, opened.model_fingerprint, model) or built_with
         encoder = SentenceTransformerEncoder(found) if isinstance(found, ModelFiles) else found
         return cls(Retriever(opened, encoder))
 
@@ -555,6 +533,50 @@ class Assistant:
 
 
 load = Assistant.load
+
+
+def _opened(
+    index_dir: Path, folder: Path, model: str | Path | None, store: Milvus | None
+) -> tuple[Index, Encoder | ModelFiles]:
+    """An index and what embeds questions to it, once both are known to fit the corpus in a folder."""
+    unread = unread_corpus(folder)
+    index = open_index(index_dir, store)
+    found = exported_encoder(index_dir, index.model_fingerprint, model) or find_model(model)
+    # Files that are those of the index byte for byte need not be parsed to know that they are sound,
+    # and an index that was rolled back to is served whatever they are.
+    trusted = index.rolled_back or unread.hashes() == index.inputs["corpus"]
+    check_servable(index, unread if trusted else read_corpus(folder), found)
+    return index, found
+
+
+def _advice(
+    error: IndexUnusableError, index_dir: Path, corpus: str | Path | None, model: str | Path | None
+) -> str:
+    """The words of an error, with the command that builds what was asked for."""
+    given = {
+        "index": None if str(index_dir) == DEFAULT_INDEX else index_dir,
+        "corpus": corpus or None,
+        # To build with the model that does not fit is no advice.
+        "model": None if isinstance(error, ModelMismatchError) else model or None,
+    }
+    return advice_to_build(str(error), given)
+
+
+def _build(
+    corpus: Corpus, index_dir: Path, model: str | Path | None, store: Milvus | None, on_progress: Progress
+) -> Encoder:
+    """Build an index and export its model, which is returned as it was loaded."""
+    # Who only opens an index does not wait for these to be imported.
+    from b12qa.building import build_index
+    from b12qa.exporting import export_encoder
+    from b12qa.publishing import publisher
+    from b12qa.storage import locked
+
+    with locked(index_dir):  # before the model is loaded, which takes seconds
+        encoder = load_encoder(model)
+        build_index(corpus, encoder, index_dir, on_progress, publish=publisher(store, on_progress))
+        export_encoder(encoder, index_dir)
+    return encoder
 
 
 def _unsearched(
