@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HashingEncoder
+from chromium import listening
+from conftest import HashingEncoder, serving
 from playwright.sync_api import Browser, Dialog, expect
 from visiting import (
     IN_A_BROWSER,
@@ -35,6 +36,8 @@ from b12qa.records import (
     Quote,
 )
 from b12qa.retrieval import Retriever
+from b12qa.web.page import build_app
+from b12qa.web.settings import Settings
 
 pytestmark = IN_A_BROWSER
 
@@ -139,12 +142,14 @@ if a < b and c > d: print("*not* emphasis")
 """
 
 
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
+@pytest.fixture(scope="module", params=["alone", "beside another"])
+def hostile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Assistant:
+    """Alone, the article is sent with the page and drawn by Gradio; beside another, it is fetched."""
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "corpus").mkdir()
     (folder / "corpus" / "hostile & <odd> name.md").write_bytes(HOSTILE.encode())
-    (folder / "corpus" / "second.md").write_text("# Second\n\nAnother document stands here too.\n")
+    if request.param == "beside another":
+        (folder / "corpus" / "second.md").write_text("# Second\n\nAnother document stands here too.\n")
     with pytest.MonkeyPatch.context() as patch:
         for function in ("find_model", "load_encoder"):
             patch.setattr(
@@ -155,18 +160,30 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
 
 def test_hostile_document_is_shown_character_by_character(browser: Browser, hostile: Assistant) -> None:
     index = hostile.retriever.index
-    with served(hostile) as address, visit(browser, address) as chat:
+    is_alone = len(index.documents) == 1
+    with served(hostile) as address, visit(browser, address, contents=is_alone) as chat:
         panel = chat.page.locator("#articles")
+        if not is_alone:
+            chat.page.get_by_role("button", name="Show all articles").click()
+            panel.locator("ul.list a").first.click()
+        name = "<b>Bold</b> & `code` $x$ {{title}}"
+        expect(panel.get_by_role("heading", name=name)).to_have_count(1)
         for sentence in index.sentences:
             document = index.documents[sentence.document]
-            chunk = index.chunks[sentence.chunk]
             anchor = rendering.section_anchor(document.name, sentence.start)
             shown = panel.locator(".sentence").evaluate_all(
                 "(all, id) => all.filter(one => one.id === id).map(one => one.textContent)", anchor
             )
-            if chunk.kind is not BlockKind.TABLE_ROW:
+            if sentence.document == 0 and index.chunks[sentence.chunk].kind is not BlockKind.TABLE_ROW:
                 assert shown == [words_of(document, sentence)]
-            words = words_of(document, sentence)
+        code = (panel.locator("pre").nth(1).text_content() or "").split("\n")
+        assert code[:3] == ["    leading = blanks", "", "\tand\ttabs   with   gaps"]
+        assert panel.locator("td").evaluate_all("all => all.map(one => one.textContent)") == [
+            "<u>cell</u>",
+            "`two`",
+        ]
+        for sentence in index.sentences:
+            words = words_of(index.documents[sentence.document], sentence)
             answer = chat.ask(words)
             quotes: tuple[Passage, ...] = hostile.ask(words.strip()).quotes
             quotes = tuple(quote for quote in quotes if quote.kind is not BlockKind.TABLE_ROW)
@@ -174,14 +191,9 @@ def test_hostile_document_is_shown_character_by_character(browser: Browser, host
             assert shown == [rendering.plain(quote) for quote in quotes]
             assert chat.page.locator("#conversation .b12qa.question").last.text_content() == words.strip()
             chat.start_over()
-        code = (panel.locator("pre").nth(1).text_content() or "").split("\n")
-        assert code[:3] == ["    leading = blanks", "", "\tand\ttabs   with   gaps"]
-        assert panel.locator("td").evaluate_all("all => all.map(one => one.textContent)") == [
-            "<u>cell</u>",
-            "`two`",
-        ]
-        expect(panel.get_by_text("Another document stands here too.")).to_have_count(1)
-        expect(panel.get_by_role("heading", name="<b>Bold</b> & `code` $x$ {{title}}")).to_have_count(1)
+        if not is_alone:
+            chat.ask("Another document stands here too.")
+            expect(panel.get_by_text("Another document stands here too.")).to_have_count(1)
         expect(chat.page).to_have_title("Ask the article")
         expect(chat.page.locator("img, script[src*='invalid'], .katex")).to_have_count(0)
 
@@ -258,14 +270,22 @@ def test_a_hundred_payloads_run_nothing_and_fetch_nothing_wherever_they_stand(
         dialogs.append(dialog.message)
         dialog.dismiss()
 
-    with served(assistant) as address, visit(browser, address) as chat:
+    app = build_app(serving(assistant), settings=Settings(rate=0))
+    with listening(app) as address, visit(browser, address, contents=False) as chat:
         chat.page.on("dialog", dismissed)
-        expect(chat.page.locator("#articles article")).to_have_count(len(PAYLOADS))
+        for number in range(len(PAYLOADS)):
+            chat.page.get_by_role("button", name="Show all articles").click()
+            expect(chat.page.locator("#articles ul.list a")).to_have_count(len(PAYLOADS))
+            title = chat.page.locator("#articles ul.list a").nth(number).text_content() or ""
+            chat.page.locator("#articles ul.list a").nth(number).click()
+            expect(chat.page.locator("#articles article h2")).to_have_text(title)
         for first in range(0, len(PAYLOADS), 5):
             question = f"Passage number{first} says {' '.join(PAYLOADS[first : first + 5])}"[:500]
             chat.ask(question)
             assert chat.page.locator("#conversation .b12qa.question").last.text_content() == question.strip()
         chat.page.locator("#conversation button.copy").first.click()
+        chat.page.get_by_role("button", name="Show all articles").click()
+        expect(chat.page.locator("#articles ul.list")).to_be_visible()
         chat.page.get_by_label("Find in the article").fill("<img")
         expect(chat.page.locator("#reading .count")).to_contain_text("Match 1 of")
         with chat.page.expect_download() as download:

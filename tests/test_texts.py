@@ -13,7 +13,7 @@ from b12qa.courtesy import load_courtesies
 from b12qa.notes import NOT_REVIEWED
 from b12qa.redflags import load_red_flags
 from b12qa.rendering import Said
-from b12qa.web import page, replies
+from b12qa.web import articles, page, replies
 from b12qa.web.texts import LOCALES, Texts, languages, texts_for
 
 FILES = sorted(LOCALES.glob("*.json"))
@@ -53,6 +53,7 @@ def test_every_word_of_ours_is_in_the_files() -> None:
         *(page.THUMB_KEPT, page.THUMB_AGAIN, page.THUMB_LOST, page.NOT_RATED),
         *(replies.FAULT_WORDS, replies.TOO_LONG_WORDS, replies.REBUILT_WORDS, replies.GONE_WORDS),
         replies.ASKED,
+        *(articles.INVITATION, articles.ALL, articles.SHOW_ALL),
         *(
             caution.NO_DOSE,
             caution.NOT_ABOUT_YOU,

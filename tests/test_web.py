@@ -34,7 +34,7 @@ from b12qa.answering import Assistant
 from b12qa.errors import B12qaError, SettingsError
 from b12qa.records import Answer, Document, Excerpt, Outcome, Quote, Span
 from b12qa.safety import DISCLAIMER
-from b12qa.web import page, replies, server, surfaces
+from b12qa.web import articles, page, replies, server, surfaces
 from b12qa.web.guard import MAX_BODY_BYTES
 from b12qa.web.page import build_app
 from b12qa.web.settings import Settings
@@ -222,7 +222,7 @@ DOCUMENTS = {
 def test_document_shows_every_sentence_and_heading_at_its_anchor(name: str, tmp_path: Path) -> None:
     assistant = assistant_for(DOCUMENTS[name], tmp_path)
     document = assistant.documents[0]
-    html = replies.articles_html(assistant)
+    html = articles.article_html(assistant.retriever.index, "text")
     texts = _Texts(html)
     for sentence in assistant.retriever.index.sentences:
         shown = texts.by_id[rendering.section_anchor("text", sentence.start)]
@@ -237,7 +237,7 @@ def test_document_shows_every_sentence_and_heading_at_its_anchor(name: str, tmp_
 
 def test_table_in_a_document_keeps_its_cells(tmp_path: Path) -> None:
     assistant = assistant_for("# T\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n| c |\n|---|\n| 3 |\n", tmp_path)
-    html = replies.articles_html(assistant)
+    html = articles.article_html(assistant.retriever.index, "text")
     cells = re.sub(r'<span class="place sentence"[^>]*>|</span>| class="passage" id="[^"]*"', "", html)
     assert "<tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>" in cells
     assert cells.count("<table>") == 2
@@ -246,18 +246,31 @@ def test_table_in_a_document_keeps_its_cells(tmp_path: Path) -> None:
 
 def test_list_in_a_document_keeps_its_numbers(tmp_path: Path) -> None:
     assistant = assistant_for("# L\n\n3. three\n4. four\n   - inner\n\nEnd.\n", tmp_path)
-    html = replies.articles_html(assistant)
+    html = articles.article_html(assistant.retriever.index, "text")
     assert re.findall(r'class="item">([^<]*)<', html) == ["3.", "4.", "•"]
     assert re.findall(r'class="depth-(\d)"', html) == ["0", "0", "1"]
 
 
-def test_all_documents_of_a_corpus_are_on_the_page(tmp_path: Path) -> None:
+def test_of_several_documents_each_is_given_alone_with_its_own_places(tmp_path: Path) -> None:
     assistant_for("# First\n\nOne sentence.\n", tmp_path, "one")
-    assistant = assistant_for("# Second\n\nAnother sentence.\n", tmp_path, "two & three")
-    html = replies.articles_html(assistant)
-    texts = _Texts(html)
+    index = assistant_for("# Second\n\nAnother sentence.\n", tmp_path, "two & three").retriever.index
+    texts = _Texts(articles.article_html(index, "one"))
     assert texts.by_id["one-9"] == "One sentence."
+    assert [name for name in texts.by_id if name.startswith("two")] == []
+    texts = _Texts(articles.article_html(index, "two & three"))
     assert texts.by_id["two & three-10"] == "Another sentence."
+
+
+def test_page_does_not_grow_with_a_corpus_of_several_documents(tmp_path: Path) -> None:
+    sizes = []
+    for number in range(12):
+        text = f"# Note {number}\n\n## Part\n\nSentence {number} on tea{number}. {'It is long. ' * 200}\n"
+        assistant = assistant_for(text, tmp_path, f"n{number:02}")
+        if number in (5, 11):
+            with TestClient(build_app(serving(assistant)), base_url=OWN_ADDRESS) as client:
+                sizes.append(len(client.get("/").content))
+                assert "It is long." not in client.get("/config").text
+    assert abs(sizes[1] - sizes[0]) < 600  # other examples
 
 
 def test_one_article_is_introduced_at_the_top_of_the_page(tmp_path: Path) -> None:
@@ -268,7 +281,7 @@ def test_one_article_is_introduced_at_the_top_of_the_page(tmp_path: Path) -> Non
     assert "&lt;Tea&gt;" in shown
     words = "Source: The book of tea &amp; cake · Reviewed: 1 March 2025 · Licence: CC BY 4.0"
     assert header_of(assistant).count(f'<p class="about say" lang="en">{words}</p>') == 1
-    assert "The book" not in replies.articles_html(assistant)
+    assert "The book" not in articles.pane_html(assistant)
 
 
 def test_an_article_that_says_nothing_of_itself_is_introduced_as_such(tea: Assistant) -> None:
@@ -291,7 +304,8 @@ def test_several_articles_are_introduced_one_by_one_beside_the_conversation(tmp_
         )
     assistant_for("# Plain\n\nOne sentence.\n", tmp_path, "plain")
     assistant = assistant_for("# Last\n\nOne sentence.\n", tmp_path, "z")
-    html = replies.articles_html(assistant)
+    index = assistant.retriever.index
+    html = "".join(articles.article_html(index, document.name) for document in index.documents)
     about = r'(?:<p class="title">([^<]*)</p>)?<p class="about say" lang="en">([^<]*)</p><article'
     introduced = re.findall(about, html)
     assert introduced == [
@@ -317,7 +331,7 @@ def test_quotes_and_sections_link_to_the_article_only_where_it_stands(tea: Assis
         rendering.answer_html(answer, rendering.Surroundings({d.name: d for d in tea.documents}, links=links))
         for links in (True, False)
     )
-    anchors = _Texts(replies.articles_html(tea)).by_id
+    anchors = _Texts(articles.pane_html(tea)).by_id
     targets = re.findall(r'class="open[^"]*" href="#([^"]+)"', linked)
     assert targets
     assert set(targets) <= set(anchors)

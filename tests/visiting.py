@@ -94,7 +94,13 @@ class Visit:
 
 @contextmanager
 def visit(browser: Browser, address: str, **settings: Any) -> Iterator[Visit]:
-    """Open the chat in a fresh browser profile, and afterwards check that it kept to itself."""
+    """Open the chat in a fresh browser profile, and afterwards check that it kept to itself.
+
+    Args:
+        settings: of the browser; and `contents`, whether an article stands there from the beginning, as one
+            alone does.
+    """
+    contents = settings.pop("contents", True)
     context: BrowserContext = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **settings})
     context.set_default_timeout(WAIT_MILLISECONDS)
     page = context.new_page()
@@ -106,8 +112,8 @@ def visit(browser: Browser, address: str, **settings: Any) -> Iterator[Visit]:
     page.on("response", lambda r: visit.complaints.append(f"{r.status} {r.url}") if r.status >= 400 else None)
     page.goto(address)
     expect(page.locator("#conversation .b12qa.welcome")).to_be_visible()
-    expect(page.locator("#articles .b12qa.document").first).to_be_attached()
-    expect(page.locator("#reading .contents a").first).to_be_attached()
+    expect(page.locator("#articles .pane")).to_be_attached()
+    expect(page.locator("#reading .contents a" if contents else "#reading .tools").first).to_be_attached()
     yield visit
     elsewhere = [url for url in visit.requests if not url.startswith((f"{address}/", "data:"))]
     assert elsewhere == [], "the page may only talk to its own server"

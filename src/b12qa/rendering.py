@@ -116,7 +116,7 @@ class Surroundings:
     documents: Mapping[str, Document]  # by name
     say: Callable[[str], Said] = in_english  # translates our English words, where it can
     language: str = "en"  # of the page
-    links: bool = True  # whether the whole documents stand on the page, so that quotes can open it
+    links: bool = True  # whether the page can open the whole documents
     following: Sequence[str] = ()  # questions to ask next
     more: Sequence[Quote] = ()  # further quotes, shown on request
     literal: bool = False  # whether the question was searched as it was typed
@@ -251,7 +251,7 @@ def passage_html(passage: Passage, page: Surroundings = NOWHERE) -> str:
     acts = said_html(page, COPY, "button", "copy")
     if page.links:
         start = passage.highlights[0].start if passage.highlights else passage.start
-        acts = _link(passage.document, start, _words_html(page, OPEN)) + acts
+        acts = _link(page, passage.document, start, _words_html(page, OPEN)) + acts
     version = version_of(document)
     return (
         f'<figure class="quote"><blockquote cite="#{source}" lang="{language}">{body}</blockquote>'
@@ -328,7 +328,9 @@ def _on_html(sentence: str, page: Surroundings) -> str:
 def notice_html(notice: Notice, page: Surroundings = NOWHERE) -> str:
     """One of our notices; its class says which kind."""
     items = (
-        _link(section.document, section.start, escape(name), "open button") if page.links else escape(name)
+        _link(page, section.document, section.start, escape(name), "open button")
+        if page.links
+        else escape(name)
         for section, name in zip(notice.sections, section_names(notice.sections), strict=True)
     )
     sections = "".join(f"<li>{item}</li>" for item in items)
@@ -462,8 +464,11 @@ def _stretches(part: Span, spans: Sequence[Span]) -> Iterator[tuple[int, int]]:
     return itertools.pairwise(borders)
 
 
-def _link(document: str, start: int, html: str, kind: str = "open") -> str:
-    return f'<a class="{kind}" href="#{escape(section_anchor(document, start))}">{html}</a>'
+def _link(page: Surroundings, name: str, start: int, html: str, kind: str = "open") -> str:
+    """A link to a place, which names the text that it was found in: it may open no other one."""
+    document = page.documents.get(name)
+    of_text = f" of-{version_of(document)}" if document else ""
+    return f'<a class="{kind}{of_text}" href="#{escape(section_anchor(name, start))}">{html}</a>'
 
 
 # Text.

@@ -82,6 +82,7 @@ _ROUTES = {
     "/gradio_api/queue/data": Access(("GET",)),
     "/gradio_api/reset": Access(("POST",)),
     "/gradio_api/cancel": Access(("POST",)),
+    "/articles": Access(cost=0.5, kept=True),
     "/api/ask": _QUESTION,
     "/api/search": Access(("GET", "POST"), 1.0, says=True),
     "/api/document": Access(("GET",), 0.5),

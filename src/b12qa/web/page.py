@@ -1,4 +1,4 @@
-"""The page: the conversation, and beside it the whole article."""
+"""The page: the conversation, and beside it a whole article."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from b12qa.plain import writable
 from b12qa.records import Document
 from b12qa.rendering import element, in_english, questions_html, titles
 from b12qa.safety import DISCLAIMER, in_emergency, whom_to_call
+from b12qa.web.articles import about_html, articles_route, pane_html
 from b12qa.web.guard import Guard
 from b12qa.web.problems import log_fault
 from b12qa.web.replies import (
@@ -32,8 +33,6 @@ from b12qa.web.replies import (
     MAX_EARLIER,
     Conversation,
     Turn,
-    about_html,
-    articles_html,
     brought_to,
     example_questions,
     next_turn,
@@ -96,7 +95,7 @@ class Served:
     """What the page shows of one generation."""
 
     assistant: Assistant
-    articles: str  # HTML
+    articles: str  # what the pane beside the conversation begins with, HTML
     examples: tuple[str, ...]  # questions to begin with
     suggestions: Suggestions
 
@@ -137,7 +136,7 @@ def served_by(assistant: Assistant) -> Served:
     suggestions = Suggestions(assistant)
     return Served(
         assistant=assistant,
-        articles=untouched(articles_html(assistant)),
+        articles=pane_html(assistant),
         examples=tuple(example_questions(assistant, suggestions)),
         suggestions=suggestions,
     )
@@ -172,6 +171,7 @@ def build_app(
     app.state.begin_with = begin_with
     _try_beside_answers(at_first.suggestions, surfaces.cores)
     surfaces.add_programs(app, lambda: current().assistant)
+    app.router.routes.append(articles_route(lambda: current().assistant))
     # With a policy of ours, Gradio does not add its own, which lets every site in.
     app.add_middleware(CORSMiddleware, allow_origins=[])
     app.add_middleware(_WordsWithoutScripts)

@@ -1,8 +1,7 @@
-"""What the chat shows: questions, replies and the article as HTML that Gradio leaves as it is."""
+"""What the chat shows: questions and replies as HTML that Gradio leaves as it is."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
@@ -10,8 +9,7 @@ from typing import NamedTuple
 
 from b12qa import rendering, safety
 from b12qa.answering import MAX_QUOTES, Assistant
-from b12qa.article import document_html
-from b12qa.records import Answer, CareCard, Document, Notice, NoticeKind, Outcome, Span
+from b12qa.records import Answer, CareCard, Notice, NoticeKind, Outcome
 from b12qa.redflags import EARLIER_MESSAGES
 from b12qa.rendering import Surroundings, element, in_english
 from b12qa.web.problems import card_for, log_fault
@@ -219,30 +217,6 @@ def question_html(question: str) -> str:
     """A question exactly as it was typed, after words for people who only hear it."""
     asked = element(in_english(ASKED), "p", "b12qa out-of-sight say")
     return f'{asked}<div class="b12qa question">{escape(question)}</div>'
-
-
-def articles_html(assistant: Assistant) -> str:
-    """All documents, with an id at each sentence and each passage."""
-    index = assistant.retriever.index
-    spans: dict[int, list[Span]] = defaultdict(list)
-    passages: dict[int, list[Span]] = defaultdict(list)
-    for sentence in index.sentences:
-        spans[sentence.document].append(Span(sentence.start, sentence.end))
-    for chunk in index.chunks:
-        passages[chunk.document].append(Span(chunk.start, chunk.end))
-    documents = []
-    for number, document in enumerate(index.documents):
-        if len(index.documents) > 1:
-            if document.sections[0].path != (document.title,):
-                documents.append(f'<p class="title">{escape(document.title)}</p>')
-            documents.append(about_html(document))
-        documents.append(document_html(document, spans[number], passages[number]))
-    return "".join(documents)
-
-
-def about_html(document: Document, texts: Texts = ENGLISH_TEXTS) -> str:
-    """What an article says of itself, for the place where it is introduced."""
-    return element(texts(rendering.about_words(document.about)), "p", "about say")
 
 
 def example_questions(assistant: Assistant, suggestions: Suggestions | None = None) -> list[str]:

@@ -5,7 +5,7 @@
 import { ask, askTyped } from "./asking.js";
 import { replied } from "./awaiting.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
-import { listContents, markAnswer, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
+import { listContents, markAnswer, noticePane, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
 import { sayBesideThumb } from "./rating.js";
 import { sayStartOver } from "./startover.js";
 import { language, languages, say, sayAgain, sayIn, speak, wanted } from "./texts.js";
@@ -297,13 +297,14 @@ function look() {
   prepare();
   prepareConversation();
   nameParts();
+  noticePane();
   listContents();
   offerToRead();
   sayInOurWords();
   sayBesideThumb();
   sayAll();
   showNewest();
-  if (!linkOpened && document.querySelector("#articles article") && document.querySelector("#reading .tools")) {
+  if (!linkOpened && document.querySelector("#articles .pane") && document.querySelector("#reading .tools")) {
     linkOpened = true;
     openLinked();
   }

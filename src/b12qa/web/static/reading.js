@@ -1,6 +1,7 @@
 // The article: it opens beside the conversation, or over it on a small screen; passages are marked by their
 // offsets, which are the ids of their elements. Nothing is looked for by its words but what the reader types.
 
+import { bring, lookUp, nameIn, pane, sayWhyNot, shown, shownFor, versionOf, whenReplaced } from "./articles.js";
 import { language, say, sayAgain } from "./texts.js";
 import { announce, element, scrollTo } from "./tools.js";
 
@@ -84,29 +85,50 @@ small.addEventListener("change", arrange);
 
 // Places.
 
-/** Open the place that a link leads to, and mark what its answer quotes. */
-export function openPlace(link) {
-  const place = document.getElementById(link.getAttribute("href").slice(1));
-  if (!place) return;
+/** Open the place that a link leads to, in the text that it was found in, and mark what its answer quotes. */
+export async function openPlace(link) {
+  const id = link.getAttribute("href").slice(1);
   const figure = link.closest("figure");
   const answer = link.closest(".b12qa.answer");
-  tellAboutLink("");
   const contents = link.closest("details.contents");
+  tellAboutLink("");
   if (contents) contents.open = false;
+  open(panel().contains(link) ? null : link);
+  if (!contents && !(await inPane(nameIn(id), versionOf(link), () => openPlace(link)))) return;
+  const focused = document.activeElement;
+  const wentOn = focused !== link && focused !== document.body && !panel().contains(focused);
   markPassages(answer ? quotedBy(answer) : [], figure ? passagesOf(figure) : []);
-  open(contents ? null : link);
-  show(place);
+  const place = [...articles().querySelectorAll(".place")].find((one) => one.id === id);
+  if (place) show(place, wentOn ? focused : place);
+  else if (!wentOn) articles().focus({ preventScroll: true });
 }
 
-/** The elements of the article that a quote shows: its passage, or some of the passage's sentences. */
+/** Have an article in the pane, or the list of all; the focus waits there, since what had it may go. */
+async function inPane(name, version, retry) {
+  const waits = isSheetOpen() || panel().contains(document.activeElement);
+  if (waits && !(name && shown(name, version))) articles().focus({ preventScroll: true });
+  return bring(name, version, retry);
+}
+
+async function showAll() {
+  if (await inPane(undefined, undefined, showAll)) articles().focus({ preventScroll: true });
+}
+
+/**
+ * The elements of the article that a quote shows: its passage, or some of the passage's sentences. There are none
+ * where another text stands in the pane, in which the same offsets are other words.
+ */
 function passagesOf(figure) {
+  const link = figure.querySelector("a.open");
+  const article = link && shownFor(link);
+  if (!article) return [];
   const id = (figure.querySelector("blockquote").getAttribute("cite") || "#").slice(1);
-  const passage = document.getElementById(id);
+  const passage = [...article.querySelectorAll(".passage")].find((one) => one.id === id);
   if (passage) return [passage];
   const match = /^(.+)~(\d+)~(\d+)~[0-9a-f]+$/.exec(id);
   if (!match) return [];
   const prefix = `${match[1]}-`;
-  return [...document.querySelectorAll("#articles .sentence")].filter((sentence) => {
+  return [...article.querySelectorAll(".sentence")].filter((sentence) => {
     const start = Number(sentence.id.slice(prefix.length));
     return sentence.id.startsWith(prefix) && start >= Number(match[2]) && start < Number(match[3]);
   });
@@ -116,10 +138,28 @@ const quotedBy = (answer) =>
   [...answer.querySelectorAll("figure.quote")].reduce((all, figure) => all.concat(passagesOf(figure)), []);
 
 /** Mark what an answer quotes; beside the conversation, bring the first of it into sight. */
-export function markAnswer(answer) {
+export async function markAnswer(answer) {
+  marked = answer;
+  markPassages(quotedBy(answer), []);
+  const link = answer.querySelector("figure.quote a.open");
+  const may = () => !small.matches && isOpen() && !isBeingRead() && marked === answer;
+  if (!link || !may()) return;
+  const name = nameIn(link.getAttribute("href").slice(1));
+  if (!(await bring(name, versionOf(link), () => openPlace(link), may))) return;
   const passages = quotedBy(answer);
   markPassages(passages, []);
-  if (passages.length && !small.matches && isOpen() && !isBeingRead()) bringIntoSight(passages[0]);
+  if (passages.length) bringIntoSight(passages[0]);
+}
+
+let marked = null; // the answer whose quotes were marked last
+let known = null; // the pane that stood here last
+
+/** A new generation comes with a pane of its own, before or after the answer that is cut from it. */
+export function noticePane() {
+  if (pane() === known) return;
+  if (known) forgetFound();
+  if (known && marked && marked.isConnected) markAnswer(marked);
+  known = pane();
 }
 
 /** Scroll the article alone: the window shows the answer, and the focus is where a person asks. */
@@ -152,53 +192,67 @@ function markPassages(used, chosen) {
   chosen.forEach((passage) => passage.classList.add("used", "chosen"));
 }
 
-function show(place) {
+function show(place, focused = place) {
   document.querySelectorAll(".place.opened").forEach((other) => other.classList.remove("opened"));
   place.classList.add("opened");
   place.tabIndex = -1;
-  place.focus({ preventScroll: true });
+  focused.focus({ preventScroll: true });
   scrollTo(place, /^H\d$/.test(place.tagName) ? "start" : "center");
 }
 
 // Links to an answer: document, offsets, a hash of the words and one of the article, for each passage.
 
 /** Open what a link in the address bar names, and say what became of it. */
-export function openLinked() {
+export async function openLinked() {
   if (!location.hash.startsWith("#quote=")) return;
-  const found = location.hash.slice("#quote=".length).split("&").map(resolve).filter(Boolean);
-  if (!found.length) return;
-  const passages = found.map((one) => one.passage).filter(Boolean);
-  markPassages(passages, passages.slice(0, 1));
+  const parts = location.hash.slice("#quote=".length).split("&").map(named).filter(Boolean);
+  if (!parts.length) return;
   open(null);
+  let found;
+  try {
+    found = await Promise.all(parts.map(resolve));
+  } catch (error) {
+    sayWhyNot(error, openLinked, true);
+    return;
+  }
+  const first = found.find((one) => one.passage);
+  if (first && !(await bring(first.name, first.version, openLinked))) return;
+  const here = found.filter((one) => one.passage).map((one) => document.getElementById(one.passage)).filter(Boolean);
+  markPassages(here, here.slice(0, 1));
   const states = found.map((one) => say(one.state));
   const same = states.every((state) => state === states[0]);
   const each = states.map((state, number) => `${say("Passage {number}", { number: number + 1 })}: ${state}`);
   const changed = found.some((one) => one.elsewhere) ? [say("Other parts of the article have changed.")] : [];
   tellAboutLink([...(same ? [states[0]] : each), ...changed].join(" "));
-  const first = found.find((one) => one.passage);
-  if (first) show(first.passage); // the link does not say which of its sentences answered
+  if (here.length) show(here[0]); // the link does not say which of its sentences answered
 }
 
-function resolve(part) {
+/** What a part of such a link names. */
+function named(part) {
   const match = /^(.+)~(\d+)~(\d+)~([0-9a-f]+)~([0-9a-f]+)$/.exec(decoded(part));
   if (!match) return null;
   const [, name, start, end, words, version] = match;
-  const exact = document.getElementById(`${name}~${start}~${end}~${words}`);
-  const elsewhere = !document.getElementById(`${name}~${version}`);
-  if (exact) {
+  return { name, start, end, words, version };
+}
+
+/** What became of that: the id of its passage, if the article has it, and the text that it stands in now. */
+async function resolve({ name, start, end, words, version }) {
+  const article = await lookUp(name);
+  const all = [...article.querySelectorAll(".passage")].map((passage) => passage.id);
+  const now = { name, version: article.id.slice(name.length + 1), elsewhere: article.id !== `${name}~${version}` };
+  const exact = `${name}~${start}~${end}~${words}`;
+  if (all.includes(exact)) {
     const state = "This passage stands as it did when the link was made.";
-    return { passage: exact, state, elsewhere };
+    return { ...now, passage: exact, state };
   }
-  const same = [...document.querySelectorAll("#articles .passage")].filter(
-    (passage) => passage.id.startsWith(`${name}~`) && passage.id.endsWith(`~${words}`),
-  );
-  const distance = (passage) => Math.abs(Number(passage.id.slice(name.length + 1).split("~")[0]) - Number(start));
+  const same = all.filter((id) => id.startsWith(`${name}~`) && id.endsWith(`~${words}`));
+  const distance = (id) => Math.abs(Number(id.slice(name.length + 1).split("~")[0]) - Number(start));
   same.sort((one, other) => distance(one) - distance(other));
   if (same.length) {
     const state = "The same words, but they have moved since the link was made.";
-    return { passage: same[0], state, elsewhere };
+    return { ...now, passage: same[0], state };
   }
-  return { passage: null, state: "This passage was edited or removed since the link was made.", elsewhere };
+  return { ...now, state: "This passage was edited or removed since the link was made." };
 }
 
 function decoded(part) {
@@ -259,9 +313,10 @@ export function prepare() {
 export function listContents() {
   const nav = document.querySelector("#reading .contents nav");
   const headings = [...document.querySelectorAll("#articles :is(h2, h3, h4, h5, h6).place")];
-  const shown = headings.map((heading) => heading.id).join("\n");
-  if (!nav || nav.shown === shown) return;
-  nav.shown = shown;
+  const all = headings.map((heading) => heading.id).join("\n");
+  if (!nav || nav.shown === all) return;
+  nav.shown = all;
+  document.querySelector("#reading .contents").classList.toggle("empty", !headings.length);
   nav.setAttribute("aria-label", say("Contents"));
   const list = element("ul", {});
   headings.forEach((heading) => {
@@ -354,6 +409,17 @@ function tellCount(words) {
   if (words) announce(words);
 }
 
+/** What was looked for was looked for in what stood there. */
+function forgetFound() {
+  clearTimeout(waiting);
+  clearMatches();
+  document.getElementById("find").value = "";
+  document.querySelector("#reading .find").classList.remove("nothing");
+  tellCount("");
+}
+
+whenReplaced(forgetFound);
+
 document.addEventListener("input", (event) => {
   if (event.target.id !== "find") return;
   clearTimeout(waiting);
@@ -368,7 +434,8 @@ document.addEventListener("click", (event) => {
   else if (hit("button.read")) {
     open(hit("button.read"));
     articles().focus({ preventScroll: true });
-  }
+    if (articles().querySelector(".invitation")) showAll();
+  } else if (hit("#articles button.all")) showAll();
 });
 
 document.addEventListener("keydown", (event) => {
