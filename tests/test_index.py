@@ -752,6 +752,13 @@ def test_vectors_that_lie_behind_a_valid_manifest_are_refused(index: Path, lie: 
     assert lied >= 2
 
 
+def with_last_score(data: bytes, score: float) -> bytes:
+    """A .bm25 file with another score of its last pair."""
+    n_terms, n_pairs = struct.unpack_from("<qq", data)
+    end = 24 + 8 * n_terms + 8 * n_pairs
+    return data[: end - 4] + struct.pack("<f", score) + data[end:]
+
+
 WORD_LIES: dict[str, Callable[[bytes], bytes]] = {
     "fewer terms": lambda data: struct.pack("<q", struct.unpack_from("<q", data)[0] - 1) + data[8:],
     "more rows": lambda data: (
@@ -761,7 +768,8 @@ WORD_LIES: dict[str, Callable[[bytes], bytes]] = {
     "huge": lambda data: struct.pack("<qq", 2**60, 2**60) + data[16:],
     "a start before the first": lambda data: data[:16] + struct.pack("<q", -1) + data[24:],
     "a start beyond the end": lambda data: data[:24] + struct.pack("<q", 2**40) + data[32:],
-    "not a number": lambda data: data[:-4] + struct.pack("<f", np.nan),
+    "not a number": lambda data: with_last_score(data, np.nan),
+    "a length below zero": lambda data: data[:-4] + struct.pack("<i", -1),
     "a row that is not there": lambda data: (
         data[: -8 * struct.unpack_from("<q", data, 8)[0]]
         + struct.pack("<i", 1000) * struct.unpack_from("<q", data, 8)[0]
@@ -825,7 +833,9 @@ def test_words_are_kept_as_the_format_says(index: Path) -> None:
         starts = np.frombuffer(data, "<i8", n_terms + 1, offset=16)
         of_texts = np.frombuffer(data, "<i4", n_rows, offset=24 + 8 * n_terms)
         weights = np.frombuffer(data, "<f4", n_rows, offset=24 + 8 * n_terms + 4 * n_rows)
-        assert len(data) == 24 + 8 * n_terms + 8 * n_rows
+        n_terms_of = np.frombuffer(data, "<i4", len(texts), offset=24 + 8 * n_terms + 8 * n_rows)
+        assert list(n_terms_of) == [len(terms(text)) for text in texts]
+        assert len(data) == 24 + 8 * n_terms + 8 * n_rows + 4 * len(texts)
         for number, term in enumerate(known["terms"][file]):
             span = slice(starts[number], starts[number + 1])
             assert list(of_texts[span]) == [row for row, text in enumerate(texts) if term in terms(text)]

@@ -128,6 +128,18 @@ def test_bm25_agrees_with_its_formula_on_random_texts() -> None:
         np.testing.assert_allclose(index.scores(query), expected, rtol=1e-4)
 
 
+def test_some_texts_score_as_where_there_are_no_others() -> None:
+    draw = random.Random(5)
+    names = ["clam", "liver", "egg", "nerve", "vein", "dose"]
+    texts = [" ".join(draw.choices(names, k=draw.randint(0, 9))) for _ in range(200)]
+    everything = LexicalIndex(texts)
+    for some in (np.arange(40, 90), np.array([0, 3, 7, 150, 199]), np.arange(200)):
+        alone = LexicalIndex([texts[row] for row in some])
+        for query in [*names, "clam nerve dose", "tea"]:
+            found = everything.scores_among(query_terms(query), some)
+            np.testing.assert_allclose(found, alone.scores(query), rtol=1e-6)
+
+
 @pytest.mark.parametrize("texts", [[], ["", "the of"], ["tea"]])
 @pytest.mark.parametrize("query", ["", "of the", "coffee"])
 def test_bm25_is_zero_without_a_common_word(texts: list[str], query: str) -> None:

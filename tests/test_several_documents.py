@@ -18,7 +18,7 @@ from b12qa.checking import check_corpus
 from b12qa.corpus import read_corpus, read_sources
 from b12qa.embedding import Encoder
 from b12qa.index import open_index
-from b12qa.records import Document, NoticeKind, Outcome
+from b12qa.records import Answer, Document, NoticeKind, Outcome
 from b12qa.retrieval import Retriever
 from b12qa.terminal import shown_answer
 
@@ -270,8 +270,35 @@ def test_a_small_bank_is_as_sure_beside_a_large_one_as_alone(
     assert [text for text in left_open if among_others.ask(text).outcome is Outcome.ANSWERED] == []
 
 
+@pytest.mark.model
+@pytest.mark.parametrize("with_its_bank", [False, True])
+def test_another_document_changes_no_answer_of_the_article(
+    assistant_of_the_article: Assistant,
+    article_index: Path,
+    encoder: Encoder,
+    tmp_path: Path,
+    with_its_bank: bool,
+) -> None:
+    """Words and scores count as they do alone, and no passage of the other stands beside an answer."""
+    files = ("second_corpus/bicycles.md", *(["fixtures/bicycles.questions.yaml"] if with_its_bank else []))
+    among_others = beside_the_article(tmp_path, article_index, encoder, *files)
+    of_bank = assistant_of_the_article.retriever.index
+    asked = [*(q.text for q in of_bank.questions[::41]), *(q.text for q in of_bank.open_questions[::41])]
+    changed = [
+        question
+        for question in asked
+        if shown(assistant_of_the_article.ask(question)) != shown(among_others.ask(question))
+    ]
+    assert len(asked) == 252
+    assert len(changed) <= 3, changed
+
+
+def shown(answer: Answer) -> object:
+    return answer.outcome, [(q.document, q.start, q.end, q.role, q.highlights) for q in answer.quotes]
+
+
 def test_the_nearest_sections_are_named_with_their_documents(assistant: Assistant) -> None:
-    answer = assistant.ask("which espresso machine is best?")
+    answer = assistant.ask("who won the race?")
     assert answer.outcome is not Outcome.ANSWERED
     nearest = next(n for n in answer.notices if n.kind is NoticeKind.NEAREST_SECTIONS)
     assert {section.title for section in nearest.sections} <= {"All about coffee", "Mate", "All about tea"}

@@ -57,7 +57,7 @@ from b12qa.records import (
     SearchResults,
     SectionReference,
 )
-from b12qa.retrieval import Ranking, Retriever, as_embedded
+from b12qa.retrieval import Ranking, Retriever, Topics, as_embedded
 from b12qa.treatment import Asked, load_rules
 
 MAX_QUOTES = 3
@@ -275,7 +275,7 @@ class Assistant:
         wanted = min(wanted, self.retriever.most_passages)
         ranked = self.retriever.results(ranking, wanted)
         outcome = _outcome(ranking.confidence)
-        if self._is_of_another_nutrient(found.query, found.asked):
+        if self._is_of_another_nutrient(found.query, found.asked, ranking):
             outcome = Outcome.NOT_COVERED
         passages = self._passages(outcome, ranking, ranked, found.max_quotes, more)
         quotes = [quote_passage(index, passage) for passage in islice(passages, found.max_quotes + further)]
@@ -345,7 +345,13 @@ class Assistant:
             query = to_query(question, self._searched_before(history), topics)
         asked = load_rules().asked(question, query.text if query.reason else "", history)
         speaks_of_it = asked.treatment and asked.of_nothing_else and not asked.names_another and not literal
-        return naming_the_subject(query, topics) if speaks_of_it else query, asked
+        return naming_the_subject(query, self._topics_near(query)) if speaks_of_it else query, asked
+
+    def _topics_near(self, query: Query) -> Topics:
+        """The topics, with the name of the subject of the document that a query leads to."""
+        if len(self.documents) == 1:
+            return self.retriever.topics_of(0)
+        return self.retriever.topics_of(self._led_to(self.retriever.rank(query.readings)))
 
     def _searched_before(self, history: Sequence[str]) -> list[str]:
         """The newest earlier messages that were searched, which leaves out what we replied to ourselves.
@@ -384,7 +390,16 @@ class Assistant:
         scores = (best + WHOLE_WEIGHT * whole.scores) / (1 + WHOLE_WEIGHT)
         # One answered part is worth showing, even if the other is not.
         confidence = (whole.confidence + max(part.confidence for part in parts)) / 2
-        return replace(whole, scores=scores, confidence=confidence), parts
+        beside: dict[str, float] = {}
+        for one in (whole, *parts):
+            first = self.documents[self._led_to(one)].name
+            for name, sure in ((first, one.confidence), *one.beside.items()):
+                beside[name] = max(sure, beside.get(name, 0.0))
+        return replace(whole, scores=scores, confidence=confidence, beside=beside), parts
+
+    def _led_to(self, ranking: Ranking) -> int:
+        """The position of the document that a ranking leads to."""
+        return self.retriever.index.sentences[ranking.best].document
 
     def _passages(
         self,
@@ -400,7 +415,13 @@ class Assistant:
         """
         if outcome is Outcome.NOT_COVERED:
             return ()
-        found = [passage for passage in best if passage.score >= QUOTE_SHARE * best[0].score]
+        answering = {name for name, sure in ranking.beside.items() if sure >= ANSWERED_FROM}
+        others = ranking.beside.keys() - answering - {best[0].document}
+        found = [
+            passage
+            for passage in best
+            if passage.score >= QUOTE_SHARE * best[0].score and passage.document not in others
+        ]
         if outcome is Outcome.RELATED:
             return found[:1]  # enough to show what is close; more would look like an answer
         if not more:
@@ -480,7 +501,7 @@ class Assistant:
         names_it = not topics.subjects.isdisjoint(terms(query.text))
         return names_it or (asked.of_nothing_else and topics.know(query.text))
 
-    def _is_of_another_nutrient(self, query: Query, asked: Asked) -> bool:
+    def _is_of_another_nutrient(self, query: Query, asked: Asked, ranking: Ranking) -> bool:
         """Whether a question names vitamins or minerals, none of which a document names, and not the subject.
 
         To a model "vitamin D for nerves" and "vitamin B12 for nerves" are nearly the same.
@@ -489,7 +510,7 @@ class Assistant:
         if not asked.nutrients or any(known.issuperset(words(name)) for name in asked.nutrients):
             return False
         others = set(terms(query.text)).difference(*map(terms, asked.nutrients))
-        topics = self.retriever.topics
+        topics = self.retriever.topics_of(self._led_to(ranking))
         return (topics.subjects.intersection(terms(topics.name)) or topics.subjects).isdisjoint(others)
 
     @cached_property
@@ -501,7 +522,7 @@ class Assistant:
     ) -> list[Notice]:
         if outcome is Outcome.ANSWERED:
             index = self.retriever.index
-            has_bank = index.sentences[ranking.best].document in index.bank_models
+            has_bank = self._led_to(ranking) in index.bank_models
             return [] if has_bank else [Notice(NoticeKind.OUTCOME, NEAREST_WORDS)]
         if outcome is Outcome.RELATED and (asked.personal or asked.cannot):  # our words on that say enough
             return [] if _outcome(ranking.confidence) is Outcome.ANSWERED else self._missing(query, ranking)

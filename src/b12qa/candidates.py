@@ -31,10 +31,20 @@ class Scope(NamedTuple):
 
     def positions(self, rows: Picked) -> Picked:
         """Where rows of sentences stand among those that are scored."""
-        if isinstance(self.sentences, slice):
-            return rows
-        wanted = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-        return np.searchsorted(self.sentences, wanted)
+        return _positions(rows, self.sentences)
+
+    def chunk_positions(self, rows: Picked) -> Picked:
+        """Where rows of passages stand among those of the sentences that are scored."""
+        return _positions(rows, self.chunks)
+
+
+def numbered(rows: Picked) -> IntVector:
+    """Rows one by one."""
+    return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+
+
+def _positions(rows: Picked, among: Picked) -> Picked:
+    return rows if isinstance(among, slice) else np.searchsorted(among, numbered(rows))
 
 
 class WordHits(NamedTuple):
@@ -52,6 +62,7 @@ class PartMoments(NamedTuple):
     sentence_cosine: Moments | None = None
     chunk_words: Moments | None = None
     sentence_words: Moments | None = None
+    taught: Moments | None = None
     taught_words: Moments | None = None
 
 
@@ -97,5 +108,5 @@ def part_moments(
         cosine_moments(spreads.sentences, embedding),
         hits.chunks.moments(chunk_weights),
         hits.sentences.moments(),
-        hits.taught.moments() if hits.taught is not None else None,
+        taught_words=hits.taught.moments() if hits.taught is not None else None,
     )

@@ -46,7 +46,7 @@ from b12qa.vectors import FlatVectors, MappedVectors, Vectors, blocks
 
 FileContent = bytes | mmap.mmap
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
 DIGESTS_FILE = "texts.sha256"  # of what the model read for each row, in the order of VECTOR_FILES
 DIGEST_BYTES = 32
@@ -312,7 +312,12 @@ def read_words(data: Mapping[str, Any], rows: Rows, folder: Path) -> LexicalInde
 
 def _postings_bytes(postings: Postings) -> bytes:
     """Postings as they are written, without their terms."""
-    parts = ((postings.starts, "<i8"), (postings.rows, "<i4"), (postings.scores, "<f4"))
+    parts = (
+        (postings.starts, "<i8"),
+        (postings.rows, "<i4"),
+        (postings.scores, "<f4"),
+        (postings.lengths, "<i4"),
+    )
     counts = struct.pack("<qq", len(postings.terms), len(postings.rows))
     return counts + b"".join(np.ascontiguousarray(part, dtype=kind).tobytes() for part, kind in parts)
 
@@ -322,16 +327,17 @@ def _read_postings(data: FileContent, count: int, terms: Sequence[str], file: Pa
     before = struct.calcsize("<qq")
     n_terms, n_rows = struct.unpack_from("<qq", data) if len(data) >= before else (-1, -1)
     after_starts = before + 8 * (n_terms + 1)
-    if n_terms != len(terms) or n_rows < 0 or len(data) != after_starts + 8 * n_rows:
+    if n_terms != len(terms) or n_rows < 0 or len(data) != after_starts + 8 * n_rows + 4 * count:
         raise DamagedIndexError(f"{file} does not hold rows for {len(terms)} terms. Run: b12qa build")
     starts = np.frombuffer(data, "<i8", n_terms + 1, before).astype(np.int64, copy=False)
     rows = np.frombuffer(data, "<i4", n_rows, after_starts).astype(np.int32, copy=False)
     scores = np.frombuffer(data, "<f4", n_rows, after_starts + 4 * n_rows).astype(np.float32, copy=False)
+    lengths = np.frombuffer(data, "<i4", count, after_starts + 8 * n_rows).astype(np.int32, copy=False)
     ordered = starts[0] == 0 and starts[-1] == n_rows and (np.diff(starts) >= 0).all()
     within = not n_rows or (rows.min() >= 0 and rows.max() < count)
-    if not ordered or not within or not np.isfinite(scores).all():
+    if not ordered or not within or not np.isfinite(scores).all() or lengths.min(initial=0) < 0:
         raise DamagedIndexError(f"{file} points outside of its {count} texts. Run: b12qa build")
-    return Postings(tuple(terms), starts, rows, scores, count)
+    return Postings(tuple(terms), starts, rows, scores, lengths)
 
 
 # What the banks taught.

@@ -117,7 +117,12 @@ class Postings(NamedTuple):
     starts: IntVector  # shape (n_terms + 1,): those of term i stand from starts[i] up to starts[i + 1]
     rows: npt.NDArray[np.int32]  # of texts, ascending within a term
     scores: Scores  # of the term in that text
-    n_texts: int
+    lengths: npt.NDArray[np.int32]  # of the texts, in terms
+
+    @property
+    def n_texts(self) -> int:
+        """How many texts there are."""
+        return len(self.lengths)
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Postings:
@@ -138,16 +143,28 @@ class Postings(NamedTuple):
         of_term, frequencies = np.array(found, dtype=np.int32), np.array(often, dtype=np.float32)
         rows = np.repeat(np.arange(count, dtype=np.int32), different)
         held_by = np.bincount(of_term, minlength=len(numbers))
-        rarity = [math.log(1 + (count - n + 0.5) / (n + 0.5)) for n in held_by.tolist()]
-        mean_length = np.mean(lengths) if sum(lengths) else 1.0
-        damping = K1 * ((1 - B) + B * np.array(lengths) / mean_length)
+        rarity = [_rarity(n, count) for n in held_by.tolist()]
+        damping = _damping(np.array(lengths, dtype=np.int32))
         scores = np.empty(len(rows), dtype=np.float32)
         scores[:] = np.array(rarity, dtype=np.float32)[of_term] * (
             frequencies / (damping[rows] + frequencies)
         )
         by_term = np.argsort(of_term, kind="stable")
         starts = np.concatenate([[0], np.cumsum(held_by)]).astype(np.int64)
-        return cls(tuple(numbers), starts, rows[by_term], scores[by_term], count)
+        return cls(tuple(numbers), starts, rows[by_term], scores[by_term], np.array(lengths, dtype=np.int32))
+
+
+def _rarity(held_by: int, texts: int) -> float:
+    """What a term counts that so many of all texts hold."""
+    return math.log(1 + (texts - held_by + 0.5) / (held_by + 0.5))
+
+
+def _damping(lengths: npt.NDArray[np.int32], mean: float | None = None) -> npt.NDArray[np.float64]:
+    """How much a repeated word counts less in texts of some lengths, among texts of a mean one."""
+    if mean is None:
+        mean = float(np.mean(lengths)) if lengths.any() else 1.0
+    damping: npt.NDArray[np.float64] = K1 * ((1 - B) + B * lengths.astype(np.float64) / mean)
+    return damping
 
 
 class Hits(NamedTuple):
@@ -228,6 +245,34 @@ class LexicalIndex:
         for rows, added in by_term:
             scores[rows] += added
         return Hits(scores, by_term)
+
+    def scores_among(self, of_query: Iterable[str], some: IntVector) -> Scores:
+        """How well some texts match, as where there are no others, to the rounding of a float32.
+
+        Args:
+            of_query: see `query_terms`.
+            some: rows of texts, ascending.
+        """
+        lengths = self.postings.lengths[some]
+        among_all, among_some = _damping(lengths, self._mean_length), _damping(lengths)
+        scores = np.zeros(len(some), dtype=np.float32)
+        for rows, parts in self.hits(of_query).by_term:
+            ends = np.array([some[0], some[-1] + 1], dtype=rows.dtype)  # of another type, all would be copied
+            near = slice(*np.searchsorted(rows, ends))
+            places = np.searchsorted(some, rows[near])
+            ours = some[places] == rows[near]
+            if held_by := int(ours.sum()):
+                places = places[ours]
+                share = parts[near][ours] / _rarity(len(rows), self.postings.n_texts)
+                frequencies = np.rint(share * among_all[places] / (1 - share))
+                rarity = np.float32(_rarity(held_by, len(some)))
+                counted = rarity * (frequencies / (among_some[places] + frequencies))
+                scores[places] += counted.astype(np.float32)
+        return scores
+
+    @cached_property
+    def _mean_length(self) -> float:
+        return float(np.mean(self.postings.lengths)) if self.postings.lengths.any() else 1.0
 
 
 @dataclass(frozen=True)

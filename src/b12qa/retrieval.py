@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from numbers import Integral
@@ -23,6 +23,7 @@ from b12qa.candidates import (
     WordHits,
     candidate_scope,
     near_by_shortcuts,
+    numbered,
     part_moments,
 )
 from b12qa.embedding import Encoder, FloatMatrix, load_encoder
@@ -45,6 +46,8 @@ from b12qa.vectors import cosines_of
 
 DEFAULT_TOP_K = 5
 UBIQUITOUS_SHARE = 0.25
+# Of several documents, one with fewer has no words that are everywhere in it.
+FEWEST_PASSAGES = 8
 # So many open questions are looked at for what is missing.
 NEAREST_OPEN = 5
 # Of a question that no bank knows anything of, what they teach differs between sentences by chance. It counts
@@ -53,10 +56,14 @@ LEAST_TAUGHT = 0.6
 # Without a bank: cosine of the best match against "answers", measured without the bank.
 COSINE_MIDPOINT = 0.42
 COSINE_STEEPNESS = 18.0
-# What a bank leaves open is not answered by a document without one whose likest text is so much less like it,
-# in cosines.
+# Documents that hold one of so many best sentences are ranked by their own standards.
+OWN_STANDARDS_AMONG = 20
+# More than the rounding of a score.
+CLEARLY_FIRST = np.float32(1e-3)
+# What a bank leaves open is asked of its document, and not of one without a bank whose likest text is so much
+# less like it, in cosines.
 OPEN_ELSEWHERE = 0.2
-# Nor by one with a bank, if all that this knows is so much less like it.
+# Nor of one with a bank, if all that this knows is so much less like it.
 OPEN_BESIDE_A_BANK = 0.1
 _PHRASE_ENDS = re.compile(r"[^\w\s'’-]+")
 # What a finished sentence ends with, in any script.
@@ -77,7 +84,7 @@ class Topics(NamedTuple):
     ubiquitous: frozenset[str]  # in more than a quarter of the passages: they name no topic among them
     subjects: frozenset[str]  # those of them that a title names: what everything here is about
     known: frozenset[str]  # in any document, or in a question that one answers
-    name: str = ""  # of the subject, in words of the title; empty without a bank or with several documents
+    name: str = ""  # of the subject of one of them, in words of its title
 
     def know(self, text: str) -> bool:
         """Whether any word of a text is one of these documents."""
@@ -91,6 +98,7 @@ class Ranking:
     scores: Scores  # shape (n_sentences,), standardized; higher is better, minus infinity where not compared
     confidence: float  # that the best sentence's document answers, 0 to 1
     open_questions: tuple[tuple[OpenQuestion, float], ...]  # those nearest to what was asked, with cosines
+    beside: Mapping[str, float] = field(default_factory=dict)  # that others of the best documents answer
 
     @property
     def best(self) -> int:
@@ -225,23 +233,75 @@ class Retriever:
             yield _Searched(of_text, cosines, taught, scope, hits[row], moments)
 
     def _rank(self, readings: Sequence[Reading], known: Mapping[str, _Searched]) -> Ranking:
-        scope = known[readings[0].text].scope
-        fused = np.zeros(len(scope.chunk_of), dtype=np.float32)
+        index = self.index
+        searched = [known[reading.text] for reading in readings]
         weights = [reading.weight for reading in readings]
-        if not self.index.bank_models:
+        if not index.bank_models:
             weights[1:] = [weight * self.parts.joined_without_bank for weight in weights[1:]]
-        for reading, weight in zip(readings, weights, strict=True):
-            fused += np.float32(weight) * self._fused(known[reading.text])
-        fused /= np.float32(sum(weights))
-        scores = np.full(len(self.index.sentences), -np.inf, dtype=np.float32)
-        scores[scope.sentences] = fused
-        document = self.index.sentences[int(scores.argmax())].document
-        confidence = sum(
-            reading.trust * self._confidence(known[reading.text], document)
-            for reading in readings
-            if reading.trust
-        ) / sum(reading.trust for reading in readings)
-        return Ranking(scores, confidence, self._nearest_open(known[readings[0].text].cosines))
+        scores = np.full(len(index.sentences), -np.inf, dtype=np.float32)
+        every = [self._fused(self._evidence(one)) for one in searched]
+        scores[searched[0].scope.sentences] = _mean(every, weights)
+        near = [index.sentences[int(scores.argmax())].document]
+        if index.bank_models and len(index.documents) > 1:
+            best = np.argsort(-scores, kind="stable")[:OWN_STANDARDS_AMONG].tolist()
+            asked = self._asked_of(searched[0], near[0])
+            near = list(dict.fromkeys([asked, *(index.sentences[row].document for row in best)]))
+            self._rank_by_own_standards(scores, near, searched, weights)
+        trust = [reading.trust for reading in readings]
+        first, *others = near
+        return Ranking(
+            scores,
+            self._mean_confidence(searched, trust, first),
+            self._nearest_open(searched[0].cosines),
+            {index.documents[each].name: self._mean_confidence(searched, trust, each) for each in others},
+        )
+
+    def _rank_by_own_standards(
+        self,
+        scores: Scores,
+        documents: Sequence[int],
+        searched: Sequence[_Searched],
+        weights: Sequence[float],
+    ) -> None:
+        """Score sentences as they are scored where their document with a bank is the only one.
+
+        Among documents each stands where its best sentence does among the sentences of all.
+
+        Args:
+            scores: of all sentences, changed in place.
+            documents: to be ranked so; the first comes before all others.
+        """
+        above_all = scores.max() + CLEARLY_FIRST
+        shift = np.float32(0)
+        for document in documents:
+            if document in self.index.bank_models:
+                rows = self._bank_rows[document].sentences
+                own = _mean([self._fused(self._evidence_of(one, document)) for one in searched], weights)
+                is_first = document == documents[0]
+                lift = (above_all if is_first else scores[rows].max()) - own.max()
+                scores[rows] = own + lift
+                shift = lift if is_first else shift
+        scores -= shift
+
+    def _asked_of(self, searched: _Searched, first: int) -> int:
+        """The document that a question is asked of: the one that comes first, as a rule.
+
+        It is another one if the bank of that one leaves open what is more like the question than all that the
+        first one knows.
+        """
+        left_open, cosine = next(iter(self._nearest_open(searched.cosines)), (None, 0.0))
+        if left_open is None or left_open.document not in self.index.bank_models:
+            return first
+        if first in self.index.bank_models:
+            known = self._likest_of_bank(searched, first) + OPEN_BESIDE_A_BANK
+        else:
+            known = self._likest_text(searched, first) + OPEN_ELSEWHERE
+        return first if cosine < known else left_open.document
+
+    def _mean_confidence(self, searched: Sequence[_Searched], trust: Sequence[float], document: int) -> float:
+        """That a document answers, by readings as far as each is trusted."""
+        weighed = [(one, weight) for one, weight in zip(searched, trust, strict=True) if weight]
+        return sum(weight * self._confidence(one, document) for one, weight in weighed) / sum(trust)
 
     def results(self, ranking: Ranking, top_k: int | None = None) -> SearchResults:
         """The best passages of a ranking. Arguments and errors as in `search`."""
@@ -307,20 +367,35 @@ class Retriever:
     def topics(self) -> Topics:
         """Which words can name a topic here."""
         titles = [document.title for document in self.index.documents]
-        subjects = self._ubiquitous_terms.intersection(terms(" ".join(titles)))
-        has_name = len(titles) == 1 and bool(self.index.bank_models)
         return Topics(
             ubiquitous=self._ubiquitous_terms,
-            subjects=subjects,
+            subjects=self._ubiquitous_terms.intersection(terms(" ".join(titles))),
             known=self.vocabulary.answered_stems,
-            name=_named_in(titles[0], subjects) if has_name else "",
         )
+
+    def topics_of(self, document: int) -> Topics:
+        """`topics`, with the name of what a document is about, if it has a bank and its title tells."""
+        return self.topics._replace(name=self._subject_names.get(document, ""))
+
+    @cached_property
+    def _subject_names(self) -> dict[int, str]:
+        titles = {number: self.index.documents[number].title for number in self.index.bank_models}
+        return {number: _named_in(title, self.topics.subjects) for number, title in titles.items()}
 
     @cached_property
     def _ubiquitous_terms(self) -> frozenset[str]:
+        """Terms in more than a quarter of the passages of a document with a bank, or of all others."""
         postings = self.index.words.chunks.postings
-        often = np.flatnonzero(np.diff(postings.starts) > postings.n_texts * UBIQUITOUS_SHARE)
-        return frozenset(postings.terms[term] for term in often)
+        with_bank = np.array(sorted(self.index.bank_models), dtype=np.int64)
+        document_of = np.array([chunk.document for chunk in self.index.chunks], dtype=np.int64)
+        groups = np.where(np.isin(document_of, with_bank), 1 + np.searchsorted(with_bank, document_of), 0)
+        sizes = np.bincount(groups)
+        fewest = 0 if np.count_nonzero(sizes) == 1 else FEWEST_PASSAGES
+        of_term = np.repeat(np.arange(len(postings.terms)), np.diff(postings.starts))
+        held, often = np.unique(of_term * len(sizes) + groups[postings.rows], return_counts=True)
+        size = sizes[held % len(sizes)]
+        ubiquitous = held[(often > size * UBIQUITOUS_SHARE) & (size >= fewest)] // len(sizes)
+        return frozenset(postings.terms[term] for term in np.unique(ubiquitous))
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -329,45 +404,72 @@ class Retriever:
 
     # How a sentence scores.
 
-    def _fused(self, searched: _Searched) -> Scores:
-        """Dense and lexical scores of every sentence, and what the bank teaches of it."""
-        _, cosines, taught_by, scope, hits, all_rows = searched
-        if hits.taught is None:
-            return self._fused_without_bank(searched)
-        parts, chunk_of, rows = self.parts, scope.chunk_of, scope.sentences
-        chunk_words = hits.chunks.scores[scope.chunks][chunk_of]
-        scores: Scores = (
-            parts.chunk_cosine * _standardized(cosines.chunks[chunk_of], all_rows.chunk_cosine)
-            + parts.sentence_cosine * _standardized(cosines.sentences, all_rows.sentence_cosine)
-            + parts.chunk_words * _standardized(chunk_words, all_rows.chunk_words)
-            + parts.sentence_words * _standardized(hits.sentences.scores[rows], all_rows.sentence_words)
-        )
-        taught = np.zeros_like(scores)
+    def _evidence(self, searched: _Searched) -> _Evidence:
+        """What speaks for the sentences of all documents."""
+        _, cosines, taught_by, scope, hits, moments = searched
+        taught = np.zeros(len(scope.chunk_of), dtype=np.float32)
         for document, (sentence_scores, _) in taught_by.items():
             taught[scope.positions(self._bank_rows[document].sentences)] = sentence_scores
+        return _Evidence(
+            chunk_of=scope.chunk_of,
+            chunk_cosines=cosines.chunks,
+            sentence_cosines=cosines.sentences,
+            chunk_words=hits.chunks.scores[scope.chunks],
+            sentence_words=hits.sentences.scores[scope.sentences],
+            taught=taught,
+            taught_words=None if hits.taught is None else hits.taught.scores[scope.sentences],
+            of_all=moments._replace(taught=self._taught_moments(taught, scope)),
+        )
+
+    def _evidence_of(self, searched: _Searched, document: int) -> _Evidence:
+        """What speaks for the sentences of a document with a bank, as if there were no others."""
+        stems, cosines, taught_by, scope, *_ = searched
+        rows, words = self._bank_rows[document], self.index.words
+        sentences, chunks = numbered(rows.sentences), numbered(rows.chunks)
+        return _Evidence(
+            chunk_of=self._chunk_of[rows.sentences] - chunks[0],
+            chunk_cosines=cosines.chunks[scope.chunk_positions(rows.chunks)],
+            sentence_cosines=cosines.sentences[scope.positions(rows.sentences)],
+            chunk_words=words.chunks.scores_among(stems, chunks),
+            sentence_words=words.sentences.scores_among(stems, sentences),
+            taught=taught_by[document][0],
+            taught_words=words.taught.scores_among(stems, sentences),
+        )
+
+    def _fused(self, evidence: _Evidence) -> Scores:
+        """Dense and lexical scores of every sentence, and what the bank teaches of it."""
+        if evidence.taught_words is None:
+            return self._fused_without_bank(evidence)
+        parts, chunk_of, of_all = self.parts, evidence.chunk_of, evidence.of_all
+        chunk_words = evidence.chunk_words[chunk_of]
+        scores: Scores = (
+            parts.chunk_cosine * _standardized(evidence.chunk_cosines[chunk_of], of_all.chunk_cosine)
+            + parts.sentence_cosine * _standardized(evidence.sentence_cosines, of_all.sentence_cosine)
+            + parts.chunk_words * _standardized(chunk_words, of_all.chunk_words)
+            + parts.sentence_words * _standardized(evidence.sentence_words, of_all.sentence_words)
+        )
         with_bank: Scores = (
             parts.own_with_bank * scores
-            + parts.taught * _standardized(taught, self._taught_moments(taught, scope))
-            + parts.taught_words * _standardized(hits.taught.scores[rows], all_rows.taught_words)
+            + parts.taught * _standardized(evidence.taught, of_all.taught)
+            + parts.taught_words * _standardized(evidence.taught_words, of_all.taught_words)
         )
         return with_bank
 
-    def _fused_without_bank(self, searched: _Searched) -> Scores:
+    def _fused_without_bank(self, evidence: _Evidence) -> Scores:
         """A passage as a whole, and beside it its best sentence, which is highlighted.
 
         "I need information on benefits planning" is answered by a passage, and by no sentence of it.
         """
-        _, cosines, _, scope, hits, all_rows = searched
-        parts, chunk_of = self.parts, scope.chunk_of
-        cosine = _standardized(cosines.sentences, all_rows.sentence_cosine)
-        likest, highlighted = np.full((2, len(cosines.chunks)), -np.inf, dtype=np.float32)
+        parts, chunk_of, of_all = self.parts, evidence.chunk_of, evidence.of_all
+        cosine = _standardized(evidence.sentence_cosines, of_all.sentence_cosine)
+        likest, highlighted = np.full((2, len(evidence.chunk_cosines)), -np.inf, dtype=np.float32)
         np.maximum.at(likest, chunk_of, cosine)
         passages: Scores = (
-            parts.chunk_cosine * _standardized(cosines.chunks, all_rows.chunk_cosine)
-            + parts.whole_words * _standardized(hits.chunks.scores[scope.chunks], all_rows.chunk_words)
+            parts.chunk_cosine * _standardized(evidence.chunk_cosines, of_all.chunk_cosine)
+            + parts.whole_words * _standardized(evidence.chunk_words, of_all.chunk_words)
             + parts.likest_sentence * likest
         )
-        words = _standardized(hits.sentences.scores[scope.sentences], all_rows.sentence_words)
+        words = _standardized(evidence.sentence_words, of_all.sentence_words)
         sentences: Scores = parts.sentence_cosine * cosine + parts.sentence_words * words
         np.maximum.at(highlighted, chunk_of, sentences)
         # The best sentence has the score of its passage, the others what they are worse.
@@ -416,31 +518,21 @@ class Retriever:
     def _confidence(self, searched: _Searched, document: int) -> float:
         """The probability that a document answers a query."""
         if document in self.index.bank_models:
-            return self._confidence_among_banks(searched, document)
-        nearest = float(max(searched.cosines.sentences.max(), searched.cosines.chunks.max()))
+            return self._confidence_by_bank(searched, document)
+        nearest = self._likest_text(searched, document)
         by_cosine = sigmoid(COSINE_STEEPNESS * (nearest - COSINE_MIDPOINT))
         likest = self._nearest_open(searched.cosines)[:1]
         if not likest or likest[0][1] < nearest + OPEN_ELSEWHERE:
             return by_cosine
-        left_open, cosine = likest[0]
-        if left_open.document in self.index.bank_models:
-            return min(by_cosine, self._confidence_by_bank(searched, left_open.document))
-        # A bank of open questions alone teaches nothing.
-        return min(by_cosine, sigmoid(COSINE_STEEPNESS * (nearest - cosine)))
+        # What a bank leaves open; one of open questions alone teaches nothing.
+        return min(by_cosine, sigmoid(COSINE_STEEPNESS * (nearest - likest[0][1])))
 
-    def _confidence_among_banks(self, searched: _Searched, document: int) -> float:
-        """As sure as its bank is, and no surer than another bank that leaves open what is more like it."""
-        own = self._confidence_by_bank(searched, document)
-        if len(self.index.bank_models) == 1:
-            return own
-        left_open, cosine = next(iter(self._nearest_open(searched.cosines)), (None, 0.0))
-        if left_open is None or left_open.document == document:
-            return own
-        if left_open.document not in self.index.bank_models:
-            return own
-        if cosine < self._likest_of_bank(searched, document) + OPEN_BESIDE_A_BANK:
-            return own
-        return min(own, self._confidence_by_bank(searched, left_open.document))
+    def _likest_text(self, searched: _Searched, document: int) -> float:
+        """The best cosine to a sentence or a passage of a document."""
+        _, cosines, _, scope, *_ = searched
+        sentences = self._document_of[scope.sentences] == document
+        chunks = np.unique(scope.chunk_of[sentences])
+        return float(max(cosines.sentences[sentences].max(), cosines.chunks[chunks].max()))
 
     def _likest_of_bank(self, searched: _Searched, document: int) -> float:
         """The best cosine to a sentence of a document or a question of its bank."""
@@ -456,15 +548,22 @@ class Retriever:
         stems, _, taught_by, *_ = searched
         rows = self._bank_rows[document]
         sentence_scores, answerable = taught_by[document]
-        words = self.index.words.questions.hits(stems).scores
+        words = self._words_of_bank(stems, rows)
         return self.index.bank_models[document].calibration.confidence(
             Signals(
                 answerable=answerable,
-                lexical_margin=lexical_margin(words[rows.of_bank], rows.n_answered),
+                lexical_margin=lexical_margin(words, rows.n_answered),
                 best_sentence=float(sentence_scores.max()),
                 nearest=self._likest_of_bank(searched, document),
             )
         )
+
+    def _words_of_bank(self, stems: Sequence[str], rows: _Rows) -> Scores:
+        """BM25 of the questions of one bank."""
+        questions = self.index.words.questions
+        if len(self.index.documents) == 1:
+            return questions.hits(stems).scores
+        return questions.scores_among(stems, numbered(rows.of_bank))
 
     def _nearest_open(self, cosines: _Cosines) -> tuple[tuple[OpenQuestion, float], ...]:
         """The open questions that are most like what was asked, with their cosines, the likest first."""
@@ -483,6 +582,10 @@ class Retriever:
         return np.array([sentence.chunk for sentence in self.index.sentences], dtype=np.int64)
 
     @cached_property
+    def _document_of(self) -> IntVector:
+        return np.array([sentence.document for sentence in self.index.sentences], dtype=np.int64)
+
+    @cached_property
     def _chunk_weights(self) -> IntVector | None:
         """How much each passage counts in the moments of all: a bank scores sentences with their passages."""
         if not self.index.bank_models:
@@ -498,6 +601,7 @@ class Retriever:
         index = self.index
         return {
             rows.document: _Rows(
+                _picked(sorted({index.sentences[row].chunk for row in rows.sentences})),
                 _picked(rows.sentences),
                 _picked(rows.questions),
                 _picked(rows.open_questions),
@@ -550,9 +654,23 @@ class _Searched(NamedTuple):
     moments: PartMoments
 
 
-class _Rows(NamedTuple):
-    """Which rows belong to the bank of one document."""
+class _Evidence(NamedTuple):
+    """What speaks for each of some sentences, and for each of their passages."""
 
+    chunk_of: IntVector  # for each sentence, the position of its passage among these
+    chunk_cosines: FloatMatrix
+    sentence_cosines: FloatMatrix
+    chunk_words: Scores
+    sentence_words: Scores
+    taught: Scores  # by the banks of their documents
+    taught_words: Scores | None  # where there is a bank
+    of_all: PartMoments = PartMoments()  # what they are standardized by, if not by these alone
+
+
+class _Rows(NamedTuple):
+    """Which rows belong to a document with a bank."""
+
+    chunks: Picked
     sentences: Picked
     questions: Picked
     open_questions: Picked
@@ -574,6 +692,14 @@ def _picked(rows: Sequence[int]) -> Picked:
     """Rows to take from an array, as a slice if they follow one another."""
     follow = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
     return slice(rows[0], rows[-1] + 1) if follow else np.array(rows, dtype=np.int64)
+
+
+def _mean(scores: Sequence[Scores], weights: Sequence[float]) -> Scores:
+    total = np.zeros_like(scores[0])
+    for one, weight in zip(scores, weights, strict=True):
+        total += np.float32(weight) * one
+    total /= np.float32(sum(weights))
+    return total
 
 
 def _standardized(scores: Scores, moments: Moments | None = None) -> Scores:
