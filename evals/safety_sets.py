@@ -53,6 +53,8 @@ RED_FLAG_SETS = tuple(
         "twenty-ninth",
         "thirtieth",
         "thirty-first",
+        "thirty-second",
+        "thirty-third",
         "understated",
         "over",
         "children",

@@ -70,7 +70,7 @@ def test_every_list_of_words_is_used() -> None:
     points, concepts = rest.split("\nconcepts:\n")
     used = {
         name
-        for found in re.findall(r"(?:near|order|unless|unless usual): \[(.*?)\]", concepts)
+        for found in re.findall(r"(?:near|order|unless|unless usual|unless value): \[(.*?)\]", concepts)
         for name in found.split(", ")
     }
     used |= set(re.findall(r"<(\w+)>", words)) | FRAMES | set(re.findall(r"^  (\w+):", points, re.M))
@@ -624,3 +624,44 @@ def test_what_was_named_stays_the_card_while_only_points_go_on_from_it() -> None
     ]
     met = FLAGS.meet("ok but how much b12 for that", told)
     assert (met.concept and met.concept.id, met.told_before) == ("leg-clot", True)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("No known allergies, crushing chest pain for an hour", "chest-pain"),
+        ("Dad: 71, no diabetes, chest pain, sweating", "chest-pain"),
+        ("No headache, dizziness or fever, face drooping on the left", "stroke"),
+        ("no family, no job, want to die", "self-harm"),
+        ("no chest pain, breathless at rest", "breathlessness"),
+        ("no chest pain, breathlessness or fainting, how much b12 is in eggs", None),
+        ("No chest pain, breathlessness, fainting. Just tired.", None),
+        ("haemoglobin of 52, normal is 120", "dangerous-value"),
+        ("Platelets: 6 (ref 150-400). What foods raise B12?", "dangerous-value"),
+        ("my potassium was 7.2 last month and is 4.1 now", None),
+        ("I took 40 tablets an hour ago", "overdose"),
+        ("I've cut my wrists in the kitchen", "self-harm"),
+        ("I cut my wrist on a glass by accident", None),
+        ("I lost the sight in one eye this morning, my nan had Leber's", "fast-weakness"),
+        ("what is this chest pain, it's like a vice", "chest-pain"),
+        ("it's no joke, my chest hurts and I'm sweating", "chest-pain"),
+        ("my mother says she doesn't want to live any more because of her feet", "self-harm"),
+    ],
+)
+def test_what_stands_beside_a_danger_does_not_excuse_it(message: str, expected: str | None) -> None:
+    assert found_id(message) == expected
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ("sorry that was a joke", "self-harm"),
+        ("I've felt like this for years", "self-harm"),
+        ("different question: how many b12 tablets are in a bottle", "self-harm"),
+        ("false alarm", None),
+        ("I mean in the novel I am reading", None),
+    ],
+)
+def test_a_wish_to_die_is_not_taken_back_in_passing(last: str, expected: str | None) -> None:
+    concept = FLAGS.find(last, ["I want to kill myself"])
+    assert (concept and concept.id) == expected

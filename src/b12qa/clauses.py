@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from b12qa.matching import Hit
 
@@ -17,12 +18,14 @@ NEGATION_REACH = 6
 # Lists that say how a thing is said. In their phrases nothing may stand between the words: "out of" is not
 # "out of the".
 FRAMES = frozenset({
-    "announces", "asked_of", "asking", "auxiliary", "body_owner", "cites", "claimed", "clause_start",
+    "alternates", "announces", "asked_of", "asking", "auxiliary", "background", "body_owner", "cites",
+    "claimed", "clause_start",
     "exaggerated", "fiction", "fillers", "fills", "follows", "generic_person", "going_on", "happening",
     "harmless", "has", "intense", "jests", "joins", "knows", "long_ago", "makes", "may", "negator", "never",
-    "news", "not_asking", "not_negation", "now", "opens_clause", "over", "passed", "person", "plain_fact",
-    "present", "rated", "retold", "seen_to", "settled", "showing", "stops_negation", "supposed_if",
-    "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me", "undone",
+    "news", "not_asking", "not_negation", "now", "opens_clause", "other_matter", "over", "passed", "person",
+    "plain_fact", "present", "pointed_at", "rated", "reference", "retold", "seen_to", "settled", "showing",
+    "stops_negation", "supposed_if",
+    "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me", "tells_since", "undone",
     "unheard_of", "whether",
 })  # fmt: skip
 # Where a message speaks of texts, what stands in quotation marks is theirs.
@@ -143,6 +146,7 @@ def _negators(words: Words, start: int, end: int) -> dict[int, int]:
     negators, not_negation, joins = map(words.all_of, ("negator", "not_negation", "joins"))
     stops_negation, person = map(words.all_of, ("stops_negation", "person"))
     clause_starts = set(words.clause_starts(start))
+    lists_end = _ends_of_lists(words, start, end)
     negator, left = -1, 0
     for i in range(start, end):
         if i in negators and i not in not_negation:
@@ -152,9 +156,27 @@ def _negators(words: Words, start: int, end: int) -> dict[int, int]:
             continue
         if i in words.after_comma or i in joins:
             left = 0 if i in words.after_comma and i == negator + 1 else NEGATION_REACH
-        if not left or i in clause_starts or i in stops_negation or i in person:
+        if not left or i in clause_starts or i in stops_negation or i in person or i in lists_end:
             left = 0
             continue
         negated[i] = negator
         left -= 1
     return negated
+
+
+def _ends_of_lists(words: Words, start: int, end: int) -> set[int]:
+    """The commas of a sentence, by the word after each, that end what a "no" before them reaches.
+
+    "No fever or cough, chest pain": a list ends with the item after its "or". "No known allergies, chest
+    pain": a background is not listed with complaints, unless an "or" shows that it is. "No chest pain,
+    breathless since noon": one comma alone makes no list before words that tell since when.
+    """
+    commas = [i for i in range(start + 1, end) if i in words.after_comma]
+    ends: set[int] = set()
+    for before, comma in pairwise([start, *commas]):
+        is_listed = words.has("alternates", comma, end)
+        tells_since = words.has("tells_since", comma, end) or words.has("now", comma, end)
+        apart = words.has("background", before, comma) or (len(commas) == 1 and tells_since)
+        if words.has("alternates", before, comma) or (apart and not is_listed):
+            ends.add(comma)
+    return ends

@@ -44,6 +44,7 @@ LASTS, ALWAYS_LASTS = "lasts", "always"
 # A word with points of its own is a list of one word, of this name.
 OF_WORD = "word "
 
+_UNLESS_TOO = ("unless usual", "unless value")
 _LEVELS = tuple(CareLevel)  # the most severe first
 _EnumT = TypeVar("_EnumT", bound=StrEnum)
 
@@ -62,6 +63,7 @@ class FlagRule(Rule):
     """Lists of words that must stand near each other, and what else it takes."""
 
     unless_usual: tuple[str, ...]  # nor of these lists, but where something is said to be new
+    unless_value: tuple[str, ...]  # nor with a value of these, but where it is what another is held against
     mention: Mention
     points: int | None = None  # instead of lists: so many points at least
 
@@ -264,13 +266,14 @@ def _rules(node: yaml.Node, file: str, lists: Container[str]) -> tuple[FlagRule,
 
 
 def _rule(node: yaml.Node, file: str, lists: Container[str]) -> FlagRule:
-    parts = fields(node, file, {"near", "order", "points", "within", "unless", "unless usual", "mention"})
+    parts = fields(node, file, {"near", "order", "points", "within", "unless", *_UNLESS_TOO, "mention"})
     if len(parts.keys() & {"near", "order", "points"}) != 1:
         raise YamlError(file, line_of(node), "expected one of near, order and points in a rule")
     mention = text_of(parts["mention"], file) if "mention" in parts else None
     return FlagRule(
         **rule_fields(parts, file, lists),
         unless_usual=lists_named(parts.get("unless usual"), file, lists),
+        unless_value=lists_named(parts.get("unless value"), file, lists),
         mention=_one_of(Mention, mention, "mention", file) if mention else Mention.COMPLAINT,
         points=number_of(text_of(parts["points"], file), "points", file) if "points" in parts else None,
     )

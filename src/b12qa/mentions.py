@@ -21,6 +21,8 @@ from b12qa.matching import Match, any_begins, near_enough, span_of
 HITS_AROUND = 3
 # How far a rule looks at least for words that it must not stand with.
 MIN_EXCEPTION_REACH = 3
+# How far before a usual value the words stand by which another one is held against it: "7.2, normal is 4".
+REFERENCE_REACH = 3
 # How many words may stand between a person and what is said of them: "I suddenly feel very faint".
 PERSON_REACH = 5
 # How far back in a clause the words are looked for that say whose complaint it is.
@@ -52,10 +54,24 @@ def _excepted(rule: FlagRule, first: int, last: int, words: Words) -> bool:
     reach = max(rule.within, MIN_EXCEPTION_REACH)
     sentence_start, sentence_end = words.sentence_around(first)[0], words.sentence_around(last)[1]
     start, end = max(first - reach, sentence_start), min(last + 1 + reach, sentence_end)
-    if any_begins(rule.unless, start, end, words.hits):
+    if any_begins(rule.unless, start, end, words.hits) or _all_is_well(rule, start, end, words):
         return True
     usual = any_begins(rule.unless_usual, start, end, words.hits)
     return usual and not words.has("news", sentence_start, sentence_end)
+
+
+def _all_is_well(rule: FlagRule, start: int, end: int, words: Words) -> bool:
+    """Whether a usual value stands near, and not as what another one is held against.
+
+    That is one after "normal is" or "yesterday", and one of two that stand side by side: "(130-170)".
+    """
+    for name in rule.unless_value:
+        places = {i for i, _ in words.hits.get(name, ())}
+        for i in places:
+            of_range = i - 1 in places or i + 1 in places
+            if start <= i < end and not of_range and not words.has("reference", i - REFERENCE_REACH, i):
+                return True
+    return False
 
 
 def counts(match: Match, mention: Mention, words: Words, claimed: bool = False) -> bool:
@@ -117,13 +133,20 @@ def _real(context: _Context, words: Words, claimed: bool) -> bool:
     first, last = context.first, context.last
     exaggerated_until = min(last + 1 + EXAGGERATED_REACH, context.sentence_end)
     return not (
-        words.has("fiction", context.sentence_start, context.sentence_end)
+        _made_up(context, words)
         or words.has("exaggerated", last + 1, exaggerated_until)
         or _long_past(context, words)
         or (not claimed and _supposed(context, words))
-        or words.has("teaches_before", first - 3, first)
+        or (words.has("teaches_before", first - 3, first) and not words.at("pointed_at", first - 1))
         or words.has("teaches_after", last + 1, last + 2)
     )
+
+
+def _made_up(context: _Context, words: Words) -> bool:
+    """Whether a sentence speaks of fiction, and does not deny it: "it is no joke"."""
+    start, end = context.sentence_start, context.sentence_end
+    places = (i for i, _ in words.hits.get("fiction", ()) if start <= i < end)
+    return any(words.negated_by(i) < 0 and not words.at("not_negation", i) for i in places)
 
 
 def _had(context: _Context, words: Words, claimed: bool) -> bool:

@@ -111,9 +111,12 @@ class RedFlags:
         later, seen_to = last, False
         for place in range(len(before) - 1, max(-1, len(before) - 1 - EARLIER_MESSAGES), -1):
             turn = before[place]
-            if _says(later.words, "over") or _taken_back(later.words):
+            taken_back = _taken_back(later.words)
+            # "I have felt like this for years" takes no wish to die back, nor does "just kidding".
+            may_last = later.words.anywhere("jests") or _says(later.words, "settled")
+            if _says(later.words, "over") or (taken_back and not may_last):
                 break
-            seen_to |= _is_seen_to(later.words)
+            seen_to |= taken_back or _says(later.words, "other_matter") or _is_seen_to(later.words)
             lasting = self._lasting(turn, before[max(0, place - EARLIER_MESSAGES) : place], later, last)
             found |= {n for n in lasting if self.concepts[n].lasts} if seen_to else lasting
             later = turn
