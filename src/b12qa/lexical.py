@@ -238,9 +238,7 @@ class LexicalIndex:
         Args:
             of_query: see `query_terms`.
         """
-        known = [self._numbers[term] for term in of_query if term in self._numbers]
-        spans = [slice(*self.postings.starts[number : number + 2].tolist()) for number in known]
-        by_term = [(self.postings.rows[span], self.postings.scores[span]) for span in spans]
+        by_term = self._by_term(of_query)
         scores = np.zeros(self.postings.n_texts, dtype=np.float32)
         for rows, added in by_term:
             scores[rows] += added
@@ -256,7 +254,7 @@ class LexicalIndex:
         lengths = self.postings.lengths[some]
         among_all, among_some = _damping(lengths, self._mean_length), _damping(lengths)
         scores = np.zeros(len(some), dtype=np.float32)
-        for rows, parts in self.hits(of_query).by_term:
+        for rows, parts in self._by_term(of_query):
             ends = np.array([some[0], some[-1] + 1], dtype=rows.dtype)  # of another type, all would be copied
             near = slice(*np.searchsorted(rows, ends))
             places = np.searchsorted(some, rows[near])
@@ -269,6 +267,11 @@ class LexicalIndex:
                 counted = rarity * (frequencies / (among_some[places] + frequencies))
                 scores[places] += counted.astype(np.float32)
         return scores
+
+    def _by_term(self, of_query: Iterable[str]) -> list[tuple[npt.NDArray[np.int32], Scores]]:
+        known = [self._numbers[term] for term in of_query if term in self._numbers]
+        spans = [slice(*self.postings.starts[number : number + 2].tolist()) for number in known]
+        return [(self.postings.rows[span], self.postings.scores[span]) for span in spans]
 
     @cached_property
     def _mean_length(self) -> float:

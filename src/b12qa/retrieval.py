@@ -240,12 +240,14 @@ class Retriever:
             weights[1:] = [weight * self.parts.joined_without_bank for weight in weights[1:]]
         scores = np.full(len(index.sentences), -np.inf, dtype=np.float32)
         every = [self._fused(self._evidence(one)) for one in searched]
-        scores[searched[0].scope.sentences] = _mean(every, weights)
+        fused, rows = _mean(every, weights), searched[0].scope.sentences
+        scores[rows] = fused
         near = [index.sentences[int(scores.argmax())].document]
         if index.bank_models and len(index.documents) > 1:
-            best = np.argsort(-scores, kind="stable")[:OWN_STANDARDS_AMONG].tolist()
+            best = _best(fused, OWN_STANDARDS_AMONG)
+            best = best if isinstance(rows, slice) else rows[best]
             asked = self._asked_of(searched[0], near[0])
-            near = list(dict.fromkeys([asked, *(index.sentences[row].document for row in best)]))
+            near = list(dict.fromkeys([asked, *(index.sentences[row].document for row in best.tolist())]))
             self._rank_by_own_standards(scores, near, searched, weights)
         trust = [reading.trust for reading in readings]
         first, *others = near
@@ -391,11 +393,16 @@ class Retriever:
         groups = np.where(np.isin(document_of, with_bank), 1 + np.searchsorted(with_bank, document_of), 0)
         sizes = np.bincount(groups)
         fewest = 0 if np.count_nonzero(sizes) == 1 else FEWEST_PASSAGES
-        of_term = np.repeat(np.arange(len(postings.terms)), np.diff(postings.starts))
-        held, often = np.unique(of_term * len(sizes) + groups[postings.rows], return_counts=True)
+        group_of = groups[postings.rows]
+        of_banks = np.flatnonzero(group_of)
+        term_of = np.searchsorted(postings.starts, of_banks, "right") - 1
+        held, often = np.unique(term_of * len(sizes) + group_of[of_banks], return_counts=True)
         size = sizes[held % len(sizes)]
-        ubiquitous = held[(often > size * UBIQUITOUS_SHARE) & (size >= fewest)] // len(sizes)
-        return frozenset(postings.terms[term] for term in np.unique(ubiquitous))
+        found = [held[(often > size * UBIQUITOUS_SHARE) & (size >= fewest)] // len(sizes)]
+        if sizes[0] >= fewest:
+            others = np.diff(postings.starts) - np.bincount(term_of, minlength=len(postings.terms))
+            found.append(np.flatnonzero(others > sizes[0] * UBIQUITOUS_SHARE))
+        return frozenset(postings.terms[term] for term in np.unique(np.concatenate(found)))
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -692,6 +699,13 @@ def _picked(rows: Sequence[int]) -> Picked:
     """Rows to take from an array, as a slice if they follow one another."""
     follow = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
     return slice(rows[0], rows[-1] + 1) if follow else np.array(rows, dtype=np.int64)
+
+
+def _best(scores: Scores, count: int) -> IntVector:
+    """Positions of the best scores, best first, of equals the first."""
+    count = min(count, len(scores))
+    best = np.argpartition(-scores, count - 1)[:count]
+    return best[np.lexsort((best, -scores[best]))]
 
 
 def _mean(scores: Sequence[Scores], weights: Sequence[float]) -> Scores:
