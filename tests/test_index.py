@@ -833,8 +833,8 @@ def test_words_are_kept_as_the_format_says(index: Path) -> None:
         starts = np.frombuffer(data, "<i8", n_terms + 1, offset=16)
         of_texts = np.frombuffer(data, "<i4", n_rows, offset=24 + 8 * n_terms)
         weights = np.frombuffer(data, "<f4", n_rows, offset=24 + 8 * n_terms + 4 * n_rows)
-        n_terms_of = np.frombuffer(data, "<i4", len(texts), offset=24 + 8 * n_terms + 8 * n_rows)
-        assert list(n_terms_of) == [len(terms(text)) for text in texts]
+        kept_lengths = np.frombuffer(data, "<i4", len(texts), offset=24 + 8 * n_terms + 8 * n_rows)
+        assert list(kept_lengths) == [len(terms(text)) for text in texts]
         assert len(data) == 24 + 8 * n_terms + 8 * n_rows + 4 * len(texts)
         for number, term in enumerate(known["terms"][file]):
             span = slice(starts[number], starts[number + 1])

@@ -665,3 +665,10 @@ def test_what_stands_beside_a_danger_does_not_excuse_it(message: str, expected: 
 def test_a_wish_to_die_is_not_taken_back_in_passing(last: str, expected: str | None) -> None:
     concept = FLAGS.find(last, ["I want to kill myself"])
     assert (concept and concept.id) == expected
+
+
+@pytest.mark.parametrize("last", ["I'm not joking, it hurts", "it's no joke", "no kidding, it is bad"])
+def test_who_denies_to_be_joking_takes_nothing_back(last: str) -> None:
+    concept = FLAGS.find(last, ["my chest hurts and I'm sweating"])
+    assert concept
+    assert concept.id == "chest-pain"

@@ -351,6 +351,8 @@ class Assistant:
         """The topics, with the name of the subject of the document that a query leads to."""
         if len(self.documents) == 1:
             return self.retriever.topics_of(0)
+        if query.reason or query.parts:  # no name is added to such a query
+            return self.retriever.topics
         return self.retriever.topics_of(self._led_to(self.retriever.rank(query.readings)))
 
     def _searched_before(self, history: Sequence[str]) -> list[str]:

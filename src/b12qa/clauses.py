@@ -19,14 +19,12 @@ NEGATION_REACH = 6
 # "out of the".
 FRAMES = frozenset({
     "alternates", "announces", "asked_of", "asking", "auxiliary", "background", "body_owner", "cites",
-    "claimed", "clause_start",
-    "exaggerated", "fiction", "fillers", "fills", "follows", "generic_person", "going_on", "happening",
-    "harmless", "has", "intense", "jests", "joins", "knows", "long_ago", "makes", "may", "negator", "never",
-    "news", "not_asking", "not_negation", "now", "opens_clause", "other_matter", "over", "passed", "person",
-    "plain_fact", "present", "pointed_at", "rated", "reference", "retold", "seen_to", "settled", "showing",
-    "stops_negation", "supposed_if",
-    "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me", "tells_since", "undone",
-    "unheard_of", "whether",
+    "claimed", "clause_start", "exaggerated", "fiction", "fillers", "fills", "follows", "generic_person",
+    "going_on", "happening", "harmless", "has", "intense", "jests", "joins", "knows", "long_ago", "makes",
+    "may", "negator", "never", "news", "not_asking", "not_negation", "now", "opens_clause", "other_matter",
+    "over", "passed", "person", "plain_fact", "pointed_at", "present", "rated", "reference", "retold",
+    "seen_to", "settled", "showing", "stops_negation", "supposed_if", "supposed_verb", "teaches",
+    "teaches_after", "teaches_before", "tells_me", "tells_since", "undone", "unheard_of", "whether",
 })  # fmt: skip
 # Where a message speaks of texts, what stands in quotation marks is theirs.
 _OF_TEXTS = ("cites", "fiction", "retold")
@@ -73,6 +71,12 @@ class Words:
     def anywhere(self, name: str) -> bool:
         """Whether any word belongs to a list of frames."""
         return name in self.hits
+
+    def says(self, name: str, start: int = 0, end: int | None = None) -> bool:
+        """Whether a phrase of a list begins in ``[start, end)`` and is not denied, as in "no joke"."""
+        past = len(self.text) if end is None else end
+        places = (i for i, _ in self.hits.get(name, ()) if start <= i < past)
+        return any(self.negated_by(i) < 0 and not self.at("not_negation", i) for i in places)
 
     def sentence_around(self, i: int) -> tuple[int, int]:
         """The first word of the sentence of a word, and one past its last."""

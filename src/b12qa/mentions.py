@@ -133,20 +133,13 @@ def _real(context: _Context, words: Words, claimed: bool) -> bool:
     first, last = context.first, context.last
     exaggerated_until = min(last + 1 + EXAGGERATED_REACH, context.sentence_end)
     return not (
-        _made_up(context, words)
+        words.says("fiction", context.sentence_start, context.sentence_end)
         or words.has("exaggerated", last + 1, exaggerated_until)
         or _long_past(context, words)
         or (not claimed and _supposed(context, words))
         or (words.has("teaches_before", first - 3, first) and not words.at("pointed_at", first - 1))
         or words.has("teaches_after", last + 1, last + 2)
     )
-
-
-def _made_up(context: _Context, words: Words) -> bool:
-    """Whether a sentence speaks of fiction, and does not deny it: "it is no joke"."""
-    start, end = context.sentence_start, context.sentence_end
-    places = (i for i, _ in words.hits.get("fiction", ()) if start <= i < end)
-    return any(words.negated_by(i) < 0 and not words.at("not_negation", i) for i in places)
 
 
 def _had(context: _Context, words: Words, claimed: bool) -> bool:

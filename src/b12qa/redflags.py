@@ -113,7 +113,7 @@ class RedFlags:
             turn = before[place]
             taken_back = _taken_back(later.words)
             # "I have felt like this for years" takes no wish to die back, nor does "just kidding".
-            may_last = later.words.anywhere("jests") or _says(later.words, "settled")
+            may_last = _says(later.words, "jests", "settled")
             if _says(later.words, "over") or (taken_back and not may_last):
                 break
             seen_to |= taken_back or _says(later.words, "other_matter") or _is_seen_to(later.words)
@@ -137,7 +137,7 @@ class RedFlags:
         told = {number for number, level in levels.items() if level is not CareLevel.SOON}
         emergencies = {number for number in told if levels[number] is CareLevel.EMERGENCY}
         whatever = {number for number in told if self.concepts[number].lasts}
-        if later.words.anywhere("jests"):
+        if later.words.says("jests"):
             return whatever
         if later.words.anywhere("passed"):
             told = emergencies | whatever  # a stroke whose signs have gone, too
@@ -332,8 +332,8 @@ def _begins_to_ask(words: Words) -> bool:
 
 
 def _says(words: Words, *names: str) -> bool:
-    """Whether one of some lists is used in a message, and not negated."""
-    return any(words.negated_by(start) < 0 for name in names for start, _ in words.hits.get(name, ()))
+    """Whether one of some lists is used in a message, and not denied."""
+    return any(words.says(name) for name in names)
 
 
 def _is_seen_to(words: Words) -> bool:

@@ -425,7 +425,7 @@ class Retriever:
             sentence_words=hits.sentences.scores[scope.sentences],
             taught=taught,
             taught_words=None if hits.taught is None else hits.taught.scores[scope.sentences],
-            of_all=moments._replace(taught=self._taught_moments(taught, scope)),
+            of_all=moments._replace(taught=self._taught_moments(taught, scope)) if taught_by else moments,
         )
 
     def _evidence_of(self, searched: _Searched, document: int) -> _Evidence:
@@ -574,12 +574,9 @@ class Retriever:
 
     def _nearest_open(self, cosines: _Cosines) -> tuple[tuple[OpenQuestion, float], ...]:
         """The open questions that are most like what was asked, with their cosines, the likest first."""
-        farness = -cosines.open_questions
-        count = min(NEAREST_OPEN, len(farness))
-        if not count:
+        if not len(cosines.open_questions):
             return ()
-        rows = np.argpartition(farness, count - 1)[:count]
-        rows = rows[np.lexsort((rows, farness[rows]))]
+        rows = _best(cosines.open_questions, NEAREST_OPEN)
         return tuple((self.index.open_questions[row], float(cosines.open_questions[row])) for row in rows)
 
     # What is the same for every query.
