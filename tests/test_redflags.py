@@ -210,6 +210,7 @@ def test_who_asks_how_much_kills_is_met_as_somebody_in_danger(message: str, expe
     assert found_id(message) == expected
 
 
+CHEST = "my chest is tight and I am sweating"
 SPEECH = "I suddenly can't speak properly"
 PILLS = "my son ate 30 of my b12 tablets"
 
@@ -251,6 +252,19 @@ PILLS = "my son ate 30 of my b12 tablets"
         ((SPEECH, "should I go to hospital"), "stroke"),
         ((SPEECH, "I called my sister"), "stroke"),
         ((SPEECH, "it was years ago and now it is back"), "stroke"),
+        # What is told of other things explains nothing.
+        ((CHEST, "I've been a smoker for years"), "chest-pain"),
+        ((CHEST, "my father died of a heart attack at 50"), "chest-pain"),
+        ((CHEST, "I'm 58, drive a lorry", "ok but whats better spinach or liver"), "chest-pain"),
+        ((SPEECH, "she's 81, takes metformin since 2010"), "stroke"),
+        ((SPEECH, "he had a knee replacement years ago", "what foods have b12"), "stroke"),
+        (("vomiting blood", "used to drink a lot"), "bleeding"),
+        (("my poos are black", "no I don't take iron", "whats better liver or spinach"), "bleeding"),
+        ((CHEST, "had it for years, doctors know about it"), None),
+        ((CHEST, "since the operation in 2015"), None),
+        (("my poos are black", "it's from the iron, doc tested it friday", "does b12 matter then"), None),
+        ((SPEECH, "oh no, he died in 1994, I'm doing the family tree"), None),
+        ((SPEECH, "it was just the anaesthetic, can I take b12?"), None),
         ((SPEECH, "I am ok now"), "stroke"),
     ],
 )
@@ -357,9 +371,9 @@ def test_concepts_stand_from_the_most_severe_level_on() -> None:
         ("I have chest pain /// should I take B12 for it?", "chest-pain"),
         ("I have chest pain /// what should I do", "chest-pain"),
         ("I have chest pain /// which foods contain B12?", "chest-pain"),
-        ("I have chest pain /// which foods contain B12? /// and which fish?", None),
+        ("I have chest pain /// which foods contain B12? /// and which fish?", "chest-pain"),
         ("I have chest pain /// is it bad? /// is it my heart? /// is it common?", None),
-        ("I have chest pain /// which foods contain B12? /// is it in clams?", None),
+        ("I have chest pain /// which foods contain B12? /// and which fish? /// in clams?", None),
         ("I have chest pain /// false alarm, is it in clams?", None),
         (
             "my tongue swelled up today and i talk like a drunk /// i began b12 monday /// and ramipril?",

@@ -281,10 +281,12 @@ def test_a_red_flag_after_400_harmless_words_is_met(tea: Assistant) -> None:
 
 def test_an_earlier_red_flag_still_counts_for_what_hangs_on_it(tea: Assistant) -> None:
     assert tea.ask("should i take b12 for it", ["I have chest pain"]).outcome is Outcome.URGENT
-    # Once more, whatever is asked; then no longer.
+    # Twice more, whatever is asked; then no longer.
     assert tea.ask("how long does black tea brew?", ["I have chest pain"]).outcome is Outcome.URGENT
     asked = ["I have chest pain", "how long does black tea brew?"]
-    assert tea.ask("is green tea from the same plant?", asked).care_card is None
+    assert tea.ask("is green tea from the same plant?", asked).outcome is Outcome.URGENT
+    asked.append("is green tea from the same plant?")
+    assert tea.ask("and white tea?", asked).care_card is None
 
 
 # On every surface.

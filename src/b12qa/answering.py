@@ -57,7 +57,7 @@ from b12qa.records import (
     SearchResults,
     SectionReference,
 )
-from b12qa.retrieval import Ranking, Retriever, Topics, as_embedded
+from b12qa.retrieval import Ranking, Retriever, as_embedded
 from b12qa.treatment import Asked, load_rules
 
 MAX_QUOTES = 3
@@ -77,6 +77,9 @@ NEARLY_THE_SAME_COSINE = 0.9
 # Or, if its reason names nothing but what was asked, at least near it.
 SIMILAR_QUESTION_COSINE = 0.5
 MAX_MISSING_WORDS = 2
+# Between them another reading of a question may decide whether it is answered; elsewhere it hardly ever did.
+DOUBTFUL_FROM = 0.02
+DOUBTFUL_BELOW = 0.7
 # How much a message counts as a whole, beside the questions in it.
 WHOLE_WEIGHT = 0.5
 MAX_NEAREST_SECTIONS = 3
@@ -180,7 +183,7 @@ class Assistant:
         if not _has_words(question):
             self.retriever.passages_wanted(top_k)  # what is wrong with it is said all the same
             return SearchResults()
-        ranking, _ = self._rank(self._understood(question, history)[0])
+        ranking, _ = self._rank(*self._understood(question, history))
         return self._company.with_notes(self.retriever.results(ranking, top_k))
 
     def ask(
@@ -238,7 +241,7 @@ class Assistant:
         else:
             query, asked = self._understood(history[again], history[:again])
             query = replace(query, reason=ANSWERED_BEFORE)
-        ranking, parts = self._rank(query, as_typed=literal)
+        ranking, parts = self._rank(query, asked, as_typed=literal)
         found = _Found(
             question=question,
             query=query,
@@ -343,17 +346,7 @@ class Assistant:
         query = to_query(question, () if literal else history, topics)
         if query.reason:
             query = to_query(question, self._searched_before(history), topics)
-        asked = load_rules().asked(question, query.text if query.reason else "", history)
-        speaks_of_it = asked.treatment and asked.of_nothing_else and not asked.names_another and not literal
-        return naming_the_subject(query, self._topics_near(query)) if speaks_of_it else query, asked
-
-    def _topics_near(self, query: Query) -> Topics:
-        """The topics, with the name of the subject of the document that a query leads to."""
-        if len(self.documents) == 1:
-            return self.retriever.topics_of(0)
-        if query.reason or query.parts:  # no name is added to such a query
-            return self.retriever.topics
-        return self.retriever.topics_of(self._led_to(self.retriever.rank(query.readings)))
+        return query, load_rules().asked(question, query.text if query.reason else "", history)
 
     def _searched_before(self, history: Sequence[str]) -> list[str]:
         """The newest earlier messages that were searched, which leaves out what we replied to ourselves.
@@ -379,7 +372,7 @@ class Assistant:
         newest = range(len(history) - 1, max(-1, len(history) - 1 - MAX_HUNG_ON), -1)
         return next((number for number in newest if self._was_searched(history, number)), None)
 
-    def _rank(self, query: Query, *, as_typed: bool = False) -> tuple[Ranking, list[Ranking]]:
+    def _rank(self, query: Query, asked: Asked, *, as_typed: bool = False) -> tuple[Ranking, list[Ranking]]:
         """The ranking of a message, and of each question in it if there are several.
 
         Several questions are searched one by one, so that each brings its own passage to the top.
@@ -387,7 +380,7 @@ class Assistant:
         readings = [query.readings, *(part.readings for part in query.parts)]
         whole, *parts = self.retriever.rank_all(readings, as_typed=as_typed)
         if not parts:
-            return whole, []
+            return whole if as_typed else self._read_as_of_the_subject(query, asked, whole), []
         best = np.maximum.reduce([part.scores for part in parts])
         scores = (best + WHOLE_WEIGHT * whole.scores) / (1 + WHOLE_WEIGHT)
         # One answered part is worth showing, even if the other is not.
@@ -398,6 +391,14 @@ class Assistant:
             for name, sure in ((first, one.confidence), *one.beside.items()):
                 beside[name] = max(sure, beside.get(name, 0.0))
         return replace(whole, scores=scores, confidence=confidence, beside=beside), parts
+
+    def _read_as_of_the_subject(self, query: Query, asked: Asked, ranking: Ranking) -> Ranking:
+        """The ranking of a question on treatment, read as one on the subject too where it is in doubt."""
+        in_doubt = DOUBTFUL_FROM <= ranking.confidence < DOUBTFUL_BELOW
+        if not in_doubt or not asked.treatment or asked.names_another or not asked.of_nothing_else:
+            return ranking
+        reading = naming_the_subject(query, self.retriever.topics_of(self._led_to(ranking)))
+        return ranking if reading is None else self.retriever.rank_also(ranking, reading)
 
     def _led_to(self, ranking: Ranking) -> int:
         """The position of the document that a ranking leads to."""

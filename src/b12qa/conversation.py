@@ -224,17 +224,17 @@ def asks(text: str, start: int = 0, end: int | None = None) -> bool:
     return text.endswith(("?", "? "), start, end) or _BEGINS_A_QUESTION.match(text, start, end) is not None
 
 
-def naming_the_subject(query: Query, topics: Topics) -> Query:
-    """Read a question that stands alone and names nothing as one on the subject as well.
+def naming_the_subject(query: Query, topics: Topics) -> Reading | None:
+    """A question that stands alone and names nothing, read as one on the subject; nothing of any other.
 
     "What is the dose for nerve pain?" on a page on B12 asks for that of B12; to a model it sounds like a
-    question on any medicine. Both readings count alike. Words that nothing here uses ask of something else.
+    question on any medicine. Words that nothing here uses ask of something else.
     """
     named = topics.subjects.intersection(terms(topics.name))
     names_it = not named.isdisjoint(terms(query.text))
     if not named or query.reason or query.parts or names_it or not topics.know(query.text):
-        return query
-    return replace(query, readings=(*query.readings, Reading(f"{topics.name}: {query.text}")))
+        return None
+    return Reading(f"{topics.name}: {query.text}")
 
 
 def _questions_in(message: str) -> list[str]:

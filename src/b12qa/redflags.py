@@ -66,8 +66,8 @@ class RedFlags:
         """What is to be met before anything is searched: the most severe red flag of a message, if any.
 
         A flag of an earlier message counts through no more than two later ones, so that no card sticks for
-        ever, and only if none of them takes it back. An emergency counts once more whatever is asked next,
-        and though its signs have gone; what `lasts` counts through both. The two messages before the last
+        ever, and only if none of them takes it back. An emergency counts through both whatever they ask or
+        tell of other things, and though its signs have gone. The two messages before the last
         one are also read together with it: "my leg is swollen", "only the left one, and it is hot". Both
         ways the two, read as one, must be worded as a red flag is, unlike "black stools since I started the
         iron", "it is from the iron, the doctor tested it"; but for what was said outright, and where the
@@ -146,11 +146,11 @@ class RedFlags:
         points = self._points_of_both(turn, last)
         if points >= LEAST_POINTS_TO_LAST:
             return told
-        # Whoever has just told of an emergency may ask for something else; once more it is shown. But what
+        # Whoever has told of an emergency may ask for something else, or go on about other things. But what
         # they say of it may be why it is none: "it is from the iron, the doctor tested it".
-        asks = last.words.question_mark or _begins_to_ask(last.words)
-        once_more = later is last and (asks or points >= LEAST_POINTS_OF_TWO)
-        return whatever | (emergencies if once_more else told & _said_outright(turn.words, self.rules))
+        goes_on = points >= LEAST_POINTS_OF_TWO or not _explains(last.words)
+        goes_on = goes_on and (later is last or not _explains(later.words))
+        return whatever | (emergencies if goes_on else told & _said_outright(turn.words, self.rules))
 
     def _points_of_both(self, earlier: _Turn, last: _Turn) -> int:
         """How much an earlier message and the last one, read as one, are worded as a red flag is."""
@@ -341,10 +341,17 @@ def _is_seen_to(words: Words) -> bool:
     return _says(words, "seen_to") and not words.anywhere("undone") and not _begins_to_ask(words)
 
 
+def _explains(words: Words) -> bool:
+    """Whether a message may tell why what was told before is none: "it is from the iron"."""
+    return words.anywhere("explains") and not (words.question_mark or _begins_to_ask(words))
+
+
 def _taken_back(words: Words) -> bool:
     """Whether a message says that what was told is old, settled or made up: "that was 2009, he's fine"."""
     settled = words.hits.get("settled", [])
     now = [hit for hit in words.hits.get("now", ()) if not any(a <= hit[0] < b for a, b in settled)]
     # That somebody is well now tells nothing of when it was; signs that have gone may come back.
-    also = [] if words.anywhere("now") else ["settled"]
-    return not now and _says(words, "fiction", "long_ago", *also)
+    told = ["long_ago"] if words.anywhere("now") else ["long_ago", "settled"]
+    # "I have been a smoker for years" tells nothing of a tight chest.
+    of_it = words.anywhere("points_back") or words.at("clause_start", 0) or not words.anywhere("background")
+    return not now and _says(words, "fiction", *(told if of_it else []))

@@ -99,6 +99,7 @@ class Ranking:
     confidence: float  # that the best sentence's document answers, 0 to 1
     open_questions: tuple[tuple[OpenQuestion, float], ...]  # those nearest to what was asked, with cosines
     beside: Mapping[str, float] = field(default_factory=dict)  # that others of the best documents answer
+    read: tuple[tuple[Reading, _Searched], ...] = ()  # what it was made from
 
     @property
     def best(self) -> int:
@@ -202,7 +203,12 @@ class Retriever:
         """
         texts = list(dict.fromkeys(reading.text for readings in questions for reading in readings))
         known = dict(zip(texts, self._searched(texts, as_typed), strict=True))
-        return [self._rank(readings, known) for readings in questions]
+        return [self._rank([(reading, known[reading.text]) for reading in each]) for each in questions]
+
+    def rank_also(self, ranking: Ranking, reading: Reading) -> Ranking:
+        """`rank`, with one reading more than a ranking was made from."""
+        [searched] = self._searched([reading.text], as_typed=False)
+        return self._rank([*ranking.read, (reading, searched)])
 
     def _searched(self, texts: Sequence[str], as_typed: bool) -> Iterator[_Searched]:
         """Each text as it is searched, its cosines to everything, and what the banks teach of it."""
@@ -232,10 +238,10 @@ class Retriever:
             moments = self._moments(hits[row], embeddings[row])
             yield _Searched(of_text, cosines, taught, scope, hits[row], moments)
 
-    def _rank(self, readings: Sequence[Reading], known: Mapping[str, _Searched]) -> Ranking:
+    def _rank(self, read: Sequence[tuple[Reading, _Searched]]) -> Ranking:
         index = self.index
-        searched = [known[reading.text] for reading in readings]
-        weights = [reading.weight for reading in readings]
+        searched = [one for _, one in read]
+        weights = [reading.weight for reading, _ in read]
         if not index.bank_models:
             weights[1:] = [weight * self.parts.joined_without_bank for weight in weights[1:]]
         scores = np.full(len(index.sentences), -np.inf, dtype=np.float32)
@@ -249,13 +255,14 @@ class Retriever:
             asked = self._asked_of(searched[0], near[0])
             near = list(dict.fromkeys([asked, *(index.sentences[row].document for row in best.tolist())]))
             self._rank_by_own_standards(scores, near, searched, weights)
-        trust = [reading.trust for reading in readings]
+        trust = [reading.trust for reading, _ in read]
         first, *others = near
         return Ranking(
             scores,
             self._mean_confidence(searched, trust, first),
             self._nearest_open(searched[0].cosines),
             {index.documents[each].name: self._mean_confidence(searched, trust, each) for each in others},
+            tuple(read),
         )
 
     def _rank_by_own_standards(
