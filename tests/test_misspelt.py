@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 from b12qa.flag_rules import load_flag_rules
 from b12qa.lexical import english_ranks
-from b12qa.misspelt import EditDistanceSpeller, Speller, _letters_apart, _shortened, may_be_meant
+from b12qa.misspelt import EditDistanceSpeller, Speller, _letters_apart, may_be_meant
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
@@ -21,10 +22,20 @@ def misspelt(word: str, chance: random.Random) -> str:
     return word
 
 
+def shortened(word: str) -> Iterator[str]:
+    """A word, and what is left of it without one letter; without two if it is long."""
+    yield word
+    for i in range(len(word)):
+        left = word[:i] + word[i + 1 :]
+        yield left
+        if len(word) >= 9:
+            yield from (left[:k] + left[k + 1 :] for k in range(len(left)))
+
+
 def by_comparing_all(typed: str, words: tuple[str, ...]) -> tuple[str, ...]:
     """Known words that the fewest edits lead to; none if more would be needed than are allowed."""
-    left = set(_shortened(typed))
-    alike = [word for word in words if may_be_meant(typed, word) and not left.isdisjoint(_shortened(word))]
+    left = set(shortened(typed))
+    alike = [word for word in words if may_be_meant(typed, word) and not left.isdisjoint(shortened(word))]
     edits = {word: _letters_apart(typed, word) for word in alike}
     fewest = min(edits.values(), default=9)
     return tuple(word for word in alike if edits[word] == fewest <= (2 if len(typed) >= 9 else 1))

@@ -19,6 +19,7 @@ from b12qa.matching import Hit, Phrases
 MAX_FILLED = 2
 
 _TOKEN = re.compile(r"\d+[.,]\d+|[a-z0-9'*@$]+|[.!?;\n:,()\u2026\u2013\u2014\"]|(?<=\s)-(?=\s)")
+_LONE_T = re.compile(r" t\b")
 _APART_T = re.compile(r"\b(can|don|won|isn|aren|doesn|didn|couldn|hasn|haven|wasn|wouldn) t\b")
 _SENTENCE_ENDS = frozenset(".!?;\n\u2026")
 _STOPS = frozenset(":,()-\u2013\u2014*@$'")
@@ -43,7 +44,7 @@ class Reader:
         read: list[Word] = []
         signs = _Signs()
         met, here = self.met, dict[str, tuple[Word, ...]]()
-        for token in _TOKEN.findall(_APART_T.sub(r"\1t", text) if " t" in text else text):
+        for token in _TOKEN.findall(_APART_T.sub(r"\1t", text) if _LONE_T.search(text) else text):
             understood = met.get(token) or here.get(token)
             if understood is None:
                 if token in _SIGNS:

@@ -121,19 +121,23 @@ class Speller:
         An edit changes, adds, leaves out or moves a letter. The first letter stays, or changes places with
         the second; in a word of four letters, letters may only change places.
 
-        Source: symmetric deletes, as in SymSpell; no distance is computed.
+        Two words are so few edits away if leaving so many letters out of both leaves the same.
         """
         if not MIN_LENGTH_TO_CORRECT <= len(typed) <= MAX_LENGTH_TO_CORRECT:
             return ()
-        most = 2 if len(typed) >= MIN_LENGTH_FOR_TWO_EDITS else 1
+        most = _most_edits(typed)
         alike: dict[int, list[str]] = defaultdict(list)
         for word in self._near(typed, most):
             if may_be_meant(typed, word):
                 alike[_letters_apart(typed, word)].append(word)
         for fewest in range(1, most + 1):
             if fewest in alike:
-                shortened = frozenset(_shortened(typed))
-                found = [word for word in alike[fewest] if not shortened.isdisjoint(_shortened(word))]
+                in_common = _Subsequence.of(typed)
+                found = [
+                    word
+                    for word in alike[fewest]
+                    if in_common.length(word) >= max(len(typed) - most, len(word) - _most_edits(word))
+                ]
                 if found:
                     return tuple(sorted(found))
         if len(typed) < MIN_LENGTH_FOR_ONE_EDIT:
@@ -175,16 +179,34 @@ def _letters(word: str) -> np.uint32:
     return np.uint32(bits)
 
 
-def _shortened(word: str) -> Iterator[str]:
-    """A word, and what is left of it without one letter; without two if it is long."""
-    yield word
-    long = len(word) >= MIN_LENGTH_FOR_TWO_EDITS
-    for i in range(len(word)):
-        left = word[:i] + word[i + 1 :]
-        yield left
-        if long:
-            for k in range(i, len(left)):
-                yield left[:k] + left[k + 1 :]
+def _most_edits(word: str) -> int:
+    return 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Subsequence:
+    """How many letters of a word another one has in the same order.
+
+    Source: Hyyro, Bit-parallel LCS-length computation revisited, AWOCA 2004.
+    """
+
+    places: Mapping[str, int]  # of each letter, as bits
+    all_places: int
+
+    @classmethod
+    def of(cls, word: str) -> _Subsequence:
+        places: dict[str, int] = {}
+        for place, letter in enumerate(word):
+            places[letter] = places.get(letter, 0) | 1 << place
+        return cls(places, (1 << len(word)) - 1)
+
+    def length(self, other: str) -> int:
+        """Of the longest common subsequence."""
+        unmatched = self.all_places
+        for letter in other:
+            matched = unmatched & self.places.get(letter, 0)
+            unmatched = (unmatched + matched | unmatched - matched) & self.all_places
+        return (self.all_places ^ unmatched).bit_count()
 
 
 def may_be_meant(typed: str, meant: str) -> bool:
