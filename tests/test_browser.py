@@ -493,13 +493,49 @@ def test_contents_lead_to_every_heading(chat: Visit, assistant: Assistant) -> No
     expect(chat.page.locator("h3.place.opened")).to_be_in_viewport()
 
 
+WITHOUT_NOTES = """e => { const copy = e.cloneNode(true);
+    copy.querySelectorAll("aside.note").forEach(note => note.remove()); return copy.textContent; }"""
+
+
+def test_flagged_sentences_stand_in_the_article_with_their_notes_and_apart_from_them(
+    chat: Visit, assistant: Assistant
+) -> None:
+    index = assistant.retriever.index
+    pane = chat.page.locator("#articles")
+    assert len(index.notes) > 40
+    for noted in index.notes:
+        sentence = index.sentences[noted.sentence]
+        anchor = rendering.section_anchor(index.documents[sentence.document].name, sentence.start)
+        described = chat.page.locator(f'[id="{anchor}"].has-note').get_attribute("aria-describedby")
+        expect(chat.page.locator(f'[id="{described}"]')).to_contain_text(noted.note.text)
+        expect(chat.page.locator(f'[id="{described}"]')).to_be_visible()
+    expect(pane.get_by_role("note", name=rendering.NOTE_HEADING)).to_have_count(
+        pane.locator("aside.note").count()
+    )
+    assert pane.locator(".passage aside, .sentence aside").count() == 0
+    words = index.notes[0].note.text
+    chat.page.get_by_label("Find in the article").fill(words[:30])
+    expect(chat.page.locator("#reading .count")).to_have_text("Not found")
+    selected = pane.evaluate(
+        "e => { getSelection().selectAllChildren(e); return getSelection().toString(); }"
+    )
+    assert "stocking-glove" in selected
+    assert words not in selected
+    assert rendering.NOTE_HEADING not in selected
+    chat.page.get_by_role("button", name="Deutsch").click()
+    heading = "Anmerkung der Redaktion, nicht Teil des Artikels"
+    expect(pane.get_by_role("note", name=heading)).to_have_count(pane.locator("aside.note").count())
+    expect(pane.locator(f'[id="{described}"] .source')).to_contain_text("Noch nicht klinisch geprüft")
+
+
 def test_words_are_found_in_the_article_and_leave_no_trace(chat: Visit) -> None:
     before = chat.page.locator("#articles").text_content() or ""
+    of_the_article = chat.page.locator("#articles").evaluate(WITHOUT_NOTES)
     whole = chat.page.locator("#articles").inner_html()
     field = chat.page.get_by_label("Find in the article")
     count = chat.page.locator("#reading .count")
     words = "best overall balance for most patients"  # runs out of strong letters into plain ones
-    expected = before.lower().count("nerve symptoms")
+    expected = of_the_article.lower().count("nerve symptoms")
     field.fill("NERVE  symptoms")
     expect(count).to_have_text(f"Match 1 of {expected}")
     expect(chat.page.locator("mark.found.current").first).to_be_in_viewport()
@@ -578,6 +614,8 @@ def test_copy_takes_quote_section_version_and_disclaimer_together(
         f"Article version {assistant.documents[0].sha256[:8]}",
     ]
     assert lines[-1] == DISCLAIMER
+    assert quote.notes
+    assert lines[3:5] == ["", rendering.NOTE_HEADING], "apart from the article's words"
     assert all(note.text in copied for note in quote.notes)
 
 

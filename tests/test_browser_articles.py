@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.index import open_index
+from b12qa.rendering import NOTE_HEADING
 from b12qa.retrieval import Retriever
 from b12qa.web.articles import ALL, INVITATION, SHOW_ALL
 from b12qa.web.live import LiveAssistant
@@ -109,6 +111,23 @@ def test_beside_the_conversation_each_answer_brings_its_own_article_alone(
         expect(opened).to_be_focused()
         assert articles(chat.page) == ["tea-2"]
         assert len(fetched(chat)) == 3
+
+
+def test_an_article_that_is_fetched_comes_with_its_notes(browser: Browser, shop: Shop) -> None:
+    sentence = "Mate is drunk from a gourd through a metal straw."
+    digest = hashlib.sha256(sentence.encode()).hexdigest()
+    (shop.folder / "corpus").mkdir()
+    (shop.folder / "corpus" / "mate.notes.yaml").write_text(
+        f"notes:\n- sentence: {sentence}\n  sha256: {digest}\n  kind: dated\n"
+        "  note: Straws of wood are in use too.\n  source: Nobody\n"
+    )
+    with running(shop), visit(browser, shop.address, contents=False) as chat:
+        chat.ask(STRAW)
+        pane = chat.page.locator("#articles")
+        expect(pane.get_by_role("note", name=NOTE_HEADING)).to_contain_text("Straws of wood are in use too.")
+        expect(pane.locator(".has-note")).to_have_attribute("aria-describedby", re.compile("^mate-.+-note$"))
+        chat.page.get_by_role("button", name="Español").click()
+        expect(pane.get_by_role("note", name="Nota de la redacción")).to_contain_text("Desactualizado")
 
 
 def test_on_a_phone_an_article_is_fetched_when_it_is_opened_and_the_way_back_and_forward_leads_to_it(

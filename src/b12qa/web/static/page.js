@@ -212,6 +212,18 @@ function nameParts() {
   });
 }
 
+/** An editor's note is told from the article by its role and its name, and named where its sentence is heard. */
+function nameNotes() {
+  document.querySelectorAll("aside.note:not([aria-labelledby])").forEach((note) => {
+    note.setAttribute("role", "note");
+    note.setAttribute("aria-labelledby", nameOf(note.querySelector(".heading")));
+    note.removeAttribute("aria-label"); // its heading changes with the language
+  });
+  document.querySelectorAll("#articles .has-note[id]:not([aria-describedby])").forEach((sentence) => {
+    sentence.setAttribute("aria-describedby", `${sentence.id}-note`);
+  });
+}
+
 function asHeading(part, level) {
   if (part.getAttribute("aria-level") === level) return;
   part.setAttribute("role", "heading");
@@ -297,6 +309,7 @@ function look() {
   prepare();
   prepareConversation();
   nameParts();
+  nameNotes();
   noticePane();
   listContents();
   offerToRead();

@@ -341,7 +341,9 @@ function find() {
   if (words.length > 1) {
     document.querySelector("#reading .contents").open = false; // on a phone it leaves no room for what is found
     const pattern = new RegExp(words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\s+/g, "\\s+"), "giu");
-    document.querySelectorAll("#articles :is(p, li, td, th, pre, h2, h3, h4, h5, h6)").forEach((block) => {
+    // Notes are no words of the article.
+    const blocks = "#articles :is(p, li, td, th, pre, h2, h3, h4, h5, h6):not(aside.note *)";
+    document.querySelectorAll(blocks).forEach((block) => {
       if (matches.length < MARK_AT_MOST) matches.push(...markIn(block, pattern));
     });
   }
@@ -354,7 +356,9 @@ function find() {
 function markIn(block, pattern) {
   const walker = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
   const nodes = [];
-  while (walker.nextNode()) nodes.push(walker.currentNode);
+  while (walker.nextNode()) {
+    if (!walker.currentNode.parentElement.closest("aside.note")) nodes.push(walker.currentNode);
+  }
   const text = nodes.map((node) => node.data).join("");
   const found = [];
   for (let match = pattern.exec(text); match; match = pattern.exec(text)) {
