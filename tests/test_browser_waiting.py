@@ -351,3 +351,86 @@ def test_whoever_waited_while_the_server_ended_goes_on_with_the_next_one(
                 expect(page.locator("#conversation .b12qa.question").last).to_have_text(question)
                 expect(answers(page).last).to_be_visible()
                 expect(told).to_have_count(0)
+
+
+# After the page was loaded again, as a phone does with one that was out of sight.
+
+
+def come_back(page: Page) -> None:
+    page.reload()
+    expect(page.locator("#reading .contents a").first).to_be_attached()
+
+
+def test_whoever_loads_the_page_again_goes_on_where_they_were(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        ask_all(page, (QUESTION, CHEST))
+        for _ in range(2):
+            come_back(page)
+            shown = page.locator("#conversation .b12qa.question")
+            expect(shown).to_have_text([QUESTION, CHEST])
+            expect(page.locator("#conversation section.care.emergency")).to_be_in_viewport()
+        expect(page.locator("#b12qa-said")).to_contain_text("Emergency: get help now.")
+        tea.calls.clear()
+        ask(page, NEXT)
+        expect(answers(page)).to_have_count(3)
+        come_back(page)
+        expect(answers(page)).to_have_count(3)
+        ask(page, "what should i do now")
+        expect(answers(page)).to_have_count(4)
+        expect(page.locator("#conversation section.care")).not_to_have_count(0)
+        assert tea.calls[0] == (QUESTION, CHEST, NEXT)
+        start_over(page)
+        expect(answers(page)).to_have_count(0)
+        come_back(page)
+        page.wait_for_timeout(1000)
+        expect(page.locator("#conversation .b12qa.welcome")).to_be_visible()
+        ask(page)
+        expect(answers(page)).to_have_count(1)
+        assert tea.calls[-1] == (QUESTION,)
+
+
+def test_nobody_else_comes_back_to_a_conversation(browser: Browser, tea: PatientAssistant) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        ask_all(page, [QUESTION])
+        other = page.context.new_page()
+        other.goto(address)
+        page.goto("about:blank")
+        page.goto(address)  # typed anew
+        for fresh in (page, other):
+            expect(fresh.locator("#reading .contents a").first).to_be_attached()
+            fresh.wait_for_timeout(1000)
+            expect(fresh.locator("#conversation .b12qa.welcome")).to_be_visible()
+
+
+def test_what_is_asked_before_the_conversation_is_back_is_asked_after_it(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        ask_all(page, [QUESTION])
+        held: list[Route] = []
+        page.route("**/queue/join*", lambda route: held.append(route))
+        come_back(page)
+        back = request(page, held, 0)
+        ask(page, NEXT)
+        expect(page.locator("#conversation .queued .looking")).to_have_text("Will be asked next.")
+        back.continue_()
+        request(page, held, 1).continue_()
+        expect(page.locator("#conversation .b12qa.question")).to_have_text([QUESTION, NEXT])
+        assert tea.calls[-1] == (QUESTION, NEXT)
+
+
+def test_a_page_that_comes_back_after_the_server_was_started_again_begins_anew(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with ExitStack() as pages:
+        with listening(build_app(serving(tea))) as address:
+            port = int(address.rpartition(":")[2])
+            page = pages.enter_context(opened(browser, address))
+            ask_all(page, [QUESTION])
+        with listening(build_app(serving(tea)), port):
+            come_back(page)
+            ask(page, NEXT)
+            expect(answers(page)).to_have_count(1)
+            assert tea.calls[-1] == (NEXT,)

@@ -2,7 +2,7 @@
 // stands for, opens the article, and gives the parts of the page the names and the focus that people
 // without a mouse need.
 
-import { ask, askTyped } from "./asking.js";
+import { ask, askTyped, bringBack } from "./asking.js";
 import { replied } from "./awaiting.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, noticePane, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
@@ -15,6 +15,7 @@ import { sayInOurWords, watchRequests } from "./unasked.js";
 let shownAnswer; // the newest one that was brought into view
 let askedByButton = false;
 let linkOpened = false;
+let broughtBack = false;
 
 const low = matchMedia("(max-height: 50em)"); // as in page.css
 
@@ -317,6 +318,10 @@ function look() {
   sayBesideThumb();
   sayAll();
   showNewest();
+  if (!broughtBack && document.querySelector("#wanted .submit-button")) {
+    broughtBack = true;
+    bringBack();
+  }
   if (!linkOpened && document.querySelector("#articles .pane") && document.querySelector("#reading .tools")) {
     linkOpened = true;
     openLinked();
