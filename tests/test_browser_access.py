@@ -180,15 +180,34 @@ def test_first_step_of_an_emergency_is_on_the_screen_in_large_letters(
         assert chat.page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.parametrize("language", ["en-GB", "de-DE"])
+@pytest.mark.parametrize("message", ["i have chest pain", "i took 20 tablets at once"])
+def test_first_step_is_on_the_screen_where_letters_are_enlarged_and_the_style_sheet_does_not_know(
+    browser: Browser, address: str, message: str, language: str
+) -> None:
+    size: Any = {"width": 390, "height": 844}
+    with visit(browser, address, viewport=size, locale=language) as chat:
+        chat.page.evaluate("document.documentElement.style.fontSize = '200%'")
+        chat.page.locator("#question textarea").fill(message)
+        chat.page.locator("#question textarea").press("Enter")
+        card = chat.answers.locator("section.care.emergency")
+        step = card.locator("li").first
+        for part in (card.locator(".level"), step):
+            expect(part).to_be_in_viewport(ratio=1)
+            assert part.evaluate(ON_TOP)
+
+
+ON_TOP = """e => { const box = e.getBoundingClientRect(); return [box.top + 1, box.bottom - 1].every(
+    (y) => y > 0 && y < innerHeight && e.contains(document.elementFromPoint(box.left + 5, y))); }"""
+
+
 def check_emergency_is_seen(chat: Visit) -> None:
     """The level, the title and the first step, and nothing over them."""
     chat.ask("can heartburn pills cause low b12?")
     card = chat.ask("i have chest pain").locator("section.care.emergency")
-    on_top = """e => { const box = e.getBoundingClientRect(); return [box.top + 1, box.bottom - 1].every(
-        (y) => y > 0 && y < innerHeight && e.contains(document.elementFromPoint(box.left + 5, y))); }"""
     for part in (card.locator(".level"), card.locator("h2"), card.locator("li").first):
         expect(part).to_be_in_viewport(ratio=1)
-        assert part.evaluate(on_top)
+        assert part.evaluate(ON_TOP)
 
 
 def test_page_names_the_levels_of_cards_as_they_are() -> None:

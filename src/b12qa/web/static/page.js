@@ -4,6 +4,7 @@
 
 import { ask, askTyped, bringBack } from "./asking.js";
 import { replied } from "./awaiting.js";
+import { showCard } from "./care.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, noticePane, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
 import { sayBesideThumb } from "./rating.js";
@@ -16,8 +17,6 @@ let shownAnswer; // the newest one that was brought into view
 let askedByButton = false;
 let linkOpened = false;
 let broughtBack = false;
-
-const low = matchMedia("(max-height: 50em)"); // as in page.css
 
 const box = () => document.querySelector("#question textarea");
 const answers = () => document.querySelectorAll("#conversation .b12qa.answer");
@@ -288,12 +287,13 @@ function showNewest() {
   const needsCare = newest && newest.querySelector("section.care:is(.emergency, .urgent)");
   document.body.classList.toggle("has-answer", Boolean(newest));
   document.body.classList.toggle("care-shown", Boolean(needsCare));
+  if (!needsCare) document.body.classList.remove("care-needs-room");
   placeJump(newest);
   if (!isNew) return;
   replied(newest.matches(".refused"));
-  // From the question on, where there is one. What to do in an emergency needs all of a low screen.
-  const fromQuestion = rowOfQuestion(newest) || newest.closest(".message-row");
-  scrollTo(needsCare && low.matches ? needsCare : fromQuestion, "start");
+  const fromQuestion = rowOfQuestion(newest) || newest.closest(".message-row"); // one is not shown
+  if (needsCare) showCard(needsCare, fromQuestion);
+  else scrollTo(fromQuestion, "start");
   markAnswer(newest);
   announce(heard(newest));
   if (askedByButton) {

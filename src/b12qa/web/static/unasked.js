@@ -4,6 +4,7 @@
 
 import { takeQueued } from "./asking.js";
 import { endSoon, unanswered } from "./awaiting.js";
+import { fit } from "./care.js";
 import { language, say } from "./texts.js";
 import { element, scrollTo } from "./tools.js";
 
@@ -62,7 +63,9 @@ function tell(status, card) {
   notice.append(...questions.map((textContent) => element("button", { type: "button", className: "ask", textContent })));
   place.prepend(notice);
   if (status === 0) waitForTheServer(notice);
-  if (card) scrollTo(notice, "nearest");
+  if (!card) return;
+  fit(notice.querySelector("section.care"));
+  scrollTo(notice, "nearest");
 }
 
 /** Say when the server can be reached again: then nothing need be loaded anew. */
