@@ -210,12 +210,51 @@ def check_emergency_is_seen(chat: Visit) -> None:
         assert part.evaluate(ON_TOP)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "i have chest pain",
+        "i took 20 tablets at once",
+        "my left calf is swollen and hot",
+        "the ulcer on my ankle won't heal",
+    ],
+)
+def test_card_follows_the_language_that_is_chosen_after_it(
+    browser: Browser, address: str, message: str
+) -> None:
+    card = care_card(message)
+    assert card is not None
+    with visit(browser, address, **PHONE) as chat:
+        reply = chat.ask(message)
+        shown = reply.locator("section.care")
+        for name in ("Deutsch", "Español", "English", "Español"):
+            chat.page.get_by_role("button", name=name).click()
+            say = next(texts for texts in languages().values() if texts.name == name)
+            said = [say(words) for words in (LEVEL_WORDS[card.level], card.title, card.text, *card.steps)]
+            expect(shown.locator("div :is(p, h2, li)")).to_have_text([one.words for one in said])
+            expect(shown.locator("h2")).to_have_attribute("lang", say.language)
+            expect(shown.locator(".unreviewed:visible")).to_have_text(
+                [say(rendering.UNREVIEWED).words] if name != "English" else []
+            )
+            if card.level is not CareLevel.SOON:
+                expect(reply.locator("p.outcome")).to_have_text(say("Get help first").words)
+                expect(reply.locator(".notice.disclaimer p")).to_have_text(say(DISCLAIMER).words)
+    with visit(browser, address, locale="de-DE", **PHONE) as chat:
+        chat.page.locator("#question textarea").fill(message)
+        chat.page.locator("#question textarea").press("Enter")
+        shown = chat.answers.locator("section.care")
+        expect(shown.locator("h2")).to_have_text(languages()["de"](card.title).words)
+        chat.page.get_by_role("button", name="English").click()
+        # The page was never given the English words.
+        expect(shown.locator("h2, li")).to_have_text([card.title, *card.steps])
+
+
 def test_page_names_the_levels_of_cards_as_they_are() -> None:
     script = (STATIC / "unasked.js").read_text("utf-8")
     levels = re.search(r"const LEVELS = \{ (.+?) \};", script)
     assert levels
     assert dict(re.findall(r'(\w+): "([^"]+)"', levels[1])) == {str(k): v for k, v in LEVEL_WORDS.items()}
-    assert f'"{rendering.UNREVIEWED}"' in script
+    assert f'"{rendering.UNREVIEWED}"' in (STATIC / "care.js").read_text("utf-8")
 
 
 # For everybody.

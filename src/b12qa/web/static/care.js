@@ -1,10 +1,13 @@
 // What to do first in an emergency stands on the first screen, however large the letters are and whatever enlarged
 // them. Only measuring tells: letters that a browser enlarges by itself are unknown to the queries of a style sheet.
 
-import { scrollTo } from "./tools.js";
+import { language, sayAgain } from "./texts.js";
+import { element, scrollTo } from "./tools.js";
 
 const MARGIN = 8;
 const CLOSER = ["why-last", "step-first"]; // what moves the first step up, the least change first
+
+const UNREVIEWED = "Translated from English. No doctor or nurse has checked it.";
 
 const height = (from, to) => to.getBoundingClientRect().bottom - from.getBoundingClientRect().top;
 
@@ -32,4 +35,32 @@ export function showCard(card, question) {
   document.body.classList.toggle("care-needs-room", !hasRoom);
   fit(card);
   scrollTo(hasRoom ? question : card, "start");
+}
+
+/** Say cards, and what stands around them in an emergency, in the language that the reader chose since. */
+export function sayCards() {
+  document.querySelectorAll("#conversation .b12qa.answer.urgent :is(p.outcome, .notice p)").forEach(sayHere);
+  document.querySelectorAll("section.care").forEach((card) => {
+    const before = card.textContent;
+    card.querySelectorAll(":is(p, h2, li):not(.unreviewed)").forEach(sayHere);
+    sayWhetherChecked(card);
+    if (card.textContent !== before && card.matches(".emergency, .urgent")) fit(card);
+  });
+}
+
+/** Where nothing is said of its language, words speak that of what they stand in. */
+function sayHere(words) {
+  if (!words.lang) words.lang = words.closest("[lang]").lang;
+  sayAgain(words);
+}
+
+function sayWhetherChecked(card) {
+  let told = card.querySelector("p.unreviewed");
+  if (!told && language !== "en") {
+    told = element("p", { className: "unreviewed", lang: "en", textContent: UNREVIEWED });
+    card.append(told);
+  }
+  if (!told) return;
+  sayHere(told);
+  if (told.hidden !== (language === "en")) told.hidden = language === "en";
 }

@@ -4,7 +4,7 @@
 
 import { ask, askTyped, bringBack } from "./asking.js";
 import { replied } from "./awaiting.js";
-import { showCard } from "./care.js";
+import { sayCards, showCard } from "./care.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, noticePane, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
 import { sayBesideThumb } from "./rating.js";
@@ -110,6 +110,7 @@ async function change(tag) {
 function sayAll() {
   if (document.title !== say("Ask the article")) document.title = say("Ask the article");
   document.querySelectorAll(".say").forEach(sayAgain);
+  sayCards();
   relabel();
   const field = box();
   if (field) field.placeholder = say("Your question");

@@ -41,9 +41,6 @@ function careCard(card) {
   const steps = element("ul", {});
   steps.append(...lines("li", card.steps));
   section.append(...lines("p", [LEVELS[card.level]], "level"), ...lines("h2", [card.title]), ...lines("p", [card.text]), steps);
-  if (language !== "en") {
-    section.append(...lines("p", ["Translated from English. No doctor or nurse has checked it."], "unreviewed"));
-  }
   return section;
 }
 
