@@ -6,6 +6,7 @@ import re
 from html import unescape
 from pathlib import Path
 
+import pytest
 from chromium import listening
 from conftest import SMALL_TEXT, HashingEncoder, serving, wait_for_suggestions
 from playwright.sync_api import Browser, expect
@@ -33,6 +34,7 @@ from b12qa.web.live import LiveAssistant
 from b12qa.web.page import KEEPS_NOTHING, KEEPS_RATED, THUMB_AGAIN, THUMB_KEPT, build_app
 from b12qa.web.replies import REBUILT_WORDS
 from b12qa.web.suggestions import MAX_SUGGESTIONS
+from b12qa.web.texts import languages
 
 pytestmark = IN_A_BROWSER
 
@@ -835,10 +837,37 @@ def test_rated_answer_is_kept_where_the_operator_wants_it_and_the_page_says_so(
         chat.ask("how much b12 in clams")
         chat.ask("what is the capital of France?")
         assert not file.exists()
-        chat.page.get_by_role("button", name="dislike", exact=False).last.click()
+        chat.page.get_by_role("button", name="Not helpful").last.click()
         expect(chat.page.locator("#conversation .thumbed")).to_have_text(THUMB_KEPT)
         expect(chat.page.locator("#b12qa-said")).to_have_text(THUMB_KEPT)
     assert read_feedback(file) == [Feedback("what is the capital of France?", "not_covered", False)]
+
+
+@pytest.mark.parametrize("language", ["en-GB", "de-DE"])
+def test_thumbs_have_words_that_everybody_sees_and_the_one_up_comes_first(
+    browser: Browser, assistant: Assistant, tmp_path: Path, language: str
+) -> None:
+    file = tmp_path / "feedback.jsonl"
+    say = languages()[language[:2]]
+    names = [say(words).words for words in ("Helpful", "Not helpful")]
+    app = build_app(serving(assistant), file)
+    with listening(app) as address, visit(browser, address, locale=language, **PHONE) as chat:
+        box = chat.page.locator("#question textarea")
+        for question in ("how much b12 in clams", "how much b12 in oysters"):
+            box.fill(question)
+            box.press("Enter")
+            expect(chat.page.locator("#conversation .b12qa.question").last).to_have_text(question)
+        thumbs = chat.page.locator("#conversation .message-buttons").last.get_by_role("button")
+        expect(thumbs).to_have_text(names)
+        for thumb, name in zip(thumbs.all(), names, strict=True):
+            assert name in thumb.aria_snapshot()
+        left = "all => all.map(one => one.getBoundingClientRect().left)"
+        assert thumbs.evaluate_all(left) == sorted(thumbs.evaluate_all(left))
+        thumbs.first.click()
+        expect(chat.page.locator("#conversation .thumbed")).to_have_count(1)
+        for thumb, name in zip(thumbs.all(), names, strict=True):
+            assert thumb.aria_snapshot().startswith(f'- button "{name}"')
+    assert read_feedback(file) == [Feedback("how much b12 in oysters", "answered", True)]
 
 
 def test_a_thumb_that_is_pressed_again_keeps_nothing_more(
@@ -848,7 +877,7 @@ def test_a_thumb_that_is_pressed_again_keeps_nothing_more(
     with listening(build_app(serving(assistant), file)) as address, visit(browser, address) as chat:
         chat.ask("how much b12 in clams")
         for words in (THUMB_KEPT, THUMB_AGAIN):
-            chat.page.get_by_role("button", name="dislike", exact=False).click()
+            chat.page.get_by_role("button", name="Not helpful").click()
             expect(chat.page.locator("#conversation .thumbed")).to_have_text(words)
     assert read_feedback(file) == [Feedback("how much b12 in clams", "answered", False)]
 
@@ -896,7 +925,7 @@ def test_what_became_of_a_thumb_stands_beside_it_and_covers_nothing(
         place, beside = told.bounding_box(), thumb.bounding_box()
         assert place
         assert beside
-        assert place["x"] > beside["x"] + beside["width"]
+        assert 0 <= place["y"] - beside["y"] < beside["height"] + 12
         assert chat.page.locator(".toast-body").filter(visible=True).count() == 0
         chat.page.get_by_role("button", name="English").click()
         expect(told).to_have_text(THUMB_KEPT)
@@ -905,4 +934,4 @@ def test_what_became_of_a_thumb_stands_beside_it_and_covers_nothing(
 def test_nobody_is_asked_to_rate_unless_the_operator_wants_it(chat: Visit) -> None:
     expect(chat.page.locator(".b12qa.privacy")).to_have_text(KEEPS_NOTHING)
     chat.ask("how much b12 in clams")
-    assert chat.page.get_by_role("button", name=re.compile("^(dis)?like$", re.IGNORECASE)).count() == 0
+    assert chat.page.get_by_role("button", name=re.compile("like|helpful", re.IGNORECASE)).count() == 0

@@ -7,7 +7,7 @@ import { replied } from "./awaiting.js";
 import { sayCards, showCard } from "./care.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, noticePane, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
-import { sayBesideThumb } from "./rating.js";
+import { nameThumbs, sayBesideThumb } from "./rating.js";
 import { sayStartOver } from "./startover.js";
 import { language, languages, say, sayAgain, sayIn, speak, wanted } from "./texts.js";
 import { announce, element, scrollTo } from "./tools.js";
@@ -316,6 +316,7 @@ function look() {
   listContents();
   offerToRead();
   sayInOurWords();
+  nameThumbs();
   sayBesideThumb();
   sayAll();
   showNewest();
