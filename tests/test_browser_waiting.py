@@ -38,10 +38,12 @@ def _quick(tea: PatientAssistant) -> Iterator[None]:
 
 
 @contextmanager
-def opened(browser: Browser, address: str) -> Iterator[Page]:
-    """The chat on a phone."""
+def opened(browser: Browser, address: str, *, clock: bool = False) -> Iterator[Page]:
+    """The chat on a phone, whose time a test may turn on."""
     context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
     page = context.new_page()
+    if clock:
+        page.clock.install()
     page.goto(address)
     expect(page.locator("#reading .contents a").first).to_be_attached()
     yield page
@@ -266,6 +268,52 @@ def test_what_is_typed_stays_where_the_question_before_it_is_refused(
         expect(told).to_be_visible()
         expect(box(page)).to_have_value(NEXT)
         expect(told.get_by_role("button", name=QUESTION)).to_be_visible()
+
+
+LATE = "The server takes too long, so there is no answer. Wait a little, then ask again."
+
+
+def check_given_up(page: Page) -> None:
+    """It is said, nothing says otherwise, and the question can be asked again."""
+    expect(page.locator("#asking [role=alert]")).to_contain_text(LATE)
+    expect(page.locator("#conversation .awaiting")).to_have_count(0)
+    expect(page.locator("#b12qa-said")).to_have_text("")
+    expect(box(page)).to_have_value(QUESTION)
+
+
+@pytest.mark.parametrize("what", ["join", "data"])
+def test_whoever_waits_for_a_server_that_says_nothing_is_told_and_may_ask_again(
+    browser: Browser, tea: PatientAssistant, what: str
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address, clock=True) as page:
+        held: list[Route] = []
+        page.route(f"**/queue/{what}*", lambda route: held.append(route))
+        ask(page)
+        request(page, held, 0)
+        page.clock.fast_forward(9_000)
+        expect(page.locator("#conversation .awaiting .looking")).to_contain_text("This takes longer")
+        page.clock.fast_forward(22_000)
+        check_given_up(page)
+        page.unroute(f"**/queue/{what}*")
+        box(page).press("Enter")
+        expect(page.locator("#conversation .b12qa.question").last).to_have_text(QUESTION)
+        expect(page.locator("#asking [role=alert]")).to_have_count(0)
+
+
+def test_whoever_waits_for_an_answer_that_never_comes_is_told_and_may_ask_again(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address, clock=True) as page:
+        tea.may_answer.clear()
+        with page.expect_response("**/gradio_api/queue/data*"):
+            ask(page)
+        page.wait_for_timeout(500)
+        page.clock.fast_forward(31_000)  # no word of the server came in that time
+        check_given_up(page)
+        tea.may_answer.set()
+        box(page).press("Enter")
+        expect(page.locator("#conversation .b12qa.question").last).to_have_text(QUESTION)
+        expect(answers(page).last).to_be_visible()
 
 
 # After the server was out of reach.
