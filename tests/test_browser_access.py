@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, expect
 from visiting import (
     IN_A_BROWSER,
     PHONE,
+    TOO_WIDE,
     Visit,
     visit,
 )
@@ -492,15 +493,9 @@ def test_text_may_be_twice_as_large(browser: Browser, address: str) -> None:
         expect(chat.page.locator(".place.opened")).to_be_in_viewport()
 
 
-# Whether a word is broken in two, and how much wider what stands in a field is than the field.
+# Whether a word is broken in two.
 TITLE_LINES = """e => { const range = document.createRange(); range.selectNodeContents(e);
     return range.getClientRects().length; }"""
-TOO_WIDE = """e => {
-  const style = getComputedStyle(e);
-  const pen = document.createElement("canvas").getContext("2d");
-  pen.font = `${style.fontSize} ${style.fontFamily}`;
-  return pen.measureText(e.placeholder).width + parseFloat(style.paddingLeft) * 2 - e.clientWidth;
-}"""
 
 
 @pytest.mark.parametrize("language", ["en-GB", "de-DE", "es-ES"])

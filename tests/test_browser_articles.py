@@ -13,7 +13,7 @@ import pytest
 from chromium import listening
 from conftest import HashingEncoder
 from playwright.sync_api import Browser, Page, Route, expect
-from visiting import IN_A_BROWSER, PHONE, Visit, visit
+from visiting import IN_A_BROWSER, PHONE, TOO_WIDE, Visit, visit
 
 from b12qa.answering import Assistant
 from b12qa.building import build_index
@@ -25,6 +25,7 @@ from b12qa.web.articles import ALL, INVITATION, SHOW_ALL
 from b12qa.web.live import LiveAssistant
 from b12qa.web.page import build_app
 from b12qa.web.settings import Settings
+from b12qa.web.texts import languages
 
 pytestmark = IN_A_BROWSER
 
@@ -162,19 +163,36 @@ def test_all_articles_can_be_read_without_a_question(browser: Browser, shop: Sho
         expect(titles).to_have_text(["Coffee", "Mate", "Tea"])
         expect(chat.page.locator("#articles")).to_contain_text(ALL)
         expect(chat.page.locator("#articles")).to_be_focused()
-        chat.page.get_by_label("Find in the article").fill("mate")
+        chat.page.get_by_label("Find in this list").fill("mate")
         expect(chat.page.locator("#reading .count")).to_have_text("Match 1 of 1")
         titles.nth(2).click()
         expect(chat.page.locator("#articles")).to_contain_text("Green leaves")
         expect(chat.page.locator("#articles")).to_be_focused()
         assert articles(chat.page) == ["tea-2"]
-        expect(chat.page.get_by_label("Find in the article")).to_have_value("")
+        expect(chat.page.get_by_label("Find in this article")).to_have_value("")
         expect(chat.page.locator("#reading .contents a")).to_have_count(2)
         chat.page.get_by_role("button", name=SHOW_ALL).click()
         expect(titles).to_have_count(3)
         assert is_inside(chat.page)
         chat.page.keyboard.press("Escape")
         expect(read).to_be_focused()
+
+
+@pytest.mark.parametrize("language", ["en-GB", "de-DE", "es-ES"])
+def test_words_beside_the_box_say_what_is_looked_through(browser: Browser, shop: Shop, language: str) -> None:
+    say = languages()[language[:2]]
+    phone = {**PHONE, "viewport": {"width": 320, "height": 844}}
+    with running(shop), visit(browser, shop.address, contents=False, locale=language, **phone) as chat:
+        field = chat.page.locator("#find")
+        for opener, words in (
+            ("button.read", "Find in this list"),
+            ("#articles ul.list a", "Find in this article"),
+            ("#articles button.all", "Find in this list"),
+        ):
+            chat.page.locator(opener).first.click()
+            expect(field).to_have_attribute("placeholder", say(words).words)
+            expect(field).to_have_accessible_name(say(words).words)
+            assert field.evaluate(TOO_WIDE) <= 0
 
 
 def test_place_of_an_edited_article_is_not_shown_and_the_person_is_told(browser: Browser, shop: Shop) -> None:
@@ -337,7 +355,7 @@ def test_an_article_that_is_being_read_stays(browser: Browser, shop: Shop) -> No
     with running(shop), visit(browser, shop.address, contents=False) as chat:
         chat.ask(STRAW)
         expect(chat.page.locator("#articles .used")).to_have_count(1)
-        chat.page.get_by_label("Find in the article").fill("metal")
+        chat.page.get_by_label("Find in this article").fill("metal")
         expect(chat.page.locator("#reading .count")).to_have_text("Match 1 of 1")
         chat.ask(LEAVES)
         chat.page.wait_for_timeout(500)
@@ -349,7 +367,7 @@ def test_offsets_mark_nothing_in_another_text(browser: Browser, shop: Shop) -> N
         chat.ask(STRAW)
         used = chat.page.locator("#articles .used")
         expect(used).to_have_count(1)
-        chat.page.get_by_label("Find in the article").fill("metal")  # it is being read, and stays
+        chat.page.get_by_label("Find in this article").fill("metal")  # it is being read, and stays
         expect(chat.page.locator("#reading .count")).to_have_text("Match 1 of 1")
         chat.page.locator("#articles article").evaluate("one => { one.id = 'mate~00000000'; }")
         chat.ask(STRAW)

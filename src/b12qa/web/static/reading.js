@@ -277,8 +277,7 @@ export function prepare() {
   const reading = panel();
   if (!reading || !articles() || reading.querySelector(".tools")) return;
   const field = element("input", { type: "search", id: "find", autocomplete: "off", enterKeyHint: "search" });
-  field.placeholder = say("Find in the article");
-  const label = element("label", { htmlFor: "find", className: "out-of-sight say", textContent: "Find in the article" });
+  const label = element("label", { htmlFor: "find", className: "out-of-sight" });
   const count = element("span", { className: "count" });
   const button = (name, words, sign) => {
     const made = element("button", { type: "button", className: name });
@@ -478,7 +477,19 @@ export function relabel() {
   document.querySelectorAll("#reading .tools .say").forEach(sayAgain);
   const nav = document.querySelector("#reading .contents nav");
   if (nav) nav.setAttribute("aria-label", say("Contents"));
-  const field = document.getElementById("find");
-  if (field) field.placeholder = say("Find in the article");
+  sayWhereToFind();
   if (panel()) panel().lang = language;
+}
+
+/** Words are found in what stands in the pane: of several articles in one, or in the list of all. */
+function sayWhereToFind() {
+  const field = document.getElementById("find");
+  if (!field) return;
+  const isOnly = !document.querySelector('#articles .pane[class*=" of-"]'); // one alone is of no generation
+  const isList = document.querySelector("#articles ul.list");
+  const words = isOnly ? say("Find in the article") : isList ? say("Find in this list") : say("Find in this article");
+  const label = field.labels[0];
+  if (label.textContent === words && label.lang === language) return;
+  Object.assign(label, { textContent: words, lang: language });
+  field.placeholder = words;
 }
