@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import axe_playwright_python
 import pytest
+from axe import violations
 from chromium import with_large_text
 from playwright.sync_api import Browser, expect
 from visiting import (
@@ -260,19 +259,7 @@ def test_page_names_the_levels_of_cards_as_they_are() -> None:
 
 # For everybody.
 
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
-# All rules at three widths in light; what dark changes are the colours.
-RULES = {"light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "dark": ["color-contrast"]}
 WIDTHS = {"light": (320, 390, 1280), "dark": (390,)}
-RUN_AXE = """
-async ([rules, exclude]) => {
-  const where = exclude.length ? { exclude } : document;
-  const found = await axe.run(where, { runOnly: rules, resultTypes: ["violations"] });
-  return found.violations
-    .filter((one) => ["serious", "critical"].includes(one.impact))
-    .map((one) => [one.id, ...one.nodes.map((node) => node.target.join(" "))]);
-}
-"""
 STATES = {
     "answered": "can heartburn pills cause low b12?",
     "related": "related",
@@ -297,12 +284,11 @@ def test_axe_finds_nothing_serious_in_any_state(browser: Browser, scripted_addre
             chat.page.set_viewport_size({"width": width, "height": 800})
             chat.page.evaluate("scrollTo(0, document.body.scrollHeight)")  # the box covers what is below it
             exclude = [] if state == "panel open" else [["#articles"]]
-            violations = chat.page.evaluate(RUN_AXE, [RULES[scheme], exclude])
-            if violations:
-                found[state, width] = violations
+            against = violations(chat.page, scheme, exclude)
+            if against:
+                found[state, width] = against
 
     with visit(browser, scripted_address, color_scheme=scheme) as chat:
-        chat.page.evaluate(AXE)
         look(chat, "welcome")
         for state, question in STATES.items():
             chat.page.set_viewport_size({"width": 1280, "height": 800})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from axe import violations
 from chromium import listening
 from conftest import HashingEncoder
 from playwright.sync_api import Browser, Page, Route, expect
@@ -114,7 +115,8 @@ def test_beside_the_conversation_each_answer_brings_its_own_article_alone(
         assert len(fetched(chat)) == 3
 
 
-def test_an_article_that_is_fetched_comes_with_its_notes(browser: Browser, shop: Shop) -> None:
+def note(shop: Shop) -> None:
+    """Write an editor's note on one of the articles."""
     sentence = "Mate is drunk from a gourd through a metal straw."
     digest = hashlib.sha256(sentence.encode()).hexdigest()
     (shop.folder / "corpus").mkdir()
@@ -122,6 +124,10 @@ def test_an_article_that_is_fetched_comes_with_its_notes(browser: Browser, shop:
         f"notes:\n- sentence: {sentence}\n  sha256: {digest}\n  kind: dated\n"
         "  note: Straws of wood are in use too.\n  source: Nobody\n"
     )
+
+
+def test_an_article_that_is_fetched_comes_with_its_notes(browser: Browser, shop: Shop) -> None:
+    note(shop)
     with running(shop), visit(browser, shop.address, contents=False) as chat:
         chat.ask(STRAW)
         pane = chat.page.locator("#articles")
@@ -176,6 +182,51 @@ def test_all_articles_can_be_read_without_a_question(browser: Browser, shop: Sho
         assert is_inside(chat.page)
         chat.page.keyboard.press("Escape")
         expect(read).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_any_state_of_the_pane(
+    browser: Browser, shop: Shop, scheme: str
+) -> None:
+    found = {}
+    note(shop)
+    with running(shop) as live, visit(browser, shop.address, contents=False, color_scheme=scheme) as chat:
+        pane = chat.page.locator("#articles")
+        told, show_all = pane.locator(".told"), pane.get_by_role("button", name=SHOW_ALL)
+
+        def look(state: str, *words: str) -> None:
+            for shown in words:
+                expect(pane).to_contain_text(shown)
+            for width in (390, 1280):
+                chat.page.set_viewport_size({"width": width, "height": 800})
+                against = violations(chat.page, scheme)
+                if against:
+                    found[state, width] = against
+
+        look("invitation", INVITATION)
+        show_all.click()
+        look("list", ALL)
+        held: list[Route] = []
+        chat.page.context.route("**/articles?*", lambda route: held.append(route))
+        pane.get_by_role("link", name="Mate").click()
+        look("loading", "Loading the article …")
+        held[0].continue_()
+        look("article", "Mate is drunk", "Straws of wood")
+        chat.page.context.unroute("**/articles?*")
+        chat.page.context.route("**/articles*", lambda route: route.abort())
+        show_all.click()
+        expect(told).to_have_text(FAILED)
+        look("failed", "Try again")
+        chat.page.context.unroute("**/articles*")
+        chat.page.set_viewport_size({"width": 390, "height": 800})  # there no article is fetched by itself
+        chat.page.get_by_role("button", name="Close the article").click()
+        link = chat.ask(LEAVES).locator("a.open").first
+        shop.build(**{"tea-2": TEXTS["tea-2"].replace("Wait 3", "Wait 4")})
+        live.look()
+        link.click()
+        look("gone", GONE)
+        chat.complaints.clear()
+    assert found == {}
 
 
 @pytest.mark.parametrize("language", ["en-GB", "de-DE", "es-ES"])
