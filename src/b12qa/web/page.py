@@ -330,7 +330,7 @@ def build_blocks(
         The page, and what shows new visitors another generation.
     """
     blocks = gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False)
-    memory = Memory()
+    memory = Memory(MAX_CONVERSATION_SECONDS)
     # Gradio drops only the conversation by itself, and keeps what the components of the page showed.
     memory.drop = lambda session: blocks.state_holder.session_data.pop(session, None)
     with blocks:
