@@ -6,6 +6,7 @@ import re
 from html import unescape
 from pathlib import Path
 
+import pytest
 from chromium import listening
 from conftest import SMALL_TEXT, HashingEncoder, serving, wait_for_suggestions
 from playwright.sync_api import Browser, expect
@@ -33,6 +34,7 @@ from b12qa.web.live import LiveAssistant
 from b12qa.web.page import KEEPS_NOTHING, KEEPS_RATED, THUMB_AGAIN, THUMB_KEPT, build_app
 from b12qa.web.replies import REBUILT_WORDS
 from b12qa.web.suggestions import MAX_SUGGESTIONS
+from b12qa.web.texts import languages
 
 pytestmark = IN_A_BROWSER
 
@@ -373,7 +375,7 @@ def test_way_back_on_a_phone_closes_the_sheet_and_leaves_the_page_only_then(
         chat.page.go_back()
         assert chat.page.url == "about:blank"
         chat.page.go_forward()
-        expect(chat.page.locator("#conversation .b12qa.welcome")).to_be_visible()
+        expect(chat.answers).to_have_count(1)
 
 
 def test_way_forward_on_a_phone_leads_back_into_the_sheet(browser: Browser, address: str) -> None:
@@ -493,13 +495,49 @@ def test_contents_lead_to_every_heading(chat: Visit, assistant: Assistant) -> No
     expect(chat.page.locator("h3.place.opened")).to_be_in_viewport()
 
 
+WITHOUT_NOTES = """e => { const copy = e.cloneNode(true);
+    copy.querySelectorAll("aside.note").forEach(note => note.remove()); return copy.textContent; }"""
+
+
+def test_flagged_sentences_stand_in_the_article_with_their_notes_and_apart_from_them(
+    chat: Visit, assistant: Assistant
+) -> None:
+    index = assistant.retriever.index
+    pane = chat.page.locator("#articles")
+    assert len(index.notes) > 40
+    for noted in index.notes:
+        sentence = index.sentences[noted.sentence]
+        anchor = rendering.section_anchor(index.documents[sentence.document].name, sentence.start)
+        described = chat.page.locator(f'[id="{anchor}"].has-note').get_attribute("aria-describedby")
+        expect(chat.page.locator(f'[id="{described}"]')).to_contain_text(noted.note.text)
+        expect(chat.page.locator(f'[id="{described}"]')).to_be_visible()
+    expect(pane.get_by_role("note", name=rendering.NOTE_HEADING)).to_have_count(
+        pane.locator("aside.note").count()
+    )
+    assert pane.locator(".passage aside, .sentence aside").count() == 0
+    words = index.notes[0].note.text
+    chat.page.get_by_label("Find in the article").fill(words[:30])
+    expect(chat.page.locator("#reading .count")).to_have_text("Not found")
+    selected = pane.evaluate(
+        "e => { getSelection().selectAllChildren(e); return getSelection().toString(); }"
+    )
+    assert "stocking-glove" in selected
+    assert words not in selected
+    assert rendering.NOTE_HEADING not in selected
+    chat.page.get_by_role("button", name="Deutsch").click()
+    heading = "Anmerkung der Redaktion, nicht Teil des Artikels"
+    expect(pane.get_by_role("note", name=heading)).to_have_count(pane.locator("aside.note").count())
+    expect(pane.locator(f'[id="{described}"] .source')).to_contain_text("Noch nicht klinisch geprüft")
+
+
 def test_words_are_found_in_the_article_and_leave_no_trace(chat: Visit) -> None:
     before = chat.page.locator("#articles").text_content() or ""
+    of_the_article = chat.page.locator("#articles").evaluate(WITHOUT_NOTES)
     whole = chat.page.locator("#articles").inner_html()
     field = chat.page.get_by_label("Find in the article")
     count = chat.page.locator("#reading .count")
     words = "best overall balance for most patients"  # runs out of strong letters into plain ones
-    expected = before.lower().count("nerve symptoms")
+    expected = of_the_article.lower().count("nerve symptoms")
     field.fill("NERVE  symptoms")
     expect(count).to_have_text(f"Match 1 of {expected}")
     expect(chat.page.locator("mark.found.current").first).to_be_in_viewport()
@@ -578,6 +616,8 @@ def test_copy_takes_quote_section_version_and_disclaimer_together(
         f"Article version {assistant.documents[0].sha256[:8]}",
     ]
     assert lines[-1] == DISCLAIMER
+    assert quote.notes
+    assert lines[3:5] == ["", rendering.NOTE_HEADING], "apart from the article's words"
     assert all(note.text in copied for note in quote.notes)
 
 
@@ -797,10 +837,37 @@ def test_rated_answer_is_kept_where_the_operator_wants_it_and_the_page_says_so(
         chat.ask("how much b12 in clams")
         chat.ask("what is the capital of France?")
         assert not file.exists()
-        chat.page.get_by_role("button", name="dislike", exact=False).last.click()
+        chat.page.get_by_role("button", name="Not helpful").last.click()
         expect(chat.page.locator("#conversation .thumbed")).to_have_text(THUMB_KEPT)
         expect(chat.page.locator("#b12qa-said")).to_have_text(THUMB_KEPT)
     assert read_feedback(file) == [Feedback("what is the capital of France?", "not_covered", False)]
+
+
+@pytest.mark.parametrize("language", ["en-GB", "de-DE"])
+def test_thumbs_have_words_that_everybody_sees_and_the_one_up_comes_first(
+    browser: Browser, assistant: Assistant, tmp_path: Path, language: str
+) -> None:
+    file = tmp_path / "feedback.jsonl"
+    say = languages()[language[:2]]
+    names = [say(words).words for words in ("Helpful", "Not helpful")]
+    app = build_app(serving(assistant), file)
+    with listening(app) as address, visit(browser, address, locale=language, **PHONE) as chat:
+        box = chat.page.locator("#question textarea")
+        for question in ("how much b12 in clams", "how much b12 in oysters"):
+            box.fill(question)
+            box.press("Enter")
+            expect(chat.page.locator("#conversation .b12qa.question").last).to_have_text(question)
+        thumbs = chat.page.locator("#conversation .message-buttons").last.get_by_role("button")
+        expect(thumbs).to_have_text(names)
+        for thumb, name in zip(thumbs.all(), names, strict=True):
+            assert name in thumb.aria_snapshot()
+        left = "all => all.map(one => one.getBoundingClientRect().left)"
+        assert thumbs.evaluate_all(left) == sorted(thumbs.evaluate_all(left))
+        thumbs.first.click()
+        expect(chat.page.locator("#conversation .thumbed")).to_have_count(1)
+        for thumb, name in zip(thumbs.all(), names, strict=True):
+            assert thumb.aria_snapshot().startswith(f'- button "{name}"')
+    assert read_feedback(file) == [Feedback("how much b12 in oysters", "answered", True)]
 
 
 def test_a_thumb_that_is_pressed_again_keeps_nothing_more(
@@ -810,7 +877,7 @@ def test_a_thumb_that_is_pressed_again_keeps_nothing_more(
     with listening(build_app(serving(assistant), file)) as address, visit(browser, address) as chat:
         chat.ask("how much b12 in clams")
         for words in (THUMB_KEPT, THUMB_AGAIN):
-            chat.page.get_by_role("button", name="dislike", exact=False).click()
+            chat.page.get_by_role("button", name="Not helpful").click()
             expect(chat.page.locator("#conversation .thumbed")).to_have_text(words)
     assert read_feedback(file) == [Feedback("how much b12 in clams", "answered", False)]
 
@@ -858,7 +925,7 @@ def test_what_became_of_a_thumb_stands_beside_it_and_covers_nothing(
         place, beside = told.bounding_box(), thumb.bounding_box()
         assert place
         assert beside
-        assert place["x"] > beside["x"] + beside["width"]
+        assert 0 <= place["y"] - beside["y"] < beside["height"] + 12
         assert chat.page.locator(".toast-body").filter(visible=True).count() == 0
         chat.page.get_by_role("button", name="English").click()
         expect(told).to_have_text(THUMB_KEPT)
@@ -867,4 +934,4 @@ def test_what_became_of_a_thumb_stands_beside_it_and_covers_nothing(
 def test_nobody_is_asked_to_rate_unless_the_operator_wants_it(chat: Visit) -> None:
     expect(chat.page.locator(".b12qa.privacy")).to_have_text(KEEPS_NOTHING)
     chat.ask("how much b12 in clams")
-    assert chat.page.get_by_role("button", name=re.compile("^(dis)?like$", re.IGNORECASE)).count() == 0
+    assert chat.page.get_by_role("button", name=re.compile("like|helpful", re.IGNORECASE)).count() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,20 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from axe import violations
 from chromium import listening
 from conftest import HashingEncoder
 from playwright.sync_api import Browser, Page, Route, expect
-from visiting import IN_A_BROWSER, PHONE, Visit, visit
+from visiting import IN_A_BROWSER, PHONE, TOO_WIDE, Visit, visit
 
 from b12qa.answering import Assistant
 from b12qa.building import build_index
 from b12qa.corpus import read_corpus
 from b12qa.index import open_index
+from b12qa.rendering import NOTE_HEADING
 from b12qa.retrieval import Retriever
 from b12qa.web.articles import ALL, INVITATION, SHOW_ALL
 from b12qa.web.live import LiveAssistant
 from b12qa.web.page import build_app
 from b12qa.web.settings import Settings
+from b12qa.web.texts import languages
 
 pytestmark = IN_A_BROWSER
 
@@ -111,6 +115,28 @@ def test_beside_the_conversation_each_answer_brings_its_own_article_alone(
         assert len(fetched(chat)) == 3
 
 
+def note(shop: Shop) -> None:
+    """Write an editor's note on one of the articles."""
+    sentence = "Mate is drunk from a gourd through a metal straw."
+    digest = hashlib.sha256(sentence.encode()).hexdigest()
+    (shop.folder / "corpus").mkdir()
+    (shop.folder / "corpus" / "mate.notes.yaml").write_text(
+        f"notes:\n- sentence: {sentence}\n  sha256: {digest}\n  kind: dated\n"
+        "  note: Straws of wood are in use too.\n  source: Nobody\n"
+    )
+
+
+def test_an_article_that_is_fetched_comes_with_its_notes(browser: Browser, shop: Shop) -> None:
+    note(shop)
+    with running(shop), visit(browser, shop.address, contents=False) as chat:
+        chat.ask(STRAW)
+        pane = chat.page.locator("#articles")
+        expect(pane.get_by_role("note", name=NOTE_HEADING)).to_contain_text("Straws of wood are in use too.")
+        expect(pane.locator(".has-note")).to_have_attribute("aria-describedby", re.compile("^mate-.+-note$"))
+        chat.page.get_by_role("button", name="Español").click()
+        expect(pane.get_by_role("note", name="Nota de la redacción")).to_contain_text("Desactualizado")
+
+
 def test_on_a_phone_an_article_is_fetched_when_it_is_opened_and_the_way_back_and_forward_leads_to_it(
     browser: Browser, shop: Shop
 ) -> None:
@@ -143,19 +169,81 @@ def test_all_articles_can_be_read_without_a_question(browser: Browser, shop: Sho
         expect(titles).to_have_text(["Coffee", "Mate", "Tea"])
         expect(chat.page.locator("#articles")).to_contain_text(ALL)
         expect(chat.page.locator("#articles")).to_be_focused()
-        chat.page.get_by_label("Find in the article").fill("mate")
+        chat.page.get_by_label("Find in this list").fill("mate")
         expect(chat.page.locator("#reading .count")).to_have_text("Match 1 of 1")
         titles.nth(2).click()
         expect(chat.page.locator("#articles")).to_contain_text("Green leaves")
         expect(chat.page.locator("#articles")).to_be_focused()
         assert articles(chat.page) == ["tea-2"]
-        expect(chat.page.get_by_label("Find in the article")).to_have_value("")
+        expect(chat.page.get_by_label("Find in this article")).to_have_value("")
         expect(chat.page.locator("#reading .contents a")).to_have_count(2)
         chat.page.get_by_role("button", name=SHOW_ALL).click()
         expect(titles).to_have_count(3)
         assert is_inside(chat.page)
         chat.page.keyboard.press("Escape")
         expect(read).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_any_state_of_the_pane(
+    browser: Browser, shop: Shop, scheme: str
+) -> None:
+    found = {}
+    note(shop)
+    with running(shop) as live, visit(browser, shop.address, contents=False, color_scheme=scheme) as chat:
+        pane = chat.page.locator("#articles")
+        told, show_all = pane.locator(".told"), pane.get_by_role("button", name=SHOW_ALL)
+
+        def look(state: str, *words: str) -> None:
+            for shown in words:
+                expect(pane).to_contain_text(shown)
+            for width in (390, 1280):
+                chat.page.set_viewport_size({"width": width, "height": 800})
+                against = violations(chat.page, scheme)
+                if against:
+                    found[state, width] = against
+
+        look("invitation", INVITATION)
+        show_all.click()
+        look("list", ALL)
+        held: list[Route] = []
+        chat.page.context.route("**/articles?*", lambda route: held.append(route))
+        pane.get_by_role("link", name="Mate").click()
+        look("loading", "Loading the article …")
+        held[0].continue_()
+        look("article", "Mate is drunk", "Straws of wood")
+        chat.page.context.unroute("**/articles?*")
+        chat.page.context.route("**/articles*", lambda route: route.abort())
+        show_all.click()
+        expect(told).to_have_text(FAILED)
+        look("failed", "Try again")
+        chat.page.context.unroute("**/articles*")
+        chat.page.set_viewport_size({"width": 390, "height": 800})  # there no article is fetched by itself
+        chat.page.get_by_role("button", name="Close the article").click()
+        link = chat.ask(LEAVES).locator("a.open").first
+        shop.build(**{"tea-2": TEXTS["tea-2"].replace("Wait 3", "Wait 4")})
+        live.look()
+        link.click()
+        look("gone", GONE)
+        chat.complaints.clear()
+    assert found == {}
+
+
+@pytest.mark.parametrize("language", ["en-GB", "de-DE", "es-ES"])
+def test_words_beside_the_box_say_what_is_looked_through(browser: Browser, shop: Shop, language: str) -> None:
+    say = languages()[language[:2]]
+    phone = {**PHONE, "viewport": {"width": 320, "height": 844}}
+    with running(shop), visit(browser, shop.address, contents=False, locale=language, **phone) as chat:
+        field = chat.page.locator("#find")
+        for opener, words in (
+            ("button.read", "Find in this list"),
+            ("#articles ul.list a", "Find in this article"),
+            ("#articles button.all", "Find in this list"),
+        ):
+            chat.page.locator(opener).first.click()
+            expect(field).to_have_attribute("placeholder", say(words).words)
+            expect(field).to_have_accessible_name(say(words).words)
+            assert field.evaluate(TOO_WIDE) <= 0
 
 
 def test_place_of_an_edited_article_is_not_shown_and_the_person_is_told(browser: Browser, shop: Shop) -> None:
@@ -318,7 +406,7 @@ def test_an_article_that_is_being_read_stays(browser: Browser, shop: Shop) -> No
     with running(shop), visit(browser, shop.address, contents=False) as chat:
         chat.ask(STRAW)
         expect(chat.page.locator("#articles .used")).to_have_count(1)
-        chat.page.get_by_label("Find in the article").fill("metal")
+        chat.page.get_by_label("Find in this article").fill("metal")
         expect(chat.page.locator("#reading .count")).to_have_text("Match 1 of 1")
         chat.ask(LEAVES)
         chat.page.wait_for_timeout(500)
@@ -330,7 +418,7 @@ def test_offsets_mark_nothing_in_another_text(browser: Browser, shop: Shop) -> N
         chat.ask(STRAW)
         used = chat.page.locator("#articles .used")
         expect(used).to_have_count(1)
-        chat.page.get_by_label("Find in the article").fill("metal")  # it is being read, and stays
+        chat.page.get_by_label("Find in this article").fill("metal")  # it is being read, and stays
         expect(chat.page.locator("#reading .count")).to_have_text("Match 1 of 1")
         chat.page.locator("#articles article").evaluate("one => { one.id = 'mate~00000000'; }")
         chat.ask(STRAW)

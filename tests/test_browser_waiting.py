@@ -38,10 +38,12 @@ def _quick(tea: PatientAssistant) -> Iterator[None]:
 
 
 @contextmanager
-def opened(browser: Browser, address: str) -> Iterator[Page]:
-    """The chat on a phone."""
+def opened(browser: Browser, address: str, *, clock: bool = False) -> Iterator[Page]:
+    """The chat on a phone, whose time a test may turn on."""
     context = browser.new_context(viewport={"width": 390, "height": 844}, locale="en-GB")
     page = context.new_page()
+    if clock:
+        page.clock.install()
     page.goto(address)
     expect(page.locator("#reading .contents a").first).to_be_attached()
     yield page
@@ -268,6 +270,52 @@ def test_what_is_typed_stays_where_the_question_before_it_is_refused(
         expect(told.get_by_role("button", name=QUESTION)).to_be_visible()
 
 
+LATE = "The server takes too long, so there is no answer. Wait a little, then ask again."
+
+
+def check_given_up(page: Page) -> None:
+    """It is said, nothing says otherwise, and the question can be asked again."""
+    expect(page.locator("#asking [role=alert]")).to_contain_text(LATE)
+    expect(page.locator("#conversation .awaiting")).to_have_count(0)
+    expect(page.locator("#b12qa-said")).to_have_text("")
+    expect(box(page)).to_have_value(QUESTION)
+
+
+@pytest.mark.parametrize("what", ["join", "data"])
+def test_whoever_waits_for_a_server_that_says_nothing_is_told_and_may_ask_again(
+    browser: Browser, tea: PatientAssistant, what: str
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address, clock=True) as page:
+        held: list[Route] = []
+        page.route(f"**/queue/{what}*", lambda route: held.append(route))
+        ask(page)
+        request(page, held, 0)
+        page.clock.fast_forward(9_000)
+        expect(page.locator("#conversation .awaiting .looking")).to_contain_text("This takes longer")
+        page.clock.fast_forward(22_000)
+        check_given_up(page)
+        page.unroute(f"**/queue/{what}*")
+        box(page).press("Enter")
+        expect(page.locator("#conversation .b12qa.question").last).to_have_text(QUESTION)
+        expect(page.locator("#asking [role=alert]")).to_have_count(0)
+
+
+def test_whoever_waits_for_an_answer_that_never_comes_is_told_and_may_ask_again(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address, clock=True) as page:
+        tea.may_answer.clear()
+        with page.expect_response("**/gradio_api/queue/data*"):
+            ask(page)
+        page.wait_for_timeout(500)
+        page.clock.fast_forward(31_000)  # no word of the server came in that time
+        check_given_up(page)
+        tea.may_answer.set()
+        box(page).press("Enter")
+        expect(page.locator("#conversation .b12qa.question").last).to_have_text(QUESTION)
+        expect(answers(page).last).to_be_visible()
+
+
 # After the server was out of reach.
 
 
@@ -351,3 +399,86 @@ def test_whoever_waited_while_the_server_ended_goes_on_with_the_next_one(
                 expect(page.locator("#conversation .b12qa.question").last).to_have_text(question)
                 expect(answers(page).last).to_be_visible()
                 expect(told).to_have_count(0)
+
+
+# After the page was loaded again, as a phone does with one that was out of sight.
+
+
+def come_back(page: Page) -> None:
+    page.reload()
+    expect(page.locator("#reading .contents a").first).to_be_attached()
+
+
+def test_whoever_loads_the_page_again_goes_on_where_they_were(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        ask_all(page, (QUESTION, CHEST))
+        for _ in range(2):
+            come_back(page)
+            shown = page.locator("#conversation .b12qa.question")
+            expect(shown).to_have_text([QUESTION, CHEST])
+            expect(page.locator("#conversation section.care.emergency")).to_be_in_viewport()
+        expect(page.locator("#b12qa-said")).to_contain_text("Emergency: get help now.")
+        tea.calls.clear()
+        ask(page, NEXT)
+        expect(answers(page)).to_have_count(3)
+        come_back(page)
+        expect(answers(page)).to_have_count(3)
+        ask(page, "what should i do now")
+        expect(answers(page)).to_have_count(4)
+        expect(page.locator("#conversation section.care")).not_to_have_count(0)
+        assert tea.calls[0] == (QUESTION, CHEST, NEXT)
+        start_over(page)
+        expect(answers(page)).to_have_count(0)
+        come_back(page)
+        page.wait_for_timeout(1000)
+        expect(page.locator("#conversation .b12qa.welcome")).to_be_visible()
+        ask(page)
+        expect(answers(page)).to_have_count(1)
+        assert tea.calls[-1] == (QUESTION,)
+
+
+def test_nobody_else_comes_back_to_a_conversation(browser: Browser, tea: PatientAssistant) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        ask_all(page, [QUESTION])
+        other = page.context.new_page()
+        other.goto(address)
+        page.goto("about:blank")
+        page.goto(address)  # typed anew
+        for fresh in (page, other):
+            expect(fresh.locator("#reading .contents a").first).to_be_attached()
+            fresh.wait_for_timeout(1000)
+            expect(fresh.locator("#conversation .b12qa.welcome")).to_be_visible()
+
+
+def test_what_is_asked_before_the_conversation_is_back_is_asked_after_it(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with listening(build_app(serving(tea))) as address, opened(browser, address) as page:
+        ask_all(page, [QUESTION])
+        held: list[Route] = []
+        page.route("**/queue/join*", lambda route: held.append(route))
+        come_back(page)
+        back = request(page, held, 0)
+        ask(page, NEXT)
+        expect(page.locator("#conversation .queued .looking")).to_have_text("Will be asked next.")
+        back.continue_()
+        request(page, held, 1).continue_()
+        expect(page.locator("#conversation .b12qa.question")).to_have_text([QUESTION, NEXT])
+        assert tea.calls[-1] == (QUESTION, NEXT)
+
+
+def test_a_page_that_comes_back_after_the_server_was_started_again_begins_anew(
+    browser: Browser, tea: PatientAssistant
+) -> None:
+    with ExitStack() as pages:
+        with listening(build_app(serving(tea))) as address:
+            port = int(address.rpartition(":")[2])
+            page = pages.enter_context(opened(browser, address))
+            ask_all(page, [QUESTION])
+        with listening(build_app(serving(tea)), port):
+            come_back(page)
+            ask(page, NEXT)
+            expect(answers(page)).to_have_count(1)
+            assert tea.calls[-1] == (NEXT,)

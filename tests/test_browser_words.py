@@ -286,7 +286,7 @@ def test_a_hundred_payloads_run_nothing_and_fetch_nothing_wherever_they_stand(
         chat.page.locator("#conversation button.copy").first.click()
         chat.page.get_by_role("button", name="Show all articles").click()
         expect(chat.page.locator("#articles ul.list")).to_be_visible()
-        chat.page.get_by_label("Find in the article").fill("<img")
+        chat.page.get_by_label("Find in this list").fill("<img")
         expect(chat.page.locator("#reading .count")).to_contain_text("Match 1 of")
         with chat.page.expect_download() as download:
             chat.page.get_by_role("button", name="Save this conversation").click()

@@ -517,6 +517,45 @@ def test_what_was_found_says_so_where_its_company_stands_before_it() -> None:
         assert "Tea burns." not in marked
 
 
+NOTED = """# N
+
+One claims much. Another does not.
+
+- in a list
+
+| a | b |
+|---|---|
+| in a table | x |
+"""
+
+
+def test_in_a_whole_document_a_note_stands_beside_its_sentence_and_in_no_words_of_the_document() -> None:
+    document = parse_document("n & o", NOTED)
+    spans = [
+        Span(NOTED.index(words), NOTED.index(words) + len(words))
+        for words in ("One claims much.", "in a list", "| in a table | x |")
+    ]
+    kinds = (NoteKind.CONTRADICTED, NoteKind.DATED, NoteKind.DATED)
+    notes = [
+        EditorNote(kind, f"<b>{number}</b>", "Who & where", "not yet clinically reviewed", "", *span)
+        for number, (kind, span) in enumerate(zip(kinds, spans, strict=True))
+    ]
+    html = document_html(document, spans, spans, notes)
+    without = re.sub("<aside.*?</aside>", "", html).replace(" has-note", "")
+    assert without == document_html(document, spans, spans)
+    ids = [rendering.note_anchor("n &amp; o", note) for note in notes]
+    first, second, third = (f'<aside [^>]*><p [^>]*>Editor[^<]*</p><div [^>]*id="{one}">' for one in ids)
+    assert re.search(
+        f'{first}<p>.+?</aside><p class="passage"[^>]*><span class="place sentence has-note"', html
+    )
+    assert re.search(f"in a list</span></span>{second}.+?</aside></li></ul><table>", html)
+    assert re.search(f"</table>{third}.+?</aside></article>$", html)
+    assert re.findall("<q[^>]*>(.*?)</q>", html) == ["One claims much.", "| in a table | x …"]
+    assert html.count("&lt;b&gt;") == 3
+    # The page's script says our words in the reader's language, and whatever it says again is marked English.
+    assert all('lang="en"' in tag for tag in re.findall("<[^>]*\\bsay\\b[^>]*>", html))
+
+
 def test_what_is_no_record_is_not_shown() -> None:
     for show in (rendering.html_of, rendering.text_of):
         with pytest.raises(TypeError, match="Expected an answer, a passage or results, got int"):

@@ -36,6 +36,7 @@ from b12qa.records import Answer, Document, Excerpt, Outcome, Quote, Span
 from b12qa.safety import DISCLAIMER
 from b12qa.web import articles, page, replies, server, surfaces
 from b12qa.web.guard import MAX_BODY_BYTES
+from b12qa.web.memory import Memory
 from b12qa.web.page import build_app
 from b12qa.web.settings import Settings
 from b12qa.web.suggestions import Suggestions
@@ -414,8 +415,10 @@ def test_a_record_that_the_page_did_not_write_asks_nothing(record: str) -> None:
 
 
 def test_a_record_of_the_page_is_read() -> None:
-    record = json.dumps({"question": " tea? ", "literal": False, "history": ["milk?", 7]})
-    assert page.asking_in(record) == page.Asking("tea?", False, ("milk?", "7"))
+    record = {"question": " tea? ", "literal": False, "history": ["milk?", 7]}
+    assert page.asking_in(json.dumps(record)) == page.Asking("tea?", False, ("milk?", "7"))
+    assert page.asking_in(json.dumps({**record, "page": "a"})).page == "a"
+    assert page.asking_in(json.dumps({**record, "page": ["a"]})).page == ""
 
 
 def test_a_conversation_that_was_forgotten_is_taken_up_and_one_that_was_not_stays(tea: Assistant) -> None:
@@ -459,6 +462,70 @@ def test_earlier_questions_count_only_where_they_were_forgotten(tea: Assistant) 
     assert [turn.question for turn in so_far.turns] == ["", *["tea?"] * 6, "minute 0?", "minute 1?"]
     so_far = conversations.start_over(so_far, request)[1]
     assert (so_far.turns, so_far.session) == ((), "page")
+
+
+def test_page_that_is_loaded_again_is_shown_what_was_said_and_holds_none_of_it_for_longer(
+    tea: Assistant,
+) -> None:
+    served, memory, dropped = serving(tea)(), Memory(), list[str]()
+    memory.drop = dropped.append
+    conversations = page.Conversations(lambda received: served, None, memory)
+    first: Any = AskedFor()
+    again: Any = AskedFor()
+    again.session_hash = "again"
+    nothing = replies.Conversation(served.generation, page_shows=served.generation)
+
+    def wanted(question: str, name: str = "a" * 32) -> str:
+        return json.dumps({"question": question, "literal": False, "history": [], "page": name})
+
+    asked = conversations.ask_wanted(wanted("Wait 3 minutes."), nothing, first)
+    back = conversations.ask_wanted(wanted(""), nothing, again)
+    assert back.messages == asked.messages
+    assert back.conversation.turns == ()
+    for name in ("b" * 32, "", "a"):
+        assert "question" not in str(conversations.ask_wanted(wanted("", name), nothing, again).messages)
+    # It goes on with all that was said, and what was held for the page before it was loaded again is dropped.
+    on = conversations.ask_wanted(wanted("is it a drink?"), back.conversation, again).conversation
+    assert [turn.question for turn in on.turns] == ["Wait 3 minutes.", "is it a drink?"]
+    assert dropped == ["page"]
+    # The hour of what it went on from is over, and then its own.
+    memory.forget(asked.conversation)
+    assert memory.known(nothing, "a" * 32).turns == on.turns
+    memory.forget(on)
+    assert memory.known(nothing, "a" * 32) == nothing
+
+
+def test_what_is_begun_anew_after_the_page_was_loaded_again_is_forgotten_at_once(tea: Assistant) -> None:
+    served, memory, dropped = serving(tea)(), Memory(), list[str]()
+    memory.drop = dropped.append
+    conversations = page.Conversations(lambda received: served, None, memory)
+    request: Any = AskedFor()
+    record = {"question": "Wait 3 minutes.", "literal": False, "history": [], "page": "c" * 32}
+    nothing = replies.Conversation(served.generation)
+    conversations.ask_wanted(json.dumps(record), nothing, request)
+    request.session_hash = "again"
+    back = conversations.ask_wanted(json.dumps({**record, "question": ""}), nothing, request)
+    conversations.start_over(back.conversation, request)
+    assert memory.known(nothing, "c" * 32) == nothing
+    assert dropped == ["page"]
+
+
+def test_what_is_shown_again_after_the_article_was_updated_says_so_and_leads_nowhere(
+    tea: Assistant, tmp_path: Path
+) -> None:
+    served = [serving(tea)()]
+    conversations = page.Conversations(lambda received: served[0], None)
+    request: Any = AskedFor()
+    record = {"question": "Wait 3 minutes.", "literal": False, "history": [], "page": "d" * 32}
+    nothing = replies.Conversation(served[0].generation)
+    conversations.ask_wanted(json.dumps(record), nothing, request)
+    served[0] = serving(assistant_for("# Milk\n\nMilk is white.\n", tmp_path))()
+    fresh = replies.Conversation(served[0].generation, page_shows=served[0].generation)
+    back = conversations.ask_wanted(json.dumps({**record, "question": ""}), fresh, request)
+    shown = unescape(str(back.messages))
+    assert "Wait 3 minutes." in shown
+    assert replies.REBUILT_WORDS in shown
+    assert 'class="open' not in shown
 
 
 def test_what_was_forgotten_is_answered_again_as_far_as_the_rate_limit_goes(tea: Assistant) -> None:

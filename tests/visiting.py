@@ -33,6 +33,14 @@ WAIT_MILLISECONDS = 30_000
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
+# How much wider what stands in a field is than the field.
+TOO_WIDE = """e => {
+  const style = getComputedStyle(e);
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = `${style.fontSize} ${style.fontFamily}`;
+  return pen.measureText(e.placeholder).width + parseFloat(style.paddingLeft) * 2 - e.clientWidth;
+}"""
+
 IN_A_BROWSER = [
     pytest.mark.browser,
     pytest.mark.model,

@@ -1,4 +1,7 @@
-"""A whole document → HTML that quotes can open: each sentence and each passage has an id."""
+"""A whole document → HTML that quotes can open: each sentence and each passage has an id.
+
+What editors say of a sentence stands beside its block, in no element of the document's own words.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,40 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from b12qa.markdown import row_cells
-from b12qa.records import Block, BlockKind, Document, Excerpt, Span
-from b12qa.rendering import excerpt_html, part_of, passage_anchor, section_anchor, version_of
+from b12qa.records import Block, BlockKind, Document, EditorNote, Excerpt, Span
+from b12qa.rendering import (
+    Surroundings,
+    excerpt_html,
+    first_words,
+    notes_html,
+    part_of,
+    parted,
+    passage_anchor,
+    section_anchor,
+    version_of,
+)
 
+# The pane is sent before anybody's language is known. No language is that of all around our words.
+_PANE = Surroundings({}, language="", links=False, said_again=True)
 _ITEM_MARK = re.compile(r"([-+*]|\d{1,9}[.)])[ \t]+$")
 
 
-def document_html(document: Document, sentences: Iterable[Span], passages: Iterable[Span] = ()) -> str:
+def document_html(
+    document: Document,
+    sentences: Iterable[Span],
+    passages: Iterable[Span] = (),
+    notes: Iterable[EditorNote] = (),
+) -> str:
     """A whole document, where headings and sentences have the id of `section_anchor`, and passages theirs.
 
     Args:
         sentences: of this document, in reading order.
         passages: likewise; none overlaps another.
+        notes: on those sentences, in reading order.
     """
     spans = tuple(sentences)
     chunks = tuple(passages)
+    said = tuple(notes)
     language = escape(document.about.language or "en")
     name = escape(f"{document.name}~{version_of(document)}")
     parts = [f'<article class="b12qa document" lang="{language}" id="{name}">']
@@ -39,7 +61,7 @@ def document_html(document: Document, sentences: Iterable[Span], passages: Itera
             parts.append(f'<div id="{anchor}" class="place"></div>')  # text before any heading
         for group in _groups(blocks.get(number, [])):
             cut = (document.excerpt(Span(block.start, block.end)) for block in group)
-            parts.append(_group_html(group[0].kind, [_Words(document, b, spans, chunks) for b in cut]))
+            parts.append(_group_html(group[0].kind, [_Words(document, b, spans, chunks, said) for b in cut]))
     parts.append("</article>")
     return "".join(parts)
 
@@ -68,12 +90,18 @@ class _Words:
     """The words of one block, with each of its sentences and passages in an element of its own."""
 
     def __init__(
-        self, document: Document, block: Excerpt, sentences: Sequence[Span], passages: Sequence[Span]
+        self,
+        document: Document,
+        block: Excerpt,
+        sentences: Sequence[Span],
+        passages: Sequence[Span],
+        notes: Sequence[EditorNote],
     ) -> None:
         self.document = document
         self.block = block
         self.sentences = _inside_of(block, sentences)
         self.passages = _inside_of(block, passages)
+        self.notes = _notes_in(block, notes)
         self.named: set[str] = set()  # a sentence may run through several cells of a table
         self.own_id = ""  # of the block's element, where the block is one passage
         if len(self.passages) == 1:
@@ -102,13 +130,15 @@ class _Words:
 
     def _sentences_html(self, part: Span) -> str:
         html, position = [], part.start
+        noted = {note.start for note in self.notes}
         for sentence in self.sentences:
             start, end = max(sentence.start, part.start), min(sentence.end, part.end)
             if start >= end:
                 continue
             html.append(self._words_html(position, start))
             words = self._words_html(start, end)
-            html.append(f'<span class="place sentence"{self._once(self._id(sentence))}>{words}</span>')
+            kind = "place sentence has-note" if sentence.start in noted else "place sentence"
+            html.append(f'<span class="{kind}"{self._once(self._id(sentence))}>{words}</span>')
             position = end
         html.append(self._words_html(position, part.end))
         return "".join(html)
@@ -122,6 +152,12 @@ class _Words:
             return ""
         self.named.add(attributes)
         return attributes
+
+    def words_on(self, note: EditorNote, *, alone: bool) -> str:
+        """The first words of a note's sentence; none where that is the whole block, which stands alone."""
+        span = Span(note.start, min(note.end, self.block.end))
+        is_whole = alone and span == (self.block.start, self.block.end)
+        return "" if is_whole else first_words(part_of(self.block, span))
 
     def _id(self, sentence: Span) -> str:
         return f' id="{escape(section_anchor(self.document.name, sentence.start))}"'
@@ -137,14 +173,34 @@ def _inside_of(block: Excerpt, spans: Sequence[Span]) -> Sequence[Span]:
     return spans[first : bisect_left(spans, (block.end, block.end))]
 
 
+def _notes_in(block: Excerpt, notes: Sequence[EditorNote]) -> Sequence[EditorNote]:
+    first = bisect_left(notes, block.start, key=_start_of)
+    return notes[first : bisect_left(notes, block.end, key=_start_of)]
+
+
+def _start_of(note: EditorNote) -> int:
+    return note.start
+
+
 def _group_html(kind: BlockKind, group: Sequence[_Words]) -> str:
     if kind is BlockKind.TABLE_ROW:
         header, *rows = group
         body = "".join(_row_html(row, "td") for row in rows)
-        return f"<table>{_row_html(header, 'th')}{body}</table>"
+        return _with_notes(group, f"<table>{_row_html(header, 'th')}{body}</table>")
     if kind is BlockKind.LIST_ITEM:
         return f"<ul>{''.join(map(_item_html, group))}</ul>"
-    return "".join(_single_html(kind, words) for words in group)
+    return "".join(_with_notes([words], _single_html(kind, words)) for words in group)
+
+
+def _with_notes(group: Sequence[_Words], html: str) -> str:
+    """Some blocks with the notes on them around them."""
+    above, below = (
+        notes_html(notes, _PANE, group[0].document.name)
+        for notes in parted(
+            (words.words_on(note, alone=len(group) == 1), note) for words in group for note in words.notes
+        )
+    )
+    return f"{above}{html}{below}"
 
 
 def _row_html(row: _Words, tag: str) -> str:
@@ -159,7 +215,7 @@ def _item_html(item: _Words) -> str:
     shown = "" if mark is None else mark[1] if mark[1][0].isdigit() else "•"
     depth = min(len(before.expandtabs(4)) - len(before.expandtabs(4).lstrip()), 8) // 2
     html = f'<span class="item">{shown}</span><span{item.own_id}>{item.html()}</span>'
-    return f'<li class="depth-{depth}">{html}</li>'
+    return f'<li class="depth-{depth}">{_with_notes([item], html)}</li>'
 
 
 def _single_html(kind: BlockKind, words: _Words) -> str:

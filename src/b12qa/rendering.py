@@ -120,6 +120,7 @@ class Surroundings:
     following: Sequence[str] = ()  # questions to ask next
     more: Sequence[Quote] = ()  # further quotes, shown on request
     literal: bool = False  # whether the question was searched as it was typed
+    said_again: bool = False  # whether a script says our words in the reader's language
 
 
 NOWHERE = Surroundings({}, links=False)
@@ -128,6 +129,11 @@ NOWHERE = Surroundings({}, links=False)
 def section_anchor(document: str, start: int) -> str:
     """The id of a place in a rendered document."""
     return f"{document}-{start}"
+
+
+def note_anchor(document: str, note: EditorNote) -> str:
+    """The id of a note in a rendered document: that of its sentence tells it."""
+    return f"{section_anchor(document, note.start)}-note"
 
 
 def passage_anchor(document: str, excerpt: Excerpt) -> str:
@@ -264,7 +270,7 @@ def passage_html(passage: Passage, page: Surroundings = NOWHERE) -> str:
 def noted_html(passage: Passage, page: Surroundings = NOWHERE) -> str:
     """A passage with the notes on it around it, none inside its figure."""
     above, below = notes_around(passage)
-    return f"{_notes_html(above, page)}{passage_html(passage, page)}{_notes_html(below, page)}"
+    return f"{notes_html(above, page)}{passage_html(passage, page)}{notes_html(below, page)}"
 
 
 def quote_html(quote: Quote, page: Surroundings = NOWHERE, *, found_behind: bool = False) -> str:
@@ -297,22 +303,28 @@ def _found_behind_others(quotes: Sequence[Quote]) -> Quote | None:
     return next((quote for quote in quotes if quote.role is QuoteRole.ANSWER), None)
 
 
-def _notes_html(notes: Sequence[tuple[str, EditorNote]], page: Surroundings) -> str:
-    """Some notes as one region; Gradio strips its label, so its first line says the same."""
+def notes_html(notes: Sequence[tuple[str, EditorNote]], page: Surroundings, document: str = "") -> str:
+    """Some notes as one region; Gradio strips its label, so its first line says the same.
+
+    Args:
+        notes: each with the first words of its sentence, or none where it stands beside nothing else.
+        document: the name of the one that is shown as a whole around them; each note has an id then.
+    """
     if not notes:
         return ""
-    items = "".join(_note_html(sentence, note, page) for sentence, note in notes)
+    items = "".join(_note_html(sentence, note, page, document) for sentence, note in notes)
     label = said_html(page, NOTE_HEADING, "p", "heading")
     name = escape(page.say(NOTE_HEADING).words)
     return f'<aside class="note" role="note" aria-label="{name}">{label}{items}</aside>'
 
 
-def _note_html(sentence: str, note: EditorNote, page: Surroundings) -> str:
+def _note_html(sentence: str, note: EditorNote, page: Surroundings, document: str) -> str:
     """One note. Between words of ours, the editor and the article keep to their own language."""
     kind = note.kind.replace(" ", "-")
-    reviewed = element(_reviewed(note, page.say), "span", around=page.language)
+    reviewed = element(_reviewed(note, page.say), "span", _kind(page), around=page.language)
+    own_id = f' id="{escape(note_anchor(document, note))}"' if document else ""
     return (
-        f'<div class="{kind}"><p>{said_html(page, f"{KIND_WORDS[note.kind]}.", "strong")}'
+        f'<div class="{kind}"{own_id}><p>{said_html(page, f"{KIND_WORDS[note.kind]}.", "strong")}'
         f'{_on_html(sentence, page) if sentence else ""} <span lang="en">{escape(note.text)}</span></p>'
         f'<p class="source">{said_html(page, SOURCE, "span")} <span lang="en">{escape(note.source)}</span>'
         f" · {reviewed}</p></div>"
@@ -322,6 +334,8 @@ def _note_html(sentence: str, note: EditorNote, page: Surroundings) -> str:
 def _on_html(sentence: str, page: Surroundings) -> str:
     """Which sentence a note is about, after a blank."""
     named = f'<q lang="en">{escape(sentence)}</q>'
+    if page.said_again:  # our words around it would be put in the place of the whole
+        return f" {named}:"
     return " " + said_html(page, ON, "span").replace("{sentence}", named)
 
 
@@ -345,7 +359,11 @@ def notice_html(notice: Notice, page: Surroundings = NOWHERE) -> str:
 
 def said_html(page: Surroundings, words: str, tag: str, kind: str = "") -> str:
     """Our words in an element that names their language where it is not the page's."""
-    return element(page.say(words), tag, kind, around=page.language)
+    return element(page.say(words), tag, _kind(page, kind), around=page.language)
+
+
+def _kind(page: Surroundings, kind: str = "") -> str:
+    return f"{kind} say".strip() if page.said_again else kind
 
 
 def element(said: Said, tag: str, kind: str = "", *, around: str = "") -> str:
@@ -519,9 +537,18 @@ def notes_around(passage: Passage) -> tuple[list[tuple[str, EditorNote]], list[t
 
     The words are the first of the sentence; empty if the passage shows nothing else.
     """
-    named = [(_named_sentence(passage, note), note) for note in passage.notes]
-    above = [one for one in named if one[1].kind in KINDS_ABOVE]
-    return above, [one for one in named if one not in above]
+    return parted((_named_sentence(passage, note), note) for note in passage.notes)
+
+
+def parted(
+    named: Iterable[tuple[str, EditorNote]],
+) -> tuple[list[tuple[str, EditorNote]], list[tuple[str, EditorNote]]]:
+    """Of some notes those to read before what they are about, and those to read after it."""
+    above: list[tuple[str, EditorNote]] = []
+    below: list[tuple[str, EditorNote]] = []
+    for one in named:
+        (above if one[1].kind in KINDS_ABOVE else below).append(one)
+    return above, below
 
 
 def note_words(sentence: str, note: EditorNote) -> str:
@@ -550,7 +577,12 @@ def _named_sentence(passage: Passage, note: EditorNote) -> str:
     span = Span(max(note.start, shown.start), min(note.end, shown.end))
     if not passage.context and span == (passage.start, passage.end):
         return ""
-    words = plain(part_of(shown, span)).split()
+    return first_words(part_of(shown, span))
+
+
+def first_words(excerpt: Excerpt) -> str:
+    """So much of a sentence as names it."""
+    words = plain(excerpt).split()
     cut = " ".join(words[:WORDS_THAT_NAME_A_SENTENCE])
     return f"{cut} …" if len(words) > WORDS_THAT_NAME_A_SENTENCE else cut
 

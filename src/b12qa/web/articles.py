@@ -14,7 +14,7 @@ from starlette.routing import Route
 from b12qa.answering import Assistant
 from b12qa.article import document_html
 from b12qa.index import Index
-from b12qa.records import Chunk, Document, Sentence, Span
+from b12qa.records import Chunk, Document, EditorNote, NotedSentence, Sentence, Span
 from b12qa.rendering import about_words, element, in_english, version_of
 from b12qa.web.problems import problem
 from b12qa.web.replies import untouched
@@ -51,9 +51,11 @@ def articles_route(current: Callable[[], Assistant]) -> Route:
 
 
 def article_html(index: Index, name: str) -> str:
-    """A document, with an id at each sentence and each passage; of several with what it says of itself."""
+    """A document with its notes and an id at each place; of several with what it says of itself."""
     document, position = index.document_of(name), index.position_of(name)
-    html = document_html(document, _spans(index.sentences, position), _spans(index.chunks, position))
+    html = document_html(
+        document, _spans(index.sentences, position), _spans(index.chunks, position), _notes(index, position)
+    )
     if len(index.documents) == 1:  # it is introduced at the top of the page
         return html
     has_title = document.sections[0].path == (document.title,)
@@ -94,6 +96,16 @@ def _spans(rows: Sequence[Sentence] | Sequence[Chunk], document: int) -> list[Sp
     """Those of one document; the rows of an index are in the order of its documents."""
     first, end = (bisect_left(rows, number, key=_document_of) for number in (document, document + 1))
     return [Span(row.start, row.end) for row in rows[first:end]]
+
+
+def _notes(index: Index, document: int) -> list[EditorNote]:
+    """Those on one document; they are in reading order."""
+
+    def of(noted: NotedSentence) -> int:
+        return index.sentences[noted.sentence].document
+
+    first, end = (bisect_left(index.notes, number, key=of) for number in (document, document + 1))
+    return [noted.note for noted in index.notes[first:end]]
 
 
 def _document_of(row: Sentence | Chunk) -> int:

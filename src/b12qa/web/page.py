@@ -27,6 +27,7 @@ from b12qa.rendering import element, in_english, questions_html, titles
 from b12qa.safety import DISCLAIMER, in_emergency, whom_to_call
 from b12qa.web.articles import about_html, articles_route, pane_html
 from b12qa.web.guard import Guard
+from b12qa.web.memory import Memory
 from b12qa.web.problems import log_fault
 from b12qa.web.replies import (
     MAX_ANSWERED_AGAIN,
@@ -87,7 +88,15 @@ _GRADIO = b"<gradio-app"
 _FONT = ("system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 
 ChatMessage = Any  # Gradio takes dictionaries of its own kinds
-Shown = tuple[list[ChatMessage], Conversation, Any, Any]  # the chat, its memory, header, articles
+
+
+class Shown(NamedTuple):
+    """What an event changes of the page."""
+
+    messages: list[ChatMessage]
+    conversation: Conversation
+    header: Any
+    articles: Any
 
 
 @dataclass(frozen=True)
@@ -119,6 +128,7 @@ class Asking(NamedTuple):
     question: str
     literal: bool = False
     history: tuple[str, ...] = ()  # what was asked on that page before, oldest first
+    page: str = ""  # what it is known by when it is loaded again
 
 
 def asking_in(record: str) -> Asking:
@@ -126,7 +136,8 @@ def asking_in(record: str) -> Asking:
     try:
         fields = json.loads(record)
         question, literal, history = fields["question"], fields["literal"], fields["history"]
-        return Asking(str(question).strip(), literal is True, tuple(writable(str(text)) for text in history))
+        earlier, page = tuple(writable(str(text)) for text in history), fields.get("page", "")
+        return Asking(str(question).strip(), literal is True, earlier, page if isinstance(page, str) else "")
     except (ValueError, TypeError, KeyError, RecursionError):
         return Asking("")
 
@@ -209,15 +220,19 @@ def _try_beside_answers(suggestions: Suggestions, cores: BoundedSemaphore) -> No
 class Conversations:
     """What happens when somebody asks, begins anew or rates an answer."""
 
-    def __init__(self, current: Callable[[float], Served], feedback: Path | None) -> None:
+    def __init__(
+        self, current: Callable[[float], Served], feedback: Path | None, memory: Memory | None = None
+    ) -> None:
         """Begin to answer.
 
         Args:
             current: what to show for a request, by when it came.
             feedback: as in `build_app`.
+            memory: of pages that are loaded again.
         """
         self._current = current
         self._feedback = feedback
+        self._memory = memory or Memory()
 
     def ask(self, question: str | None, so_far: Conversation, request: gr.Request) -> Shown:
         """Answer what stands in the box of a page whose script was not loaded."""
@@ -230,9 +245,15 @@ class Conversations:
     def _answered(self, asking: Asking, so_far: Conversation, request: gr.Request) -> Shown:
         served, texts = self._current(request.state.received), _texts_of(request)
         question = writable(asking.question)
-        so_far = brought_to(served.generation, so_far, texts)
+        since_it_was_loaded = so_far
+        so_far = brought_to(served.generation, self._memory.known(so_far, asking.page), texts)
         if not question:
-            return _shown(served, so_far, texts)
+            shown = _shown(served, so_far, texts)
+            if since_it_was_loaded.turns:
+                return shown
+            # What is only shown again is kept once, and its hour does not begin anew.
+            name = shown.conversation._replace(session=request.session_hash or "", page=asking.page, turns=())
+            return shown._replace(conversation=name)
         # What was forgotten is asked anew, and each of it counts for the rate limit.
         wanted = 0 if so_far.turns else min(len(asking.history), MAX_ANSWERED_AGAIN)
         so_far = taken_up(
@@ -252,11 +273,15 @@ class Conversations:
             suggestions=served.suggestions,
         )
         turns = with_turn(so_far.turns, turn)
-        return _shown(served, so_far._replace(session=request.session_hash or "", turns=turns), texts)
+        so_far = so_far._replace(session=request.session_hash or "", page=asking.page, turns=turns)
+        shown = _shown(served, so_far, texts)
+        self._memory.keep(shown.conversation)
+        return shown
 
     def start_over(self, so_far: Conversation, request: gr.Request) -> Shown:
         """Forget what was said."""
         served = self._current(request.state.received)
+        self._memory.start_over(so_far)
         return _shown(served, Conversation(served.generation, so_far.session), _texts_of(request))
 
     def rate(self, so_far: Conversation, event: gr.LikeData, request: gr.Request) -> None:
@@ -266,7 +291,7 @@ class Conversations:
 
     def _kept(self, so_far: Conversation, event: gr.LikeData) -> str:
         """What became of a thumb."""
-        turn = _turn_at(event.index, so_far)
+        turn = _turn_at(event.index, self._memory.known(so_far, so_far.page))
         if self._feedback is None or turn is None or turn.outcome not in KEPT_OUTCOMES:
             return NOT_RATED
         if not isinstance(event.liked, bool):  # pressed a second time
@@ -305,9 +330,12 @@ def build_blocks(
         The page, and what shows new visitors another generation.
     """
     blocks = gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False)
+    memory = Memory(MAX_CONVERSATION_SECONDS)
+    # Gradio drops only the conversation by itself, and keeps what the components of the page showed.
+    memory.drop = lambda session: blocks.state_holder.session_data.pop(session, None)
     with blocks:
-        components = _laid_out(blocks, at_first, is_rated=feedback is not None)
-        _wire(components, Conversations(current, feedback), is_rated=feedback is not None)
+        components = _laid_out(memory, at_first, is_rated=feedback is not None)
+        _wire(components, Conversations(current, feedback, memory), is_rated=feedback is not None)
     blocks.queue(
         default_concurrency_limit=max(LEAST_AT_ONCE, settings.workers),
         max_size=settings.max_waiting,
@@ -316,15 +344,11 @@ def build_blocks(
     return blocks, partial(_begin_with, blocks, components)
 
 
-def _laid_out(blocks: gr.Blocks, at_first: Served, *, is_rated: bool) -> Components:
-    def forget(conversation: Conversation) -> None:
-        # Gradio drops only this value by itself, and keeps what the components of the page showed.
-        blocks.state_holder.session_data.pop(conversation.session, None)
-
+def _laid_out(memory: Memory, at_first: Served, *, is_rated: bool) -> Components:
     english = texts_for(None, None)
     header = gr.Markdown(at_first.header(english), elem_id="top", latex_delimiters=[])
     conversation = gr.State(
-        _nothing_said(at_first), time_to_live=MAX_CONVERSATION_SECONDS, delete_callback=forget
+        _nothing_said(at_first), time_to_live=MAX_CONVERSATION_SECONDS, delete_callback=memory.forget
     )
     with gr.Row(elem_id="columns"):
         with gr.Column(elem_id="chat", min_width=280):
@@ -405,9 +429,9 @@ def _begin_with(blocks: gr.Blocks, components: Components, served: Served) -> No
 def _shown(served: Served, conversation: Conversation, texts: Texts) -> Shown:
     messages = _messages(served.welcome(texts), conversation)
     if conversation.generation == conversation.page_shows:
-        return messages, conversation, gr.skip(), gr.skip()
+        return Shown(messages, conversation, gr.skip(), gr.skip())
     conversation = conversation._replace(page_shows=conversation.generation)
-    return messages, conversation, served.header(texts), served.articles
+    return Shown(messages, conversation, served.header(texts), served.articles)
 
 
 class _WordsWithoutScripts:

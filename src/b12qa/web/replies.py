@@ -64,7 +64,8 @@ class Conversation(NamedTuple):
     """What one open page asked and was told. It lives in the server's memory only."""
 
     generation: str  # that answered last
-    session: str = ""  # Gradio's name for the open page
+    session: str = ""  # Gradio's name for the open page, another one each time that it is loaded
+    page: str = ""  # the page's own, which stays
     turns: tuple[Turn, ...] = ()
     page_shows: str = ""  # the generation whose articles stand beside the conversation
 

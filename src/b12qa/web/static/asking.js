@@ -3,16 +3,19 @@
 // or has forgotten a page that was quiet for long, still knows what "and for how long?" is about.
 
 import { awaited, dropQueued, showAwaited, showQueued, whenFree } from "./awaiting.js";
+import { forgetName, nameOfPage, pageWasNamed } from "./returning.js";
 import { say } from "./texts.js";
 import { announce, type } from "./tools.js";
 
 // More than these are of no use to the server, which says how many; a long request counts as several questions.
 const MAX_EARLIER = Number(document.querySelector('meta[name="b12qa-earlier"]').content);
 const MAX_EARLIER_CHARACTERS = 6000;
+const BACK_WITHIN_MILLISECONDS = 3000; // what is asked until then waits for what was said before
 
 let current; // the question whose answer has not come
 let earlier = []; // those that were answered on this page, oldest first
 let queue = [];
+let isComingBack = false; // what was said before the page was loaded again
 let instead; // what is done once the question that waits is answered, instead of asking the next one
 
 const box = () => document.querySelector("#question textarea");
@@ -23,7 +26,7 @@ export function ask(question, { literal = false, typed = false } = {}) {
   // A button that was pressed twice asks once.
   const isSame = (other) => other && other.question === question && other.literal === literal;
   if (!typed && [current, ...queue].some(isSame)) return;
-  if (!awaited()) {
+  if (!awaited() && !isComingBack) {
     send(wanted);
     return;
   }
@@ -46,6 +49,7 @@ export function takeQueued() {
   queue = [];
   current = undefined;
   instead = undefined;
+  isComingBack = false;
   dropQueued();
   return questions;
 }
@@ -65,6 +69,16 @@ export function onceAnswered(action) {
 export function forget() {
   takeQueued();
   earlier = [];
+  forgetName();
+}
+
+/** Where the page was loaded again, have what was said on it before. */
+export function bringBack() {
+  if (!pageWasNamed()) return;
+  isComingBack = true;
+  write({ question: "", literal: false, history: [] });
+  // There may be nothing any more.
+  setTimeout(() => isComingBack && goOn(), BACK_WITHIN_MILLISECONDS);
 }
 
 /** The newest questions that are not too much to send. */
@@ -79,17 +93,22 @@ function history() {
   return newest;
 }
 
-/** Ask through a field that Gradio listens to, as if somebody had typed into it. */
 function send(wanted) {
   current = wanted;
   showAwaited(wanted.question, wanted.typed);
   const { question, literal } = wanted;
-  const field = document.querySelector("#wanted textarea");
-  type(field, JSON.stringify({ question, literal, history: history(), time: Date.now() }));
+  write({ question, literal, history: history() });
+}
+
+/** Ask through a field that Gradio listens to, as if somebody had typed into it. */
+function write(asked) {
+  type(document.querySelector("#wanted textarea"), JSON.stringify({ ...asked, page: nameOfPage(), time: Date.now() }));
   setTimeout(() => document.querySelector("#wanted .submit-button").click(), 0); // once Gradio has taken it in
 }
 
-whenFree(() => {
+function goOn() {
+  if (isComingBack) earlier = [...document.querySelectorAll("#conversation .b12qa.question")].map((one) => one.textContent);
+  isComingBack = false;
   if (current) earlier.push(current.question);
   current = undefined;
   if (instead) {
@@ -100,4 +119,6 @@ whenFree(() => {
   if (!next) return;
   dropQueued(1);
   send(next);
-});
+}
+
+whenFree(goOn);

@@ -12,11 +12,14 @@ const text = (part, selector) => {
 export function quoteText(figure) {
   const words = [...figure.querySelectorAll("blockquote .context, blockquote .words")].map(wordsOf).join("\n");
   const noted = figure.closest(".noted");
-  const notes = noted ? [...noted.querySelectorAll(".role, .note .heading, .note div > p")] : [];
+  const found = (selector) => (noted ? [...noted.querySelectorAll(selector)].map(noteText) : []);
+  const notes = found(".note .heading, .note div > p");
   const title = text(document, "header.b12qa .titles");
   const lines = [`“${words}”`, `— ${text(figure, ".where")}`];
   if (!text(figure, ".where").includes(title)) lines.push(title);
-  lines.push(text(figure, ".version"), ...notes.map(noteText), "", text(document, "header.b12qa .disclaimer"));
+  lines.push(text(figure, ".version"), ...found(".role"));
+  if (notes.length) lines.push("", ...notes); // apart from the article's words
+  lines.push("", text(document, "header.b12qa .disclaimer"));
   return lines.join("\n");
 }
 
@@ -70,6 +73,7 @@ blockquote { margin: 0; font-family: Georgia, serif; font-size: 1.05rem; } mark 
 pre { white-space: pre-wrap; } table { display: block; overflow-x: auto; } td, th { border: 1px solid #999; padding: .2rem .5rem; }
 figcaption span { display: block; font-size: .85rem; color: #444; }
 .noted:not(.answer, .found) mark { background: none; text-decoration: none; } .role { font-weight: 650; }
+.note { margin: .5rem 0; padding: .3rem .7rem; border: 1px dashed #8a5300; font-size: .9rem; }
 .care { border: 3px solid #a3171b; padding: .5rem 1rem; } .notice, .about { font-size: .9rem; } .version { font-style: italic; }`;
 
 /** The conversation as one page that needs nothing else and loads nothing. */

@@ -2,11 +2,12 @@
 // stands for, opens the article, and gives the parts of the page the names and the focus that people
 // without a mouse need.
 
-import { ask, askTyped } from "./asking.js";
+import { ask, askTyped, bringBack } from "./asking.js";
 import { replied } from "./awaiting.js";
+import { sayCards, showCard } from "./care.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, noticePane, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
-import { sayBesideThumb } from "./rating.js";
+import { nameThumbs, sayBesideThumb } from "./rating.js";
 import { sayStartOver } from "./startover.js";
 import { language, languages, say, sayAgain, sayIn, speak, wanted } from "./texts.js";
 import { announce, element, scrollTo } from "./tools.js";
@@ -15,8 +16,7 @@ import { sayInOurWords, watchRequests } from "./unasked.js";
 let shownAnswer; // the newest one that was brought into view
 let askedByButton = false;
 let linkOpened = false;
-
-const low = matchMedia("(max-height: 50em)"); // as in page.css
+let broughtBack = false;
 
 const box = () => document.querySelector("#question textarea");
 const answers = () => document.querySelectorAll("#conversation .b12qa.answer");
@@ -110,6 +110,7 @@ async function change(tag) {
 function sayAll() {
   if (document.title !== say("Ask the article")) document.title = say("Ask the article");
   document.querySelectorAll(".say").forEach(sayAgain);
+  sayCards();
   relabel();
   const field = box();
   if (field) field.placeholder = say("Your question");
@@ -212,6 +213,18 @@ function nameParts() {
   });
 }
 
+/** An editor's note is told from the article by its role and its name, and named where its sentence is heard. */
+function nameNotes() {
+  document.querySelectorAll("aside.note:not([aria-labelledby])").forEach((note) => {
+    note.setAttribute("role", "note");
+    note.setAttribute("aria-labelledby", nameOf(note.querySelector(".heading")));
+    note.removeAttribute("aria-label"); // its heading changes with the language
+  });
+  document.querySelectorAll("#articles .has-note[id]:not([aria-describedby])").forEach((sentence) => {
+    sentence.setAttribute("aria-describedby", `${sentence.id}-note`);
+  });
+}
+
 function asHeading(part, level) {
   if (part.getAttribute("aria-level") === level) return;
   part.setAttribute("role", "heading");
@@ -275,12 +288,13 @@ function showNewest() {
   const needsCare = newest && newest.querySelector("section.care:is(.emergency, .urgent)");
   document.body.classList.toggle("has-answer", Boolean(newest));
   document.body.classList.toggle("care-shown", Boolean(needsCare));
+  if (!needsCare) document.body.classList.remove("care-needs-room");
   placeJump(newest);
   if (!isNew) return;
   replied(newest.matches(".refused"));
-  // From the question on, where there is one. What to do in an emergency needs all of a low screen.
-  const fromQuestion = rowOfQuestion(newest) || newest.closest(".message-row");
-  scrollTo(needsCare && low.matches ? needsCare : fromQuestion, "start");
+  const fromQuestion = rowOfQuestion(newest) || newest.closest(".message-row"); // one is not shown
+  if (needsCare) showCard(needsCare, fromQuestion);
+  else scrollTo(fromQuestion, "start");
   markAnswer(newest);
   announce(heard(newest));
   if (askedByButton) {
@@ -297,13 +311,19 @@ function look() {
   prepare();
   prepareConversation();
   nameParts();
+  nameNotes();
   noticePane();
   listContents();
   offerToRead();
   sayInOurWords();
+  nameThumbs();
   sayBesideThumb();
   sayAll();
   showNewest();
+  if (!broughtBack && document.querySelector("#wanted .submit-button")) {
+    broughtBack = true;
+    bringBack();
+  }
   if (!linkOpened && document.querySelector("#articles .pane") && document.querySelector("#reading .tools")) {
     linkOpened = true;
     openLinked();

@@ -1,4 +1,4 @@
-// What became of a thumb. Gradio would say it in a box over the page; it stands beside the thumb instead.
+// Thumbs, and what became of one. Gradio would say it in a box over the page; it stands beside the thumb instead.
 
 import { language } from "./texts.js";
 import { announce, element } from "./tools.js";
@@ -10,6 +10,24 @@ document.addEventListener("click", (event) => {
   const thumbs = event.target.closest("#conversation .message-buttons");
   if (thumbs) pressed = thumbs;
 }, true);
+
+/**
+ * Gradio draws a thumb down, then one up, both without words. They are named in words that everybody sees, the one up
+ * first.
+ */
+export function nameThumbs() {
+  document.querySelectorAll("#conversation .message-buttons .icon-button-wrapper").forEach((thumbs) => {
+    const [down, up] = thumbs.querySelectorAll("button");
+    if (!up) return;
+    if (!thumbs.querySelector(".say")) {
+      down.append(element("span", { className: "say", lang: "en", textContent: "Not helpful" }));
+      up.append(element("span", { className: "say", lang: "en", textContent: "Helpful" }));
+      down.before(up);
+    }
+    // What is heard is what is seen; Gradio gives its own words again when one is pressed.
+    [down, up].forEach((thumb) => ["aria-label", "title"].forEach((name) => thumb.removeAttribute(name)));
+  });
+}
 
 /** Move what the server said of a thumb. */
 export function sayBesideThumb() {

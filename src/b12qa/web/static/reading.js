@@ -277,8 +277,7 @@ export function prepare() {
   const reading = panel();
   if (!reading || !articles() || reading.querySelector(".tools")) return;
   const field = element("input", { type: "search", id: "find", autocomplete: "off", enterKeyHint: "search" });
-  field.placeholder = say("Find in the article");
-  const label = element("label", { htmlFor: "find", className: "out-of-sight say", textContent: "Find in the article" });
+  const label = element("label", { htmlFor: "find", className: "out-of-sight" });
   const count = element("span", { className: "count" });
   const button = (name, words, sign) => {
     const made = element("button", { type: "button", className: name });
@@ -341,7 +340,9 @@ function find() {
   if (words.length > 1) {
     document.querySelector("#reading .contents").open = false; // on a phone it leaves no room for what is found
     const pattern = new RegExp(words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/\s+/g, "\\s+"), "giu");
-    document.querySelectorAll("#articles :is(p, li, td, th, pre, h2, h3, h4, h5, h6)").forEach((block) => {
+    // Notes are no words of the article.
+    const blocks = "#articles :is(p, li, td, th, pre, h2, h3, h4, h5, h6):not(aside.note *)";
+    document.querySelectorAll(blocks).forEach((block) => {
       if (matches.length < MARK_AT_MOST) matches.push(...markIn(block, pattern));
     });
   }
@@ -354,7 +355,9 @@ function find() {
 function markIn(block, pattern) {
   const walker = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
   const nodes = [];
-  while (walker.nextNode()) nodes.push(walker.currentNode);
+  while (walker.nextNode()) {
+    if (!walker.currentNode.parentElement.closest("aside.note")) nodes.push(walker.currentNode);
+  }
   const text = nodes.map((node) => node.data).join("");
   const found = [];
   for (let match = pattern.exec(text); match; match = pattern.exec(text)) {
@@ -474,7 +477,19 @@ export function relabel() {
   document.querySelectorAll("#reading .tools .say").forEach(sayAgain);
   const nav = document.querySelector("#reading .contents nav");
   if (nav) nav.setAttribute("aria-label", say("Contents"));
-  const field = document.getElementById("find");
-  if (field) field.placeholder = say("Find in the article");
+  sayWhereToFind();
   if (panel()) panel().lang = language;
+}
+
+/** Words are found in what stands in the pane: of several articles in one, or in the list of all. */
+function sayWhereToFind() {
+  const field = document.getElementById("find");
+  if (!field) return;
+  const isOnly = !document.querySelector('#articles .pane[class*=" of-"]'); // one alone is of no generation
+  const isList = document.querySelector("#articles ul.list");
+  const words = isOnly ? say("Find in the article") : isList ? say("Find in this list") : say("Find in this article");
+  const label = field.labels[0];
+  if (label.textContent === words && label.lang === language) return;
+  Object.assign(label, { textContent: words, lang: language });
+  field.placeholder = words;
 }

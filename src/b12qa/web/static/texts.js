@@ -6,8 +6,8 @@ const NAMES = new Map(
 );
 const ENGLISH = "en";
 
-let phrases = {};
-let english = {}; // the English words by the ones that are shown
+let phrases = table({});
+let english = table({}); // the English words by the ones that are shown
 const originals = new WeakMap(); // the English words of elements that came with them
 export let language = ENGLISH;
 
@@ -15,7 +15,7 @@ export const languages = () => [...NAMES];
 
 /** Our English words in the reader's language; what stands in braces is filled in. */
 export function say(words, values = {}) {
-  const said = phrases[words] || words;
+  const said = phrases.words[words] || words;
   return said.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
@@ -31,23 +31,36 @@ export function sayAgain(element) {
   if (element.lang === language) return;
   const shown = element.textContent;
   if (element.lang === ENGLISH) originals.set(element, shown);
-  const original = originals.get(element) || english[shown];
-  const said = !original ? null : language === ENGLISH ? original : translated(original);
+  const original = originals.get(element) || lookedUp(shown, english);
+  const said = !original ? null : language === ENGLISH ? original : lookedUp(original, phrases);
   if (said === null) return;
   element.lang = language;
   if (said !== shown) element.textContent = said;
 }
 
-/** Words that may hold a number or a name in the place of braces. */
-function translated(words) {
-  if (phrases[words]) return phrases[words];
-  for (const key of Object.keys(phrases)) {
-    if (key.includes("{")) {
-      const parts = key.split(/\{\w+\}/);
-      const value = words.slice(parts[0].length, words.length - parts[1].length);
-      if (parts.length === 2 && words === parts[0] + value + parts[1]) {
-        return phrases[key].replace(/\{\w+\}/, phrases[value] || value);
-      }
+/** Words by others. In some a number or a name stands in the place of braces: the more is fixed, the better it fits. */
+function table(words) {
+  const places = /\{(\w+)\}/g;
+  const patterns = Object.keys(words).filter((key) => key.includes("{"));
+  const fixed = (key) => key.replace(places, "").length;
+  patterns.sort((one, other) => fixed(other) - fixed(one));
+  return {
+    words,
+    patterns: patterns.map((key) => {
+      const parts = key.split(/\{\w+\}/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+      const names = [...key.matchAll(places)].map((place) => place[1]);
+      return { pattern: new RegExp(`^${parts.join("(.+?)")}$`, "s"), names, said: words[key] };
+    }),
+  };
+}
+
+function lookedUp(shown, { words, patterns }) {
+  if (words[shown]) return words[shown];
+  for (const { pattern, names, said } of patterns) {
+    const found = pattern.exec(shown);
+    if (found) {
+      const value = (name) => found[names.indexOf(name) + 1];
+      return said.replace(/\{(\w+)\}/g, (whole, name) => words[value(name)] || value(name));
     }
   }
   return null;
@@ -66,15 +79,10 @@ export async function speak(tag) {
   if (tag === language) return;
   try {
     const loaded = tag === ENGLISH ? {} : await load(tag);
-    english = {};
-    Object.keys(loaded).forEach((key) => {
-      english[loaded[key]] = key;
-    });
     // What stands on the page still speaks the language before.
-    Object.keys(phrases).forEach((key) => {
-      english[phrases[key]] = key;
-    });
-    phrases = loaded;
+    const known = [...Object.entries(loaded), ...Object.entries(phrases.words)];
+    english = table(Object.fromEntries(known.map(([key, words]) => [words, key])));
+    phrases = table(loaded);
     language = tag;
     document.documentElement.lang = tag;
   } catch (error) {

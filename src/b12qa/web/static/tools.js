@@ -26,5 +26,5 @@ export function announce(words) {
   }
   region.lang = document.documentElement.lang;
   // The same words twice would not be said twice.
-  region.textContent = region.textContent === words ? `${words}\u00a0` : words;
+  region.textContent = words && region.textContent === words ? `${words}\u00a0` : words;
 }

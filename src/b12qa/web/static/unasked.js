@@ -4,18 +4,24 @@
 
 import { takeQueued } from "./asking.js";
 import { endSoon, unanswered } from "./awaiting.js";
+import { fit } from "./care.js";
 import { language, say } from "./texts.js";
-import { element, scrollTo } from "./tools.js";
+import { announce, element, scrollTo } from "./tools.js";
 
 const ASKING = "/gradio_api/queue/";
 const LEVELS = { emergency: "Emergency: get help now", urgent: "Urgent: get help today", soon: "See someone soon" };
 const LOOK_AGAIN_MILLISECONDS = 3000;
+// A server that is well says so every 15 seconds, however long an answer takes.
+const SILENT_MILLISECONDS = 30000;
+const WAIT_MILLISECONDS = 90000;
+const LATE = new Error("late");
 const seen = new WeakSet(); // what Gradio said
 
 function words(status) {
   if (status === 429) return say("That was too much at once, so nothing was asked. Wait a few seconds, then ask again.");
   if (status === 503) return say("Many people are asking just now, so nothing was asked. Wait a few seconds, then ask again.");
   if (status === 413) return say("That is too long to be read, so nothing was asked. Ask in a few short sentences.");
+  if (status === 504) return say("The server takes too long, so there is no answer. Wait a little, then ask again.");
   if (status === 0) return say("The server cannot be reached, so there is no answer. Check your connection, then ask again.");
   return say("Something went wrong, so there is no answer. Ask again, or load this page again.");
 }
@@ -40,14 +46,12 @@ function careCard(card) {
   const steps = element("ul", {});
   steps.append(...lines("li", card.steps));
   section.append(...lines("p", [LEVELS[card.level]], "level"), ...lines("h2", [card.title]), ...lines("p", [card.text]), steps);
-  if (language !== "en") {
-    section.append(...lines("p", ["Translated from English. No doctor or nurse has checked it."], "unreviewed"));
-  }
   return section;
 }
 
 function tell(status, card) {
   clear();
+  announce(""); // that an answer is looked for is over; the notice says itself
   const questions = [unanswered(), ...takeQueued()].filter(Boolean);
   const place = document.getElementById("asking");
   if (!place) return;
@@ -62,7 +66,9 @@ function tell(status, card) {
   notice.append(...questions.map((textContent) => element("button", { type: "button", className: "ask", textContent })));
   place.prepend(notice);
   if (status === 0) waitForTheServer(notice);
-  if (card) scrollTo(notice, "nearest");
+  if (!card) return;
+  fit(notice.querySelector("section.care"));
+  scrollTo(notice, "nearest");
 }
 
 /** Say when the server can be reached again: then nothing need be loaded anew. */
@@ -103,7 +109,22 @@ export function sayInOurWords() {
 // Where Gradio hears that a connection broke, it asks nothing any more until the page is loaded anew. So it
 // hears that the question failed, as if the server had said so, and asks again when a person does.
 
-const asked = new Set(); // what Gradio waits for, by the server's names
+const asked = new Map(); // since when Gradio waits for what, by the server's names
+
+/** What a promise gives, if it does so in time. */
+function inTime(promise, milliseconds) {
+  let timer = 0;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(LATE), milliseconds);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** How long the next word of the server may take. */
+function patience() {
+  const last = Math.min(...asked.values()) + WAIT_MILLISECONDS - performance.now();
+  return Math.max(0, Math.min(SILENT_MILLISECONDS, last));
+}
 
 /** Note what the server says of a question, and whether it gives all of them up. */
 function givesUp(line) {
@@ -122,7 +143,7 @@ function givesUp(line) {
 
 /** What a server would say that has no answer. */
 function failed() {
-  const ends = [...asked].map((event) => ({
+  const ends = [...asked.keys()].map((event) => ({
     msg: "process_completed", event_id: event, success: false, output: { error: "No answer" },
   }));
   asked.clear();
@@ -137,7 +158,7 @@ function toItsEnd(body) {
   let status = 0;
   /** The next bytes, or null where no more can be used. */
   const read = async () => {
-    const { done, value } = await reader.read();
+    const { done, value } = await inTime(reader.read(), patience());
     if (done) return null;
     const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
     rest = lines.pop();
@@ -155,6 +176,10 @@ function toItsEnd(body) {
         if (error.name === "AbortError") {
           controller.error(error);
           return;
+        }
+        if (error === LATE) {
+          status = 504;
+          reader.cancel();
         }
       }
       if (value) {
@@ -180,10 +205,10 @@ export function watchRequests() {
     const isStream = address.includes("/data");
     let response;
     try {
-      response = await fetchAsBefore(...request);
+      response = await inTime(fetchAsBefore(...request), SILENT_MILLISECONDS);
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      tell(0);
+      tell(error === LATE ? 504 : 0);
       return isStream ? stream(failed()) : Response.json({ detail: "No answer" }, { status: 502 });
     }
     if (!response.ok) {
@@ -192,7 +217,7 @@ export function watchRequests() {
     }
     if (isStream) return stream(toItsEnd(response.body));
     clear();
-    if (address.includes("/join")) asked.add((await response.clone().json()).event_id);
+    if (address.includes("/join")) asked.set((await response.clone().json()).event_id, performance.now());
     return response;
   };
 }

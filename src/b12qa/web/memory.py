@@ -1,0 +1,98 @@
+"""Conversations by the names of their pages: a page that is loaded again goes on with its own.
+
+A phone drops a page that is out of sight, and loads it anew. The browser keeps nothing of what was asked,
+only the name of the page, drawn by lot; the words stay in this process, as long as the page says they do.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock, Timer
+from typing import NamedTuple
+
+from b12qa.web.replies import Conversation
+
+MAX_KEPT = 10_000  # as many as Gradio keeps
+SECONDS_BETWEEN_LOOKS = 60.0
+_NAME = re.compile(r"[0-9a-f]{32}")  # 128 bits: nobody finds another one's by trying
+
+
+class _Kept(NamedTuple):
+    conversation: Conversation
+    since: float
+
+
+class Memory:
+    """The newest state of each conversation, by the name of its page."""
+
+    def __init__(self, seconds: float = 60 * 60, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin with nothing.
+
+        Args:
+            seconds: so long after its last question a conversation is kept.
+        """
+        self.drop: Callable[[str], object] = lambda session: None  # forgets what Gradio keeps of a load
+        self._seconds = seconds
+        self._clock = clock
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()  # the oldest first
+        self._is_watched = False
+        self._lock = Lock()
+
+    def known(self, so_far: Conversation, page: str) -> Conversation:
+        """What was said on a page: since it was loaded, or else before."""
+        if so_far.turns:
+            return so_far
+        with self._lock:
+            self._forget_the_old()
+            kept = self._kept.get(page)
+        return so_far if kept is None else kept.conversation._replace(page_shows=so_far.page_shows)
+
+    def keep(self, conversation: Conversation) -> None:
+        """Keep one until it is forgotten; what was kept of an earlier load of its page is dropped."""
+        if not _NAME.fullmatch(conversation.page):
+            return
+        with self._lock:
+            before = self._kept.pop(conversation.page, None)
+            self._kept[conversation.page] = _Kept(conversation, self._clock())
+            if len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+            is_watched, self._is_watched = self._is_watched, True
+        if before is not None and before.conversation.session != conversation.session:
+            self.drop(before.conversation.session)
+        if not is_watched:
+            self._look_later()
+
+    def forget(self, conversation: Conversation) -> None:
+        """Forget a conversation whose time is over, unless it went on since."""
+        with self._lock:
+            kept = self._kept.get(conversation.page)
+            if kept is not None and kept.conversation == conversation:
+                del self._kept[conversation.page]
+        self.drop(conversation.session)
+
+    def start_over(self, so_far: Conversation) -> None:
+        """Forget whatever was said on a page; the load that asks for it is told to forget by its answer."""
+        with self._lock:
+            kept = self._kept.pop(so_far.page, None)
+        if kept is not None and kept.conversation.session != so_far.session:
+            self.drop(kept.conversation.session)
+
+    def _forget_the_old(self) -> None:
+        while self._kept and next(iter(self._kept.values())).since + self._seconds <= self._clock():
+            self._kept.popitem(last=False)
+
+    def _look_later(self) -> None:
+        # Gradio tells of the end of what it keeps, and not where a page was gone before its answer came.
+        timer = Timer(SECONDS_BETWEEN_LOOKS, self._look)
+        timer.daemon = True
+        timer.start()
+
+    def _look(self) -> None:
+        with self._lock:
+            self._forget_the_old()
+            is_watched = self._is_watched = bool(self._kept)
+        if is_watched:
+            self._look_later()
