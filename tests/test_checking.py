@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from conftest import HashingEncoder
 from rapidfuzz.distance import OSA
+from test_index import CountingEncoder
 
-from b12qa.building import build_index
+from b12qa.building import build_index, prepare_index
 from b12qa.checking import check_corpus, stray_questions
 from b12qa.corpus import read_corpus, read_sources
 from b12qa.errors import CorpusError
 from b12qa.evaluation import Kind, QuestionRow, with_typos
+from b12qa.generations import current_generation
 from b12qa.index import open_index
 
 BANK = """
@@ -107,6 +109,32 @@ def test_a_build_refuses_what_is_no_yaml(small_corpus: Path) -> None:
     (small_corpus / "tea.questions.yaml").write_text("sentences: [")
     with pytest.raises(CorpusError, match=r"tea\.questions\.yaml:\d+: not YAML"):
         build_index(read_corpus(small_corpus), HashingEncoder(), small_corpus.parent / "index")
+
+
+def test_a_build_refuses_a_question_that_is_answered_and_open_before_it_embeds_any(
+    small_corpus: Path,
+) -> None:
+    index = small_corpus.parent / "index"
+    current = build_index(read_corpus(small_corpus), HashingEncoder(), index).generation
+    entry = "{question: 'Heat of water?', reason: does not say}"
+    (small_corpus / "tea.questions.yaml").write_text(
+        f"{BANK}open:\n- section: Kinds\n  questions: [{entry}]\n"
+    )
+    contradiction = (
+        "tea.questions.yaml:9: error: left open here, but answered in line 6: 'Heat of water?'; keep one"
+    )
+    assert contradiction in map(str, check_corpus(read_sources(small_corpus)))
+    corpus = read_corpus(small_corpus)
+    encoder = CountingEncoder()
+    for _ in "12":  # and once more where a review has built it
+        with pytest.raises(CorpusError) as refused:
+            build_index(corpus, encoder, index)
+        assert str(refused.value) == (
+            f"{contradiction}. What was current stays current. Mend the question bank, then run: b12qa build"
+        )
+        assert current_generation(index) == current
+        assert encoder.texts == 0
+        prepare_index(corpus, HashingEncoder(), index)
 
 
 @pytest.mark.parametrize("kind", ["notes", "synonyms"])

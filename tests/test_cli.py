@@ -649,6 +649,21 @@ def test_diff_names_the_notes_that_an_edit_left_hanging(edited: Path) -> None:
 
 
 @pytest.mark.model
+def test_check_diff_and_build_refuse_a_question_that_is_answered_and_open(edited: Path) -> None:
+    (edited / "corpus" / "bicycles.questions.yaml").write_text(
+        "sentences:\n- sentence: Replace the pads when less than 2 mm of lining is left.\n"
+        "  questions: [when are pads worn?]\n"
+        "open:\n- section: Brakes\n  questions: [{question: When are pads worn?, reason: does not say}]\n"
+    )
+    said = "bicycles.questions.yaml:6: error: left open here, but answered in line 3: 'When are pads worn?'"
+    assert said in run("check", "--index", edited / "index", exit_code=2).stderr
+    result = run("diff", "--index", edited / "index", exit_code=2)
+    assert said in words(result.stdout)
+    assert "a build would refuse this edit" in words(result.stderr)
+    assert said in words(run("build", "--index", edited / "index", exit_code=2).stderr)
+
+
+@pytest.mark.model
 def test_a_line_number_in_a_message_is_no_emoji(edited: Path) -> None:
     notes = "# a line\n" * 99 + "notes: [{sentence: gone}]\n"
     (edited / "corpus" / "bicycles.notes.yaml").write_text(notes)

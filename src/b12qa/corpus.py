@@ -37,9 +37,9 @@ _THEMATIC_BREAK = re.compile(r"\ufeff?---[ \t]*(?:[\r\n]|$)")
 
 
 class Severity(StrEnum):
-    """Whether `b12qa check` fails."""
+    """Whether `b12qa check` fails, and a build is refused."""
 
-    ERROR = "error"  # it does: a document or a note cannot be used, or questions of a bank are left out
+    ERROR = "error"  # it does: a document or a note cannot be used, or a bank contradicts itself
     WARNING = "warning"  # it does not, unless it is strict; the document is quoted byte for byte as it is
 
 
@@ -302,6 +302,20 @@ def check_source(source: Source) -> list[Problem]:
         problems += _text_problems(source.file, source.document)
         problems += _structure_problems(source.file, source.document)
     return sorted(problems, key=lambda problem: (problem.line, problem.message))
+
+
+def check_sound(problems: Iterable[Problem], of_what: str) -> None:
+    """Refuse what stands beside a document if anything in it is an error.
+
+    Raises:
+        CorpusError: there is one.
+    """
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    if errors:
+        more = f" (and {len(errors) - 1} more; b12qa check lists them)" if len(errors) > 1 else ""
+        raise CorpusError(
+            f"{errors[0]}{more}. What was current stays current. Mend the {of_what}, then run: b12qa build"
+        )
 
 
 def check_astray(sources: Sources) -> Iterator[Problem]:

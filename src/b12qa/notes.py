@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from b12qa.corpus import Corpus, NamedSections, Problem, Severity, Unreadable, refuse
-from b12qa.errors import CorpusError, YamlError
+from b12qa.corpus import Corpus, NamedSections, Problem, Severity, Unreadable, check_sound, refuse
+from b12qa.errors import YamlError
 from b12qa.markdown import plain_text_of
 from b12qa.plain import one_line, short
 from b12qa.records import Document, EditorNote, NotedSentence, NoteKind, Sentence
@@ -99,12 +99,7 @@ def check_notes(notes: Notes) -> None:
     Raises:
         CorpusError: there is a problem.
     """
-    if notes.problems:
-        first, more = notes.problems[0], len(notes.problems) - 1
-        raise CorpusError(
-            f"{first}{f' (and {more} more; b12qa check lists them)' if more else ''}. "
-            "What was current stays current. Mend the notes, then run: b12qa build"
-        )
+    check_sound(notes.problems, "notes")
 
 
 def words_digest(document: Document, sentence: Sentence) -> str:

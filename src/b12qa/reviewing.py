@@ -108,7 +108,7 @@ class Review:
     after: str
     asked: int
     touched: tuple[Reviewed, ...]  # the gravest first
-    hanging: tuple[Problem, ...]  # questions and notes whose sentence or section is no longer there
+    hanging: tuple[Problem, ...]  # of banks and notes: whose sentence or section is gone, and errors
     reworded: tuple[tuple[str, str], ...]  # sentences with bank questions that are gone, what they may be now
     hanging_evidence: tuple[str, ...]  # ids of evaluation questions of which a gold sentence is gone
 
@@ -158,7 +158,8 @@ def review_edit(
     else:
         with shown("Embedding") as on_progress:
             after = prepare_index(corpus, encoder, index_dir, on_progress)
-        hanging += read_banks(corpus, after.sentences).hanging
+        banks = read_banks(corpus, after.sentences)
+        hanging += [*banks.hanging, *(p for p in banks.problems if p.severity is Severity.ERROR)]
         hanging += read_notes(corpus, after.sentences).hanging
     if before.generation == after.generation:
         return None
