@@ -190,7 +190,14 @@ def test_the_article_as_received_has_one_spot_to_mend(folder: Path) -> None:
         ),
         pytest.param(
             "<!-- A. -->\n<!-->\n\n<pre>\n\nB.</pre>\n\nC <!-- d.\n\n<!-- E.\n\nF.\n",
-            ["tea.md:10: warning: what begins here is never closed by -->: all that follows is part of it"],
+            [
+                *(
+                    f"tea.md:{line}: warning: HTML is quoted as it stands: {mark!r}; write Markdown, such as "
+                    r"**bold**, or take it out (for 'less than' write '\<')"
+                    for line, mark in ((2, "<!-->"), (4, "<pre>"))
+                ),
+                "tea.md:10: warning: what begins here is never closed by -->: all that follows is part of it",
+            ],
             id="a comment that is never closed",
         ),
         pytest.param(
@@ -221,6 +228,20 @@ def test_the_article_as_received_has_one_spot_to_mend(folder: Path) -> None:
                 "tea.md:5: warning: section 'Sources' has no text",
             ],
             id="only pictures and footnotes",
+        ),
+        pytest.param(
+            "# Tea\n\nA <b>cup</b>\nis <b>40&nbsp;ml</b>.[^1] [2] [3] [^1] [4]\n\n"
+            "[^1]: <i>A</i> cook [5] &amp; son.\n",
+            [
+                "tea.md:3: warning: HTML is quoted as it stands: '<b>', '</b>'; write Markdown, such as "
+                r"**bold**, or take it out (for 'less than' write '\<')",
+                "tea.md:4: warning: HTML is quoted as it stands: '<b>', '</b>'; write Markdown, such as "
+                r"**bold**, or take it out (for 'less than' write '\<')",
+                "tea.md:4: warning: footnote marks are quoted with their sentence: '[^1]', '[2]', '[3]', "
+                "and 1 more; take them out, or name the source in words",
+                "tea.md:4: warning: quoted as it stands: '&nbsp;'; write the character itself",
+            ],
+            id="HTML and marks of footnotes in what is quoted",
         ),
         pytest.param("", ["tea.md:1: warning: no text to quote"], id="an empty file"),
         pytest.param(

@@ -14,7 +14,7 @@ from pathlib import Path
 from b12qa import markdown
 from b12qa.errors import CorpusError, EmptyCorpusError, YamlError
 from b12qa.front_matter import KEYS, Metadata, read_front_matter
-from b12qa.plain import short, writable
+from b12qa.plain import short, some_of, writable
 from b12qa.records import About, BlockKind, Document
 
 NOT_DOCUMENTS = {"readme.md"}
@@ -25,6 +25,14 @@ _NEARLY_A_DOCUMENT = (".markdown", ".mdown", ".mkd", ".mkdn", ".txt")
 _NEARLY_BESIDE = (".yaml", ".yml", ".json", ".txt")
 # What `b12qa import` makes drafts of.
 IMPORTABLE = (".docx", ".html", ".htm", ".pdf")
+# By its first character, what is said of HTML and marks of footnotes in a text; so many of a line are named.
+_RAW = {
+    "<": "HTML is quoted as it stands: {}; write Markdown, such as **bold**, or take it out "
+    r"(for 'less than' write '\<')",
+    "&": "quoted as it stands: {}; write the character itself",
+    "[": "footnote marks are quoted with their sentence: {}; take them out, or name the source in words",
+}
+MAX_RAW_NAMED = 3
 _LETTERS = re.compile(r"[a-z]+")
 # So many characters at the beginning are looked at for front matter that is not where it should be.
 MAX_FRONT_MATTER_LOOKED_AT = 2000
@@ -267,6 +275,7 @@ def read_source(path: Path) -> Source:
         message = f"what begins here is never closed by {closing}: all that follows is part of it"
         problems.append(Problem(Severity.WARNING, path.name, lines.number_at(start), message))
     document = _document(path.stem, text, parsed, found.about)
+    problems += _raw_problems(path.name, document, parsed.raw)
     return Source(path.name, document, found.draft, tuple(problems))
 
 
@@ -542,6 +551,19 @@ def _text_problems(file: str, document: Document) -> Iterator[Problem]:
             yield Problem(
                 Severity.WARNING, file, number, "replacement character (U+FFFD): something was lost here"
             )
+
+
+def _raw_problems(file: str, document: Document, raw: Iterable[tuple[int, str]]) -> Iterator[Problem]:
+    """What readers would see of HTML and footnotes, line by line: a quote is never altered."""
+    line_of = markdown.Lines(document.text).number_at
+    unquoted = [block for block in document.blocks if not block.is_quoted]
+    found: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for start, written in raw:
+        if not any(block.start <= start < block.end for block in unquoted):
+            found[line_of(start), written[0]].append(repr(short(written, 40)))
+    for (line, mark), marks in found.items():
+        named = some_of(list(dict.fromkeys(marks)), MAX_RAW_NAMED)
+        yield Problem(Severity.WARNING, file, line, _RAW[mark].format(named))
 
 
 def _first_difference(before: str, after: str) -> tuple[str, str]:
