@@ -73,6 +73,29 @@ def test_reasons_that_the_text_contradicts_are_warned_of_with_question_and_word(
     ]
 
 
+def test_what_another_document_mentions_contradicts_a_reason_if_it_speaks_of_more_of_the_question(
+    small_corpus: Path,
+) -> None:
+    (small_corpus / "tea.questions.yaml").write_text(
+        "open:\n- section: Kinds\n  questions:\n"
+        "  - {question: are drops of tea strong?, reason: does not mention drops}\n"
+    )
+    for text, expected in {
+        "Put a drop of oil on the chain.": [],
+        "Put a drop of oil on the chain. Drops of strong coffee stain.": [
+            "tea.questions.yaml:4: warning: the reason 'does not mention drops' is not given to readers, "
+            "since the words stand in line 3 of other.md; "
+            "if that answers 'are drops of tea strong?', move the question to other.questions.yaml"
+        ],
+    }.items():
+        (small_corpus / "other.md").write_text(f"# Other\n\n{text}\n")
+        found = map(str, check_corpus(read_sources(small_corpus)))
+        assert [problem for problem in found if "no question for" not in problem] == expected
+    (small_corpus / "tea.md").write_text("# Tea\n\n## Kinds\n\nOne drop is enough.\n")
+    found = map(str, check_corpus(read_sources(small_corpus)))
+    assert any("line 5 of tea.md; if that answers 'are drops of tea" in problem for problem in found)
+
+
 def test_all_that_is_wrong_is_told_at_once_whatever_cannot_be_read(small_corpus: Path) -> None:
     files = {
         "tea.questions.yaml": "sentences: [",
