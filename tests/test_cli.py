@@ -649,6 +649,25 @@ def test_diff_names_the_notes_that_an_edit_left_hanging(edited: Path) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files, which POSIX systems can")
+def test_a_disk_without_room_is_told_with_the_file_and_what_to_do(edited: Path) -> None:
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        build = run("build", "--index", edited / "index", exit_code=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert re.fullmatch(
+        rf"b12qa: {re.escape(str(edited / 'index'))}/\.building-\w+/[\w.-]+ cannot be written: "
+        r"File too large\. What was there before is as it was\. "
+        r"Make room on that disk, then run the same command again\.",
+        words(build.stderr),
+    )
+
+
+@pytest.mark.model
 def test_check_diff_and_build_refuse_a_question_that_is_answered_and_open(edited: Path) -> None:
     (edited / "corpus" / "bicycles.questions.yaml").write_text(
         "sentences:\n- sentence: Replace the pads when less than 2 mm of lining is left.\n"
