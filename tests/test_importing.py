@@ -6,6 +6,7 @@ import errno
 import socket
 import subprocess
 import sys
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -261,6 +262,13 @@ def test_a_file_without_a_heading_is_called_by_its_name(tmp_path: Path, corpus: 
         target.read_text()
         == "---\ntitle: Green tea\nsource: Green tea.html\ndraft: true\n---\n\nIt is mild.\n"
     )
+
+
+def test_a_name_with_accents_is_kept_however_a_system_writes_it(tmp_path: Path, corpus: Path) -> None:
+    for name in ("Th\u00e9 noir", unicodedata.normalize("NFD", "Th\u00e9 noir")):
+        target = import_file(written(tmp_path, f"{name}.html", b"<p>Tea."), corpus, force=True)
+        assert target.name == "th\u00e9-noir.md"
+        assert "Th\u00e9 noir.html" in target.read_text("utf-8")
 
 
 def test_a_document_is_replaced_only_when_that_is_wanted(tmp_path: Path, corpus: Path) -> None:

@@ -98,7 +98,7 @@ class BuildReport:
     notes: int  # of editors
     notes_before: int  # in the generation that was current before
     without_bank: int  # documents of which no bank knows a question that they answer
-    problems: tuple[Problem, ...]  # what is wrong with the banks
+    problems: tuple[Problem, ...]  # what is wrong with banks and notes
     embedded: int  # different texts given to the model; 0 when the generation was there already
     reused: int  # different texts whose vectors an earlier generation held
     compared_with: str | None  # the generation that was current before; None if there was no sound one
@@ -200,8 +200,8 @@ def _prepared(
         refuses: whether errors in banks and notes are refused, before anything is embedded.
 
     Returns:
-        The current generation if it is sound, the one for the corpus, what is wrong with the banks, and
-        how many texts were embedded.
+        The current generation if it is sound, the one for the corpus, what is wrong with banks and notes,
+        and how many texts were embedded.
     """
     type_for(0, index_type)  # refuses an unknown one before anything is done
     inputs = generation_inputs(corpus, encoder, index_type)
@@ -210,8 +210,8 @@ def _prepared(
     built = before if before and before.generation == name else _sound_generation(index_dir, name)
     if built:
         check_unchanged(corpus)
-        bank, _ = _beside(corpus, built.sentences, refuses=refuses)
-        return before, built, bank.problems, 0
+        bank, notes = _beside(corpus, built.sentences, refuses=refuses)
+        return before, built, (*bank.problems, *notes.problems), 0
     previous = _sound_generation(index_dir, named_in(index_dir / PREVIOUS))
     known = KnownVectors(index_dir, {"model": inputs["model"], **versions_that_compute()}, encoder.dimension)
     earlier = _Earlier([index for index in (before, previous) if index], inputs, known)
@@ -404,7 +404,7 @@ def _new_generation(
         refuses: as in `_prepared`.
 
     Returns:
-        The generation as read back, what is wrong with the banks, and how many texts were embedded.
+        The generation as read back, what is wrong with banks and notes, and how many texts were embedded.
     """
     documents = corpus.documents
     cuts = [earlier.cuts.get((d.name, d.sha256)) or _cut(d, encoder) for d in documents]
@@ -459,7 +459,8 @@ def _new_generation(
             weighted=bool(bank.answered),
         )
 
-    return _write_generation(index_dir, manifest, files, shortcuts, corpus), bank.problems, len(new)
+    built = _write_generation(index_dir, manifest, files, shortcuts, corpus)
+    return built, (*bank.problems, *notes.problems), len(new)
 
 
 def _cut(document: Document, encoder: Encoder) -> _Cut:

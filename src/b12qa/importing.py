@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import yaml
 
 from b12qa import markdown
-from b12qa.corpus import IMPORTABLE, NOT_DOCUMENTS
+from b12qa.corpus import IMPORTABLE, NOT_DOCUMENTS, document_name, file_name
 from b12qa.errors import ConversionError
 from b12qa.storage import replace
 
@@ -45,7 +46,7 @@ def import_file(path: Path, corpus_dir: Path, name: str | None = None, *, force:
             f"Expected a folder of documents at {corpus_dir}, found none. "
             "Make it, or name another: --corpus DIR"
         )
-    name = _default_name(path) if name is None else name
+    name = _default_name(path) if name is None else unicodedata.normalize("NFC", name)
     if not _NAME.fullmatch(name) or f"{name}.md".lower() in NOT_DOCUMENTS:
         raise ConversionError(
             "Expected a name of letters, digits, dots, hyphens and underscores other than README, "
@@ -105,12 +106,12 @@ _BLANKS_AND_CONTROLS = dict.fromkeys((*range(9), *range(14, 32), *range(127, 160
 
 
 def _default_name(path: Path) -> str:
-    return re.sub(r"[^\w.-]+", "-", path.stem).strip("-.").lower()
+    return re.sub(r"[^\w.-]+", "-", document_name(path)).strip("-.").lower()
 
 
 def _draft(path: Path, text: str) -> str:
     headings = (section.path[-1] for section in markdown.parse(text).sections if section.path)
-    about = {"title": next(headings, path.stem), "source": path.name, "draft": True}
+    about = {"title": next(headings, document_name(path)), "source": file_name(path), "draft": True}
     lines = yaml.safe_dump(about, sort_keys=False, allow_unicode=True, width=10_000)
     return f"---\n{lines}---\n\n{text}"
 
