@@ -668,6 +668,30 @@ def test_a_disk_without_room_is_told_with_the_file_and_what_to_do(edited: Path) 
 
 
 @pytest.mark.model
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+@pytest.mark.parametrize("options", [(), ("--previous",)])
+def test_diff_needs_to_write_nothing_where_the_index_lies(edited: Path, options: tuple[str, ...]) -> None:
+    index = edited / "index"
+    if options:
+        run("build", "--index", index)
+    folders = [index, *(path for path in index.iterdir() if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    before = sorted(index.rglob("*"))
+    command = [sys.executable, "-m", "b12qa", "diff", "--index", str(index), *options]
+    if os.geteuid() == 0:
+        if not shutil.which("setpriv"):
+            pytest.skip("permissions say nothing to root, and setpriv is not there to change that")
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert sorted(index.rglob("*")) == before
+    for folder in folders:
+        folder.chmod(0o755)
+    assert ran.returncode == 0, ran.stderr
+    assert "Compared " in ran.stdout
+
+
+@pytest.mark.model
 def test_check_diff_and_build_refuse_a_question_that_is_answered_and_open(edited: Path) -> None:
     (edited / "corpus" / "bicycles.questions.yaml").write_text(
         "sentences:\n- sentence: Replace the pads when less than 2 mm of lining is left.\n"

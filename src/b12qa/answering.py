@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -132,7 +132,7 @@ class Assistant:
         store = configured_store()
         folder = corpus_folder(index_dir, corpus)
         try:
-            opened, found = _opened(index_dir, folder, model, store)
+            opened, found = _opened(index_dir, folder, model, store, _given(index_dir, corpus, model))
         except IndexUnusableError as error:
             sources = read_corpus(folder)  # what is wrong with the corpus comes first
             if not build:
@@ -559,7 +559,11 @@ load = Assistant.load
 
 
 def _opened(
-    index_dir: Path, folder: Path, model: str | Path | None, store: Milvus | None
+    index_dir: Path,
+    folder: Path,
+    model: str | Path | None,
+    store: Milvus | None,
+    given: Mapping[str, object],
 ) -> tuple[Index, Encoder | ModelFiles]:
     """An index and what embeds questions to it, once both are known to fit the corpus in a folder."""
     unread = unread_corpus(folder)
@@ -568,7 +572,7 @@ def _opened(
     # Files that are those of the index byte for byte need not be parsed to know that they are sound,
     # and an index that was rolled back to is served whatever they are.
     trusted = index.rolled_back or unread.hashes() == index.inputs["corpus"]
-    check_servable(index, unread if trusted else read_corpus(folder), found)
+    check_servable(index, unread if trusted else read_corpus(folder), found, given)
     return index, found
 
 
@@ -576,13 +580,15 @@ def _advice(
     error: IndexUnusableError, index_dir: Path, corpus: str | Path | None, model: str | Path | None
 ) -> str:
     """The words of an error, with the command that builds what was asked for."""
-    given = {
-        "index": None if str(index_dir) == DEFAULT_INDEX else index_dir,
-        "corpus": corpus or None,
-        # To build with the model that does not fit is no advice.
-        "model": None if isinstance(error, ModelMismatchError) else model or None,
-    }
-    return advice_to_build(str(error), given)
+    # To build with the model that does not fit is no advice.
+    fits = None if isinstance(error, ModelMismatchError) else model
+    return advice_to_build(str(error), _given(index_dir, corpus, fits))
+
+
+def _given(index_dir: Path, corpus: str | Path | None, model: str | Path | None) -> Mapping[str, object]:
+    """What was asked for, as options of `b12qa build`."""
+    index = None if str(index_dir) == DEFAULT_INDEX else index_dir
+    return {"index": index, "corpus": corpus or None, "model": model or None}
 
 
 def _build(

@@ -284,10 +284,12 @@ def diff(
 
 @app.command(epilog=EXIT_CODES)
 @index_option
-def rollback(index: Path) -> None:
+@corpus_option
+def rollback(index: Path, corpus: Path | None) -> None:
     """Serve the generation before the current one again.
 
-    It is served, though older than the corpus, until the next build.
+    It is served, though older than the corpus, until the next build. The corpus is not read, only named in
+    the command that builds it.
     """
     with _reported_errors():
         from b12qa.building import roll_back

@@ -8,13 +8,16 @@ quote is compared as well: a reader who loses a warning has lost more than a few
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import IntEnum, StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from b12qa import rendering
@@ -24,7 +27,7 @@ from b12qa.changes import Wordings, may_be_now, most_alike, reworded_a_little
 from b12qa.corpus import Corpus, Problem, Severity
 from b12qa.embedding import Encoder, RememberingEncoder
 from b12qa.evaluation import Kind, PlainDocument, QuestionRow, gold_words, read_question_sets
-from b12qa.generations import CURRENT, named_in
+from b12qa.generations import CURRENT, PREVIOUS, named_in
 from b12qa.index import Index, check_model, open_index, open_previous
 from b12qa.markdown import plain_text_of
 from b12qa.notes import read_notes
@@ -152,6 +155,34 @@ def review_edit(
     rows = read_question_sets(questions)
     if corpus is not None and named_in(index_dir / CURRENT) is None:
         return None
+    with _where_to_build(index_dir) as folder:
+        return _review_in(folder, corpus, encoder, rows, shown)
+
+
+@contextmanager
+def _where_to_build(index_dir: Path) -> Iterator[Path]:
+    """The folder of an index, or one that passes for it for a while where whoever asks may only read."""
+    if os.access(index_dir, os.W_OK):
+        yield index_dir
+        return
+    with TemporaryDirectory(prefix="b12qa-", ignore_cleanup_errors=True) as temporary:
+        for file in (CURRENT, PREVIOUS):
+            name = named_in(index_dir / file)
+            if name is not None:
+                shutil.copy(index_dir / file, temporary)
+                with suppress(FileExistsError):  # both may name one
+                    (Path(temporary) / name).symlink_to(index_dir.resolve() / name)
+        yield Path(temporary)
+
+
+def _review_in(
+    index_dir: Path,
+    corpus: Corpus | None,
+    encoder: Encoder,
+    rows: Sequence[QuestionRow],
+    shown: Callable[[str], AbstractContextManager[Progress]],
+) -> Review | None:
+    """As `review_edit`, of an index that can be written."""
     before = open_index(index_dir)
     hanging: list[Problem] = []
     if corpus is None:
