@@ -41,7 +41,7 @@ from b12qa.fairness import quote_around, quote_passage
 from b12qa.folders import DEFAULT_INDEX, corpus_folder, index_folder
 from b12qa.index import Index, check_servable, open_index
 from b12qa.lexical import terms, words
-from b12qa.plain import advice_to_build, writable
+from b12qa.plain import advice_to_build, short, writable
 from b12qa.progress import Progress, no_progress
 from b12qa.records import (
     Answer,
@@ -203,7 +203,8 @@ class Assistant:
                 its spelling. Red flags are met all the same, in the whole conversation.
 
         Raises:
-            QueryError: max_quotes is below 1, the question is no text, or the history no list of texts.
+            QueryError: max_quotes is below 1, the question is no text, the history no list of texts, or
+                literal neither True nor False.
             DamagedIndexError: a passage is no longer a slice of its document.
         """
         return self.ask_with_more(question, history, max_quotes, literal=literal)[0]
@@ -224,6 +225,8 @@ class Assistant:
         if not isinstance(max_quotes, Integral) or isinstance(max_quotes, bool) or max_quotes < 1:
             raise QueryError(f"Expected a whole number of at least 1 as max_quotes, got {max_quotes!r}.")
         max_quotes = int(max_quotes)
+        if not isinstance(literal, bool):
+            raise QueryError(f"Expected True or False as literal, got {short(repr(literal))}.")
         question, history = _typed(question, history)
         card, ours = self._said_first(question, history, literal=literal)
         care = [] if card is None else [safety.care_notice(card)]
@@ -623,11 +626,12 @@ def _typed(question: str, history: Iterable[str]) -> tuple[str, tuple[str, ...]]
 
     Raises:
         QueryError: they are something else. A text as history would be read letter by letter, and a red
-            flag in it missed.
+            flag in it missed; a set has no order.
     """
     if not isinstance(question, str):
         raise QueryError(f"Expected a text as question, got {type(question).__name__}.")
-    if isinstance(history, str | bytes | bytearray) or not isinstance(history, Iterable):
+    no_list = (str, bytes, bytearray, Mapping, set, frozenset)
+    if isinstance(history, no_list) or not isinstance(history, Iterable):
         got = "one text" if isinstance(history, str) else type(history).__name__
         raise QueryError(f"Expected a list of earlier questions as history, got {got}. Write history=[...].")
     earlier = tuple(history)
