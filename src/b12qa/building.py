@@ -412,12 +412,7 @@ def _new_generation(
     bank, notes = _beside(corpus, rows.sentences, refuses=refuses)
     synonyms = read_synonyms(corpus)
     texts = _RowTexts(documents, rows, bank, encoder)
-    digests = [
-        [digest for cut in cuts for digest in cut.chunk_digests],
-        [digest for cut in cuts for digest in cut.sentence_digests],
-        [_digest(whole_question(question)) for question in bank.answered],
-        [_digest(whole_question(question)) for question in bank.open],
-    ]
+    digests = _row_digests(cuts, bank)
     known = earlier.known
     new = {
         digest: (kind, row)
@@ -461,6 +456,16 @@ def _new_generation(
 
     built = _write_generation(index_dir, manifest, files, shortcuts, corpus)
     return built, (*bank.problems, *notes.problems), len(new)
+
+
+def _row_digests(cuts: Sequence[_Cut], bank: QuestionBank) -> Digests:
+    """As `_digests_of`, of rows that are in no index yet."""
+    return [
+        [digest for cut in cuts for digest in cut.chunk_digests],
+        [digest for cut in cuts for digest in cut.sentence_digests],
+        [_digest(whole_question(question)) for question in bank.answered],
+        [_digest(whole_question(question)) for question in bank.open],
+    ]
 
 
 def _cut(document: Document, encoder: Encoder) -> _Cut:
