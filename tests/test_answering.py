@@ -495,6 +495,12 @@ def test_fewer_than_one_quote_cannot_be_asked_for(tea: Assistant, max_quotes: ob
         tea.ask("green tea", max_quotes=max_quotes)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("literal", ["yes", "", None, 1])
+def test_literal_is_true_or_false(tea: Assistant, literal: Any) -> None:
+    with pytest.raises(QueryError, match=f"Expected True or False as literal, got {literal!r}"):
+        tea.ask("green tea", literal=literal)
+
+
 @pytest.mark.parametrize("question", ["green tea", "?!"])
 @pytest.mark.parametrize("top_k", [0, -1, "5", 2.0, True])
 def test_a_search_for_an_impossible_number_is_refused(tea: Assistant, question: str, top_k: Any) -> None:
@@ -740,6 +746,8 @@ def test_a_reason_that_names_only_what_the_article_names_needs_the_same_question
         ("is that dangerous?", "I have chest pain", r"got one text\. Write history=\[\.\.\.\]"),
         ("is that dangerous?", None, "Expected a list of earlier questions as history, got NoneType"),
         ("is that dangerous?", b"x", "Expected a list of earlier questions as history, got bytes"),
+        ("is that dangerous?", {"x": "y"}, "Expected a list of earlier questions as history, got dict"),
+        ("is that dangerous?", {"x", "y"}, "Expected a list of earlier questions as history, got set"),
         ("is that dangerous?", ["tea", 3], "Expected texts in the history, got int"),
     ],
 )

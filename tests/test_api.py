@@ -285,12 +285,37 @@ def test_question_of_another_form_is_refused_without_repeating_it(client: TestCl
     assert "secret" not in response.text
 
 
-@pytest.mark.parametrize("body", [b"", b"tea", b"{", b'{"question": NaN}', b"\xff", b"[" * 60_000])
-def test_body_that_is_no_json_is_refused(client: TestClient, body: bytes) -> None:
+def test_many_unknown_fields_are_one_mistake(client: TestClient) -> None:
+    body = {"question": "tea", "history": [1, 2], **{f"secret {number}": number for number in range(3000)}}
+    response = client.post("/api/ask", json=body)
+    assert [error["where"] for error in checked_problem(response, 422)["errors"]] == [
+        "history.0",
+        "history.1",
+        "",
+    ]
+    assert len(response.content) < 1000
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "The body is not JSON."),
+        (b"tea", "The body is not JSON."),
+        (b"{", "The body is not JSON."),
+        (b'{"question": NaN}', "The body is not JSON."),
+        (b"\xff", "The body is not UTF-8. Send JSON as UTF-8."),
+        ('{"question": "thé?"}'.encode("latin-1"), "The body is not UTF-8. Send JSON as UTF-8."),
+        (
+            b"[" * 60_000,
+            "The body is nested too deeply. Send an object of texts, numbers and lists of texts.",
+        ),
+    ],
+)
+def test_body_that_is_no_json_is_refused(client: TestClient, body: bytes, words: str) -> None:
     response = client.post(
         "/api/ask", content=body, headers={"content-type": "application/json; charset=utf-8"}
     )
-    checked_problem(response, 400)
+    assert checked_problem(response, 400)["detail"] == words
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])

@@ -554,13 +554,16 @@ def test_a_rollback_is_served_and_said_at_every_door(tmp_path: Path) -> None:
     assert run("build", *where).exit_code == 0
     edit(corpus)
     assert run("build", *where).stdout.startswith("Tea: 1 changed\nGeneration ")
-    rolled = run("rollback", "--index", index)
+    rolled = run("rollback", *where)
     assert rolled.exit_code == 0
     assert "is current again: 4 passages" in rolled.stdout
+    advice = f"Mend the corpus, then run: b12qa build --index {index} --corpus {corpus}\n"
+    assert rolled.stdout.endswith(advice)
     asked = [sys.executable, "-c", "from b12qa.cli import app; app()", "ask", "caffeine?", "--json"]
     ran = subprocess.run([*asked, *map(str, where)], capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert "40 mg" in json.loads(ran.stdout)["quotes"][0]["text"]
     assert "b12qa: warning: answers come from the generation " in ran.stderr
+    assert ran.stderr.endswith(advice)
     checked = run("check", *where)
     assert checked.exit_code == 1
     assert "It was rolled back, and is served as it is until the next build" in checked.stderr

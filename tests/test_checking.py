@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from conftest import HashingEncoder
 from rapidfuzz.distance import OSA
+from test_index import CountingEncoder
 
-from b12qa.building import build_index
+from b12qa.building import build_index, prepare_index
 from b12qa.checking import check_corpus, stray_questions
 from b12qa.corpus import read_corpus, read_sources
 from b12qa.errors import CorpusError
 from b12qa.evaluation import Kind, QuestionRow, with_typos
+from b12qa.generations import current_generation
 from b12qa.index import open_index
 
 BANK = """
@@ -71,6 +73,29 @@ def test_reasons_that_the_text_contradicts_are_warned_of_with_question_and_word(
     ]
 
 
+def test_what_another_document_mentions_contradicts_a_reason_if_it_speaks_of_more_of_the_question(
+    small_corpus: Path,
+) -> None:
+    (small_corpus / "tea.questions.yaml").write_text(
+        "open:\n- section: Kinds\n  questions:\n"
+        "  - {question: are drops of tea strong?, reason: does not mention drops}\n"
+    )
+    for text, expected in {
+        "Put a drop of oil on the chain.": [],
+        "Put a drop of oil on the chain. Drops of strong coffee stain.": [
+            "tea.questions.yaml:4: warning: the reason 'does not mention drops' is not given to readers, "
+            "since the words stand in line 3 of other.md; "
+            "if that answers 'are drops of tea strong?', move the question to other.questions.yaml"
+        ],
+    }.items():
+        (small_corpus / "other.md").write_text(f"# Other\n\n{text}\n")
+        found = map(str, check_corpus(read_sources(small_corpus)))
+        assert [problem for problem in found if "no question for" not in problem] == expected
+    (small_corpus / "tea.md").write_text("# Tea\n\n## Kinds\n\nOne drop is enough.\n")
+    found = map(str, check_corpus(read_sources(small_corpus)))
+    assert any("line 5 of tea.md; if that answers 'are drops of tea" in problem for problem in found)
+
+
 def test_all_that_is_wrong_is_told_at_once_whatever_cannot_be_read(small_corpus: Path) -> None:
     files = {
         "tea.questions.yaml": "sentences: [",
@@ -107,6 +132,32 @@ def test_a_build_refuses_what_is_no_yaml(small_corpus: Path) -> None:
     (small_corpus / "tea.questions.yaml").write_text("sentences: [")
     with pytest.raises(CorpusError, match=r"tea\.questions\.yaml:\d+: not YAML"):
         build_index(read_corpus(small_corpus), HashingEncoder(), small_corpus.parent / "index")
+
+
+def test_a_build_refuses_a_question_that_is_answered_and_open_before_it_embeds_any(
+    small_corpus: Path,
+) -> None:
+    index = small_corpus.parent / "index"
+    current = build_index(read_corpus(small_corpus), HashingEncoder(), index).generation
+    entry = "{question: 'Heat of water?', reason: does not say}"
+    (small_corpus / "tea.questions.yaml").write_text(
+        f"{BANK}open:\n- section: Kinds\n  questions: [{entry}]\n"
+    )
+    contradiction = (
+        "tea.questions.yaml:9: error: left open here, but answered in line 6: 'Heat of water?'; keep one"
+    )
+    assert contradiction in map(str, check_corpus(read_sources(small_corpus)))
+    corpus = read_corpus(small_corpus)
+    encoder = CountingEncoder()
+    for _ in "12":  # and once more where a review has built it
+        with pytest.raises(CorpusError) as refused:
+            build_index(corpus, encoder, index)
+        assert str(refused.value) == (
+            f"{contradiction}. What was current stays current. Mend the question bank, then run: b12qa build"
+        )
+        assert current_generation(index) == current
+        assert encoder.texts == 0
+        prepare_index(corpus, HashingEncoder(), index)
 
 
 @pytest.mark.parametrize("kind", ["notes", "synonyms"])

@@ -649,6 +649,64 @@ def test_diff_names_the_notes_that_an_edit_left_hanging(edited: Path) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files, which POSIX systems can")
+def test_a_disk_without_room_is_told_with_the_file_and_what_to_do(edited: Path) -> None:
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        build = run("build", "--index", edited / "index", exit_code=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert re.fullmatch(
+        rf"b12qa: {re.escape(str(edited / 'index'))}/\.building-\w+/[\w.-]+ cannot be written: "
+        r"File too large\. What was there before is as it was\. "
+        r"Make room on that disk, then run the same command again\.",
+        words(build.stderr),
+    )
+
+
+@pytest.mark.model
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+@pytest.mark.parametrize("options", [(), ("--previous",)])
+def test_diff_needs_to_write_nothing_where_the_index_lies(edited: Path, options: tuple[str, ...]) -> None:
+    index = edited / "index"
+    if options:
+        run("build", "--index", index)
+    folders = [index, *(path for path in index.iterdir() if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    before = sorted(index.rglob("*"))
+    command = [sys.executable, "-m", "b12qa", "diff", "--index", str(index), *options]
+    if os.geteuid() == 0:
+        if not shutil.which("setpriv"):
+            pytest.skip("permissions say nothing to root, and setpriv is not there to change that")
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert sorted(index.rglob("*")) == before
+    for folder in folders:
+        folder.chmod(0o755)
+    assert ran.returncode == 0, ran.stderr
+    assert "Compared " in ran.stdout
+
+
+@pytest.mark.model
+def test_check_diff_and_build_refuse_a_question_that_is_answered_and_open(edited: Path) -> None:
+    (edited / "corpus" / "bicycles.questions.yaml").write_text(
+        "sentences:\n- sentence: Replace the pads when less than 2 mm of lining is left.\n"
+        "  questions: [when are pads worn?]\n"
+        "open:\n- section: Brakes\n  questions: [{question: When are pads worn?, reason: does not say}]\n"
+    )
+    said = "bicycles.questions.yaml:6: error: left open here, but answered in line 3: 'When are pads worn?'"
+    assert said in run("check", "--index", edited / "index", exit_code=2).stderr
+    result = run("diff", "--index", edited / "index", exit_code=2)
+    assert said in words(result.stdout)
+    assert "a build would refuse this edit" in words(result.stderr)
+    assert said in words(run("build", "--index", edited / "index", exit_code=2).stderr)
+
+
+@pytest.mark.model
 def test_a_line_number_in_a_message_is_no_emoji(edited: Path) -> None:
     notes = "# a line\n" * 99 + "notes: [{sentence: gone}]\n"
     (edited / "corpus" / "bicycles.notes.yaml").write_text(notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,14 @@ from b12qa.checking import check_corpus
 from b12qa.corpus import (
     Severity,
     check_source,
+    check_unchanged,
     check_unread,
     document_files,
     parse_document,
     read_corpus,
     read_source,
     read_sources,
+    unread_corpus,
 )
 from b12qa.errors import CorpusError, EmptyCorpusError
 
@@ -190,7 +193,14 @@ def test_the_article_as_received_has_one_spot_to_mend(folder: Path) -> None:
         ),
         pytest.param(
             "<!-- A. -->\n<!-->\n\n<pre>\n\nB.</pre>\n\nC <!-- d.\n\n<!-- E.\n\nF.\n",
-            ["tea.md:10: warning: what begins here is never closed by -->: all that follows is part of it"],
+            [
+                *(
+                    f"tea.md:{line}: warning: HTML is quoted as it stands: {mark!r}; write Markdown, such as "
+                    r"**bold**, or take it out (for 'less than' write '\<')"
+                    for line, mark in ((2, "<!-->"), (4, "<pre>"))
+                ),
+                "tea.md:10: warning: what begins here is never closed by -->: all that follows is part of it",
+            ],
             id="a comment that is never closed",
         ),
         pytest.param(
@@ -221,6 +231,20 @@ def test_the_article_as_received_has_one_spot_to_mend(folder: Path) -> None:
                 "tea.md:5: warning: section 'Sources' has no text",
             ],
             id="only pictures and footnotes",
+        ),
+        pytest.param(
+            "# Tea\n\nA <b>cup</b>\nis <b>40&nbsp;ml</b>.[^1] [2] [3] [^1] [4]\n\n"
+            "[^1]: <i>A</i> cook [5] &amp; son.\n",
+            [
+                "tea.md:3: warning: HTML is quoted as it stands: '<b>', '</b>'; write Markdown, such as "
+                r"**bold**, or take it out (for 'less than' write '\<')",
+                "tea.md:4: warning: HTML is quoted as it stands: '<b>', '</b>'; write Markdown, such as "
+                r"**bold**, or take it out (for 'less than' write '\<')",
+                "tea.md:4: warning: footnote marks are quoted with their sentence: '[^1]', '[2]', '[3]', "
+                "and 1 more; take them out, or name the source in words",
+                "tea.md:4: warning: quoted as it stands: '&nbsp;'; write the character itself",
+            ],
+            id="HTML and marks of footnotes in what is quoted",
         ),
         pytest.param("", ["tea.md:1: warning: no text to quote"], id="an empty file"),
         pytest.param(
@@ -345,16 +369,25 @@ def test_checking_one_file_needs_no_model(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["coffee.notes.yaml", "tea.notes.yml", "tea.note.yaml", "Tea.questions.yaml"]
+    ("name", "expected"),
+    [
+        ("coffee.notes.yaml", "NAME.notes.yaml, with a document's name such as tea,"),
+        ("tea.notes.yml", "tea.notes.yaml"),
+        ("tea.note.yaml", "tea.notes.yaml"),
+        ("Tea.questions.yaml", "tea.questions.yaml"),
+        ("tea.synonym.yml", "tea.synonyms.yaml, which is there as well,"),
+    ],
 )
-def test_a_file_that_belongs_to_no_document_is_refused_and_not_passed_over(folder: Path, name: str) -> None:
+def test_a_file_that_belongs_to_no_document_is_refused_and_not_passed_over(
+    folder: Path, name: str, expected: str
+) -> None:
     (folder / "tea.md").write_text(SMALL_TEXT)
     (folder / "tea.synonyms.yaml").write_text("- [tea, char]\n")
     read_corpus(folder)
     (folder / name).write_text("notes: []\n")
-    said = f"{name}:1: error: belongs to no document: expected NAME.notes.yaml or "
-    assert any(str(problem).startswith(said) for problem in check_corpus(read_sources(folder)))
-    with pytest.raises(CorpusError, match=r"with a document's name such as tea\. Rename it"):
+    said = f"{name}:1: error: belongs to no document: expected {expected} as its name"
+    assert said in [str(problem) for problem in check_corpus(read_sources(folder))]
+    with pytest.raises(CorpusError, match=rf"{re.escape(said)}\. Rename it, or take it away"):
         read_corpus(folder)
 
 
@@ -368,7 +401,8 @@ def test_a_file_that_belongs_to_no_document_is_refused_and_not_passed_over(folde
         ("tea-notes.yaml", "tea.notes.yaml"),
         ("tea.questions (1).yaml", "tea.questions.yaml"),
         ("green-tea.questions.yaml.txt", "green-tea.questions.yaml"),
-        ("questions.yaml", "NAME.questions.yaml, with a document's name such as green-tea"),
+        ("questions.yaml", "NAME.questions.yaml, with a document's name such as green-tea or tea,"),
+        ("tea.MDX", "tea.md, which is there as well,"),
         ("coffee.txt", "coffee.md"),
         ("coffee.md.txt", "coffee.md"),
         ("coffee.v2.markdown", "coffee.v2.md"),
@@ -395,6 +429,20 @@ def test_a_file_that_can_be_imported_is_warned_of_unless_it_was(folder: Path, na
     assert str(problem).startswith(f"{name}:1: warning: not read: expected Markdown.")
     assert problem.message.endswith(f"b12qa import {shlex.quote(name)}")
     (folder / f"{Path(name).stem}.md").write_text("# Coffee\n\nCoffee keeps awake.\n")
+    assert list(check_unread(read_sources(folder))) == []
+
+
+@pytest.mark.parametrize("name", ["coffee.doc", "coffee.odt", "Coffee.RTF"])
+def test_a_text_of_a_kind_that_nothing_reads_is_warned_of_unless_it_was_converted(
+    folder: Path, name: str
+) -> None:
+    (folder / "tea.md").write_text(SMALL_TEXT)
+    (folder / name).write_text("")
+    assert list(map(str, check_unread(read_sources(folder)))) == [
+        f"{name}:1: warning: not read: expected Markdown. Save it as .docx, .html or .pdf, "
+        "then make a draft of that with b12qa import"
+    ]
+    (folder / "coffee.md").write_text("# Coffee\n\nCoffee keeps awake.\n")
     assert list(check_unread(read_sources(folder))) == []
 
 
@@ -434,6 +482,26 @@ def test_what_is_no_file_is_not_left_out_without_a_word(folder: Path) -> None:
     assert [str(problem) for problem in check_unread(sources)] == expected
     assert [str(problem) for problem in check_corpus(sources)] == expected
     assert [document.name for document in read_corpus(folder).documents] == ["tea"]
+
+
+def test_accented_letters_of_file_names_are_one_however_a_system_writes_them(folder: Path) -> None:
+    name = "th\u00e9"
+    two = unicodedata.normalize("NFD", name)
+    (folder / f"{two}.md").write_text(SMALL_TEXT)
+    if sorted(path.name for path in folder.iterdir()) != [f"{two}.md"]:
+        pytest.skip("the file system writes names its own way")
+    (folder / f"{name}.synonyms.yaml").write_text("- [tea, char]\n")
+    (folder / f"{two}.questions.yaml").write_text("")
+    corpus = read_corpus(folder)
+    assert [document.name for document in corpus.documents] == [name]
+    assert sorted(corpus.beside) == [f"{name}.questions.yaml", f"{name}.synonyms.yaml"]
+    assert corpus.hashes() == unread_corpus(folder).hashes()
+    check_unchanged(corpus)
+    assert list(check_unread(read_sources(folder))) == []
+    (folder / f"{name}.md").write_text(SMALL_TEXT)
+    with pytest.raises(CorpusError) as refused:
+        read_corpus(folder)
+    assert str(refused.value) == r"'the\u0301.md' and 'th\xe9.md' have the same name. Rename one."
 
 
 def test_what_is_hidden_is_no_document(folder: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -166,6 +167,10 @@ def test_an_export_that_counts_other_tokens_is_not_used(
     [
         (ModuleNotFoundError("No module named 'onnx'", name="onnx"), "onnx is not installed"),
         (RuntimeError("an operator\nof no known kind"), "RuntimeError: an operator"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "{index} has no room (No space left on device). Make some, then run: b12qa build",
+        ),
     ],
 )
 def test_a_model_that_cannot_be_exported_is_used_itself(
@@ -180,7 +185,7 @@ def test_a_model_that_cannot_be_exported_is_used_itself(
 
     monkeypatch.setattr(exporting, "_write_graph", fail)
     report = export_encoder(tiny, tmp_path)
-    assert (report.used, report.made, report.reason) == (False, False, reason)
+    assert (report.used, report.made, report.reason) == (False, False, reason.format(index=tmp_path))
     assert not (tmp_path / "encoders").exists()
 
 

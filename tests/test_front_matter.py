@@ -128,6 +128,13 @@ def test_a_control_character_is_refused_by_line_whoever_reads_it_first(tmp_path:
             ],
         ),
         (
+            with_front_matter("title: Tea\nreviewed: 2999-01-01"),
+            [
+                "tea.md:3: warning: front matter: reviewed on 2999-01-01, a day to come: "
+                "write the day of the review"
+            ],
+        ),
+        (
             with_front_matter("title: Tee\nlanguage: de"),
             ["tea.md:3: warning: language 'de': spelling and word matching are made for English"],
         ),
@@ -151,7 +158,16 @@ def test_a_control_character_is_refused_by_line_whoever_reads_it_first(tmp_path:
         ),
         ("***\n\nGreen.\n\n---\n", []),
     ],
-    ids=["sound", "unknown keys", "another language", "a draft", "never closed", "a rule", "rules"],
+    ids=[
+        "sound",
+        "unknown keys",
+        "a day to come",
+        "another language",
+        "a draft",
+        "never closed",
+        "a rule",
+        "rules",
+    ],
 )
 def test_check_warns_of_what_an_editor_should_look_at(tmp_path: Path, text: str, expected: list[str]) -> None:
     assert problems_of(tmp_path, text) == expected

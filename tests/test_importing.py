@@ -6,6 +6,7 @@ import errno
 import socket
 import subprocess
 import sys
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -185,6 +186,27 @@ def test_marks_in_a_printed_text_stay_words(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("html", "markdown"),
+    [
+        (
+            "<p>One<p>Two <b>bold<p>three</b><ul><li>a<li>b<ul><li>in<li>in 2</ul><li>c</ul>"
+            "<p>four<div>five</div>",
+            "One\n\nTwo **bold**\n\nthree\n\n- a\n- b\n  - in\n  - in 2\n- c\n\nfour\n\nfive\n",
+        ),
+        ("<ul><li><p>a</p></li><li>b</li></ul><h1>T</h1><p>u</p>v", "- a\n- b\n\n# T\n\nu\n\nv\n"),
+        (
+            "<table><thead><tr><th>a<th>b<tbody><tr><td>1<td><p>2<p>3</table><p>after",
+            "| a | b |\n| --- | --- |\n| 1 | 2 3 |\n\nafter\n",
+        ),
+        ("<dl><dt>t<dd>one<dt>u<dd>two</dl>", "t\n:   one\n\nu\n:   two\n"),
+    ],
+    ids=["paragraphs and items", "tags that are there", "a table", "definitions"],
+)
+def test_elements_end_where_html_ends_them_without_a_tag(tmp_path: Path, html: str, markdown: str) -> None:
+    assert convert(written(tmp_path, "tea.html", html.encode())) == markdown
+
+
 def test_the_one_article_of_a_page_is_taken_or_all_of_several(tmp_path: Path) -> None:
     def imported(body: str) -> str:
         return convert(written(tmp_path, "tea.html", f"<p>Home.</p>{body}<p>End.</p>".encode()))
@@ -263,6 +285,13 @@ def test_a_file_without_a_heading_is_called_by_its_name(tmp_path: Path, corpus: 
     )
 
 
+def test_a_name_with_accents_is_kept_however_a_system_writes_it(tmp_path: Path, corpus: Path) -> None:
+    for name in ("Th\u00e9 noir", unicodedata.normalize("NFD", "Th\u00e9 noir")):
+        target = import_file(written(tmp_path, f"{name}.html", b"<p>Tea."), corpus, force=True)
+        assert target.name == "th\u00e9-noir.md"
+        assert "Th\u00e9 noir.html" in target.read_text("utf-8")
+
+
 def test_a_document_is_replaced_only_when_that_is_wanted(tmp_path: Path, corpus: Path) -> None:
     source = written(tmp_path, "tea.html", b"<p>New.</p>")
     old = written(corpus, "tea.md", b"Old.")
@@ -304,7 +333,10 @@ def test_a_name_that_is_none_is_refused(tmp_path: Path, corpus: Path, name: str)
         ("tea.docx", b"<p>no zip", r"tea\.docx cannot be read as \.docx \(.*zip.*\)\. It is damaged"),
         ("tea.pdf", b"%PDF-1.4\n", r"tea\.pdf cannot be read as \.pdf \(.*\)\. It is damaged"),
         ("tea.pdf", pdf([[]]), r"tea\.pdf holds no text that can be read\. A scanned page is .*\(OCR\)"),
-        ("tea.html", b"<title>Tea</title><script>1</script>", r"tea\.html holds no text"),
+        ("tea.html", b"<title>Tea</title><script>1</script>", r"tea\.html holds no text .*in a browser\."),
+        ("tea.html", pdf([[(11, 300, "Tea")]]), r"tea\.html is a PDF file, .*\. Name it tea\.pdf,"),
+        ("tea.pdf", docx(paragraph("Tea")), r"\.pdf is a Word file, .*what \.pdf says\. Name it tea\.docx,"),
+        ("tea.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"of before 2007, .* Save it as \.docx without a"),
         ("tea.docx", docx(paragraph("")), r"tea\.docx holds no text"),
         (
             "tea.pdf",
@@ -316,7 +348,8 @@ def test_a_name_that_is_none_is_refused(tmp_path: Path, corpus: Path, name: str)
             r"tea\.pdf is protected by a password\. Save it without one, and import that\.",
         ),
     ],
-    ids=["old Word", "no suffix", "no zip", "cut off", "scanned", "empty page", "empty Word", "encrypted"],
+    ids=["old Word", "no suffix", "no zip", "cut off", "scanned", "empty page", "PDF as page",
+         "Word as PDF", "old Word as new", "empty Word", "encrypted"],
 )  # fmt: skip
 def test_what_cannot_be_converted_is_refused_and_nothing_is_written(
     tmp_path: Path, corpus: Path, name: str, data: bytes, message: str

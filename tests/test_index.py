@@ -492,10 +492,11 @@ def test_a_disk_that_takes_no_more_leaves_the_old_generation_current(index: Path
     for size in [10, *(size - 1 for size in sizes)]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
         try:
-            with pytest.raises(OSError, match="too large"):
+            with pytest.raises(OSError, match="too large") as stopped:
                 build(index, small_corpus)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert Path(stopped.value.filename).is_relative_to(index)
         assert contents(index) == before, size
         assert names(index) == {"CURRENT", generation(index).name}
 

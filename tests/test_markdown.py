@@ -98,6 +98,7 @@ def test_front_matter_moves_everything_and_changes_nothing(before: str, body: st
         ),
         Markup(moved(*marks.hidden), moved(*marks.strong), moved(*marks.emphasis)),
         tuple((start + len(before), closing) for start, closing in alone.unclosed),
+        tuple((start + len(before), written) for start, written in alone.raw),
     )
 
 
@@ -356,3 +357,27 @@ def test_blanks_are_those_of_the_parser() -> None:
 )
 def test_what_nothing_closes_is_noted(text: str, unclosed: list[tuple[int, str]]) -> None:
     assert list(parse(text).unclosed) == unclosed
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        (
+            "Tea<br>is <B class='x'>hot</B>, <!-- so --> they <?say?>.",
+            "<br> <B class='x'> </B> <!-- so --> <?say?>",
+        ),
+        ("5 < 6, a<b, 7 > 6 \\<b> `<b>` <https://tea.example>", ""),
+        ("AT&T &amp; 40&nbsp;mg &#37; \\&amp; &unknown;", "&amp; &nbsp; &#37;"),
+        ("Tea.[^1] Hot[^a-b] [2], [3, 5–7] and [4-6].", "[^1] [^a-b] [2] [3, 5–7] [4-6]"),
+        ("[see 1] [2024] \\[1] `[1]` [a](b) [ ] [1.5] x[i]", ""),
+        ("Two[3](tea.html) or 2[4] or [a [5] b](tea.html).\n\n[4]: tea.html", "[3] [4] [5]"),
+        ("![a <b>[6]](c.png) of *tea [7]*", "<b> [6] [7]"),
+        ("# Tea <i>\n\n| A | B |\n|---|---|\n| x\\|[^1] | <br> |\n", "<i> [^1] <br>"),
+        ("> a\n> <b>[1]\n\n- c\n  &lt;\n", "<b> [1] &lt;"),
+        ("<div>\nTea\n</div>\n\n<!-- no -->\n", "<div>"),
+    ],
+)
+def test_html_and_marks_of_footnotes_are_noted_where_they_stand(text: str, written: str) -> None:
+    raw = parse(text).raw
+    assert " ".join(words for _, words in raw) == written
+    assert all(text.startswith(words, start) for start, words in raw)

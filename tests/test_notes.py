@@ -79,6 +79,15 @@ def test_a_note_is_read_with_everything_that_it_says(small_corpus: Path) -> None
     assert found.problems == ()
 
 
+def test_a_review_on_a_day_to_come_is_warned_of_and_the_note_is_used(small_corpus: Path) -> None:
+    found = read(small_corpus, entry(CAFFEINE, "reviewer: Clinical lead", "reviewed: 2999-12-31"))
+    warning = "tea.notes.yaml:8: warning: reviewed on 2999-12-31, a day to come: write the day of the review"
+    assert problems(found) == [warning]
+    assert [one.note.reviewed for one in found.noted] == ["2999-12-31"]
+    report = build_index(read_corpus(small_corpus), HashingEncoder(), small_corpus.parent / "index")
+    assert (report.notes, [str(problem) for problem in report.problems]) == (1, [warning])
+
+
 def test_a_corpus_without_notes_has_none(small_corpus: Path) -> None:
     corpus = read_corpus(small_corpus)
     assert read_notes(corpus, ()) == Notes()

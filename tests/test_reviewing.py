@@ -153,6 +153,53 @@ def test_removed_section_loses_its_answers(tmp_path: Path) -> None:
     assert "wait minutes tea\n      before: answered: Wait 3 minutes. [Tea > Brewing]" in summary(found)
 
 
+WAIT = "Wait 3 minutes."
+DOSES = SMALL_TEXT.replace(WAIT, "Take 40 mg of it daily. Leave milk out.")
+DOSES_BANK = """\
+sentences:
+- sentence: Take 40 mg of it daily.
+  questions: [how much of it should I take daily?, is 40 mg of it daily right?]
+- sentence: Use water at 90.5 degrees.
+  questions: [water degrees tea]
+"""
+
+
+def test_a_sentence_that_was_quoted_as_related_is_lost_when_it_is_deleted(tmp_path: Path) -> None:
+    edited = DOSES.replace("Take 40 mg of it daily. ", "")
+    found = reviewed(tmp_path, edited, DOSES_BANK, DOSES, DOSES_BANK, rows=())
+    personal = by_question(found)["how much of it should I take daily?"]
+    assert personal.before.outcome is Outcome.RELATED
+    assert "Take 40 mg of it daily." in personal.before.passage
+    assert {
+        question for question, touched in by_question(found).items() if touched.change is Change.LOST
+    } >= {
+        "how much of it should I take daily?",
+        "is 40 mg of it daily right?",
+    }
+
+
+def test_a_passage_does_not_stand_for_the_sentence_that_it_lost(tmp_path: Path) -> None:
+    without = SMALL_TEXT.replace(" Wait 3 minutes.", "")
+    questions = "water degrees tea, wait minutes tea"
+    bank = f"sentences: [{{sentence: Use water at 90.5 degrees., questions: [{questions}]}}]\n"
+    touched = by_question(reviewed(tmp_path, without, bank))
+    assert touched["minutes wait"].change is Change.LOST
+    assert touched["minutes wait"].after.outcome is Outcome.ANSWERED
+    assert touched["minutes wait"].after.passage == "Use water at 90.5 degrees."
+    assert touched["wait minutes tea"].change is Change.WORDING  # the bank says that the other answers it
+
+
+def test_sentences_in_quite_other_words_or_made_one_lose_nothing_if_the_bank_follows(tmp_path: Path) -> None:
+    other = "Let it steep for some three to four of them."
+    assert reviewed(tmp_path, SMALL_TEXT.replace(WAIT, other), BANK.replace(WAIT, other)).lost == 0
+    one = "Use water at 90.5 degrees and wait 3 minutes."
+    text = SMALL_TEXT.replace(f"Use water at 90.5 degrees. {WAIT}", one)
+    questions = "wait minutes tea, minutes wait, water degrees tea, degrees water"
+    (tmp_path / "one").mkdir()
+    bank = f"sentences: [{{sentence: {one}, questions: [{questions}]}}]\n"
+    assert reviewed(tmp_path / "one", text, bank).lost == 0
+
+
 def test_added_section_gains_what_it_answers(tmp_path: Path) -> None:
     found = reviewed(tmp_path, SMALL_TEXT, before=SMALL_TEXT.split("## Brewing")[0])
     assert by_question(found)["wait minutes tea"].change is Change.GAINED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -41,7 +41,7 @@ from b12qa.fairness import quote_around, quote_passage
 from b12qa.folders import DEFAULT_INDEX, corpus_folder, index_folder
 from b12qa.index import Index, check_servable, open_index
 from b12qa.lexical import terms, words
-from b12qa.plain import advice_to_build, writable
+from b12qa.plain import advice_to_build, short, writable
 from b12qa.progress import Progress, no_progress
 from b12qa.records import (
     Answer,
@@ -135,7 +135,7 @@ class Assistant:
         store = configured_store()
         folder = corpus_folder(index_dir, corpus)
         try:
-            opened, found = _opened(index_dir, folder, model, store)
+            opened, found = _opened(index_dir, folder, model, store, _given(index_dir, corpus, model))
         except IndexUnusableError as error:
             sources = read_corpus(folder)  # what is wrong with the corpus comes first
             if not build:
@@ -206,7 +206,8 @@ class Assistant:
                 its spelling. Red flags are met all the same, in the whole conversation.
 
         Raises:
-            QueryError: max_quotes is below 1, the question is no text, or the history no list of texts.
+            QueryError: max_quotes is below 1, the question is no text, the history no list of texts, or
+                literal neither True nor False.
             DamagedIndexError: a passage is no longer a slice of its document.
         """
         return self.ask_with_more(question, history, max_quotes, literal=literal)[0]
@@ -227,6 +228,8 @@ class Assistant:
         if not isinstance(max_quotes, Integral) or isinstance(max_quotes, bool) or max_quotes < 1:
             raise QueryError(f"Expected a whole number of at least 1 as max_quotes, got {max_quotes!r}.")
         max_quotes = int(max_quotes)
+        if not isinstance(literal, bool):
+            raise QueryError(f"Expected True or False as literal, got {short(repr(literal))}.")
         question, history = _typed(question, history)
         card, ours = self._said_first(question, history, literal=literal)
         care = [] if card is None else [safety.care_notice(card)]
@@ -560,7 +563,11 @@ load = Assistant.load
 
 
 def _opened(
-    index_dir: Path, folder: Path, model: str | Path | None, store: Milvus | None
+    index_dir: Path,
+    folder: Path,
+    model: str | Path | None,
+    store: Milvus | None,
+    given: Mapping[str, object],
 ) -> tuple[Index, Encoder | ModelFiles]:
     """An index and what embeds questions to it, once both are known to fit the corpus in a folder."""
     unread = unread_corpus(folder)
@@ -569,7 +576,7 @@ def _opened(
     # Files that are those of the index byte for byte need not be parsed to know that they are sound,
     # and an index that was rolled back to is served whatever they are.
     trusted = index.rolled_back or unread.hashes() == index.inputs["corpus"]
-    check_servable(index, unread if trusted else read_corpus(folder), found)
+    check_servable(index, unread if trusted else read_corpus(folder), found, given)
     return index, found
 
 
@@ -577,13 +584,15 @@ def _advice(
     error: IndexUnusableError, index_dir: Path, corpus: str | Path | None, model: str | Path | None
 ) -> str:
     """The words of an error, with the command that builds what was asked for."""
-    given = {
-        "index": None if str(index_dir) == DEFAULT_INDEX else index_dir,
-        "corpus": corpus or None,
-        # To build with the model that does not fit is no advice.
-        "model": None if isinstance(error, ModelMismatchError) else model or None,
-    }
-    return advice_to_build(str(error), given)
+    # To build with the model that does not fit is no advice.
+    fits = None if isinstance(error, ModelMismatchError) else model
+    return advice_to_build(str(error), _given(index_dir, corpus, fits))
+
+
+def _given(index_dir: Path, corpus: str | Path | None, model: str | Path | None) -> Mapping[str, object]:
+    """What was asked for, as options of `b12qa build`."""
+    index = None if str(index_dir) == DEFAULT_INDEX else index_dir
+    return {"index": index, "corpus": corpus or None, "model": model or None}
 
 
 def _build(
@@ -618,11 +627,12 @@ def _typed(question: str, history: Iterable[str]) -> tuple[str, tuple[str, ...]]
 
     Raises:
         QueryError: they are something else. A text as history would be read letter by letter, and a red
-            flag in it missed.
+            flag in it missed; a set has no order.
     """
     if not isinstance(question, str):
         raise QueryError(f"Expected a text as question, got {type(question).__name__}.")
-    if isinstance(history, str | bytes | bytearray) or not isinstance(history, Iterable):
+    no_list = (str, bytes, bytearray, Mapping, set, frozenset)
+    if isinstance(history, no_list) or not isinstance(history, Iterable):
         got = "one text" if isinstance(history, str) else type(history).__name__
         raise QueryError(f"Expected a list of earlier questions as history, got {got}. Write history=[...].")
     earlier = tuple(history)

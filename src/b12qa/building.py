@@ -51,9 +51,9 @@ from b12qa.index import Index, generation_inputs, generation_name, read_generati
 from b12qa.lexical import LexicalIndex, LexicalIndexes, Vocabulary
 from b12qa.markdown import plain_text, plain_text_of
 from b12qa.nearest import AUTO, type_for
-from b12qa.notes import check_notes, read_notes
+from b12qa.notes import Notes, check_notes, read_notes
 from b12qa.progress import Progress, no_progress
-from b12qa.questions import QuestionBank, read_banks, read_synonyms
+from b12qa.questions import QuestionBank, check_banks, read_banks, read_synonyms
 from b12qa.records import Chunk, Document, OpenQuestion, Question, Sentence, whole_question
 from b12qa.sealed import json_bytes, seal
 from b12qa.shortcuts import make_shortcuts
@@ -98,7 +98,7 @@ class BuildReport:
     notes: int  # of editors
     notes_before: int  # in the generation that was current before
     without_bank: int  # documents of which no bank knows a question that they answer
-    problems: tuple[Problem, ...]  # what is wrong with the banks
+    problems: tuple[Problem, ...]  # what is wrong with banks and notes
     embedded: int  # different texts given to the model; 0 when the generation was there already
     reused: int  # different texts whose vectors an earlier generation held
     compared_with: str | None  # the generation that was current before; None if there was no sound one
@@ -125,16 +125,17 @@ def build_index(
     Raises:
         BuildLockedError: another build is writing there.
         IndexTypeError: there is no such type, or there are too few passages for it.
-        CorpusError: a question bank, a list of synonyms or notes cannot be read, a note is not sound,
-            or a file of the corpus was edited during the build.
+        CorpusError: a question bank, a list of synonyms or notes cannot be read, a note is not sound, a
+            question is answered and left open, or a file of the corpus was edited during the build.
         ModelError: the model gave unusable vectors.
         DamagedIndexError: what was written could not be read back (a full disk, say).
         OSError: the folder cannot be written. In every case the old generation stays current.
     """
     started = time.perf_counter()
     with locked(index_dir), _COLLECTOR.seldom():
-        before, built, problems, embedded = _prepared(corpus, encoder, index_dir, on_progress, index_type)
-        check_notes(read_notes(corpus, built.sentences))  # `prepare_index` may have built it before
+        before, built, problems, embedded = _prepared(
+            corpus, encoder, index_dir, on_progress, index_type, refuses=True
+        )
         name = built.generation
         publish(built)
         make_current(index_dir, name, before.generation if before else None)
@@ -176,8 +177,8 @@ def prepare_index(
     """Build the generation for a corpus beside the current one, which stays current.
 
     A build of the same corpus finds it there; a build of another one removes it. Notes that are not sound
-    are left out here, so that an edit can be looked at before they are mended. Arguments and errors as in
-    `build_index`.
+    are left out here, and a question that is answered and left open is answered, so that an edit can be
+    looked at before they are mended. Arguments and errors as in `build_index`.
     """
     with locked(index_dir), _COLLECTOR.seldom():
         _, built, _, _ = _prepared(corpus, encoder, index_dir, on_progress)
@@ -185,13 +186,22 @@ def prepare_index(
 
 
 def _prepared(
-    corpus: Corpus, encoder: Encoder, index_dir: Path, on_progress: Progress, index_type: str = AUTO
+    corpus: Corpus,
+    encoder: Encoder,
+    index_dir: Path,
+    on_progress: Progress,
+    index_type: str = AUTO,
+    *,
+    refuses: bool = False,
 ) -> tuple[Index | None, Index, tuple[Problem, ...], int]:
     """Find or compute the generation for a corpus.
 
+    Args:
+        refuses: whether errors in banks and notes are refused, before anything is embedded.
+
     Returns:
-        The current generation if it is sound, the one for the corpus, what is wrong with the banks, and
-        how many texts were embedded.
+        The current generation if it is sound, the one for the corpus, what is wrong with banks and notes,
+        and how many texts were embedded.
     """
     type_for(0, index_type)  # refuses an unknown one before anything is done
     inputs = generation_inputs(corpus, encoder, index_type)
@@ -200,13 +210,25 @@ def _prepared(
     built = before if before and before.generation == name else _sound_generation(index_dir, name)
     if built:
         check_unchanged(corpus)
-        return before, built, read_banks(corpus, built.sentences).problems, 0
+        bank, notes = _beside(corpus, built.sentences, refuses=refuses)
+        return before, built, (*bank.problems, *notes.problems), 0
     previous = _sound_generation(index_dir, named_in(index_dir / PREVIOUS))
     known = KnownVectors(index_dir, {"model": inputs["model"], **versions_that_compute()}, encoder.dimension)
     earlier = _Earlier([index for index in (before, previous) if index], inputs, known)
-    built, problems, embedded = _new_generation(corpus, encoder, index_dir, inputs, earlier, on_progress)
+    built, problems, embedded = _new_generation(
+        corpus, encoder, index_dir, inputs, earlier, on_progress, refuses=refuses
+    )
     known.forget_parts()
     return before, built, problems, embedded
+
+
+def _beside(corpus: Corpus, sentences: Sequence[Sentence], *, refuses: bool) -> tuple[QuestionBank, Notes]:
+    """What editors keep beside the documents. Argument as in `_prepared`."""
+    bank, notes = read_banks(corpus, sentences), read_notes(corpus, sentences)
+    if refuses:
+        check_banks(bank)
+        check_notes(notes)
+    return bank, notes
 
 
 def roll_back(index_dir: Path, publish: Publish = keep_in_folder) -> Index:
@@ -373,25 +395,24 @@ def _new_generation(
     inputs: Mapping[str, Any],
     earlier: _Earlier,
     on_progress: Progress,
+    *,
+    refuses: bool,
 ) -> tuple[Index, tuple[Problem, ...], int]:
     """Compute a generation and write it.
 
+    Args:
+        refuses: as in `_prepared`.
+
     Returns:
-        The generation as read back, what is wrong with the banks, and how many texts were embedded.
+        The generation as read back, what is wrong with banks and notes, and how many texts were embedded.
     """
     documents = corpus.documents
     cuts = [earlier.cuts.get((d.name, d.sha256)) or _cut(d, encoder) for d in documents]
     rows = _joined(cuts)
-    bank = read_banks(corpus, rows.sentences)
+    bank, notes = _beside(corpus, rows.sentences, refuses=refuses)
     synonyms = read_synonyms(corpus)
-    notes = read_notes(corpus, rows.sentences)
     texts = _RowTexts(documents, rows, bank, encoder)
-    digests = [
-        [digest for cut in cuts for digest in cut.chunk_digests],
-        [digest for cut in cuts for digest in cut.sentence_digests],
-        [_digest(whole_question(question)) for question in bank.answered],
-        [_digest(whole_question(question)) for question in bank.open],
-    ]
+    digests = _row_digests(cuts, bank)
     known = earlier.known
     new = {
         digest: (kind, row)
@@ -433,7 +454,18 @@ def _new_generation(
             weighted=bool(bank.answered),
         )
 
-    return _write_generation(index_dir, manifest, files, shortcuts, corpus), bank.problems, len(new)
+    built = _write_generation(index_dir, manifest, files, shortcuts, corpus)
+    return built, (*bank.problems, *notes.problems), len(new)
+
+
+def _row_digests(cuts: Sequence[_Cut], bank: QuestionBank) -> Digests:
+    """As `_digests_of`, of rows that are in no index yet."""
+    return [
+        [digest for cut in cuts for digest in cut.chunk_digests],
+        [digest for cut in cuts for digest in cut.sentence_digests],
+        [_digest(whole_question(question)) for question in bank.answered],
+        [_digest(whole_question(question)) for question in bank.open],
+    ]
 
 
 def _cut(document: Document, encoder: Encoder) -> _Cut:

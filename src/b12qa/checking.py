@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -129,27 +130,33 @@ def untrue_reasons(corpus: Corpus, sentences: Sequence[Sentence], banks: Questio
     """Reasons such as "does not mention snails" where snails are mentioned: no reader is given them.
 
     More reasons than these are not given, since documents hold each of their words somewhere: "does not
-    mention mouth ulcers" may be true all the same.
+    mention mouth ulcers" may be true all the same. What another document mentions counts if it speaks of
+    more of the question: drops of oil on a chain are not those of a vitamin.
     """
     known = frozenset(term for document in corpus.documents for term in terms(document.text))
     lines_of = cache(lambda number: Lines(corpus.documents[number].text))
-    texts = [_plainly(plain_text_of(corpus.documents[each.document], each)) for each in sentences]
+    texts = [plain_text_of(corpus.documents[each.document], each) for each in sentences]
+    plain = list(map(_plainly, texts))
     for question, line in zip(banks.open, banks.open_lines, strict=True):
         asked = {*terms(question.text), *terms(question.reason)}
         if not question.reason.startswith(NOT_MENTIONED) or reason_for(asked, [(question, 1.0)], known):
             continue
         denied = question.reason.removeprefix(NOT_MENTIONED).strip()
-        where = next((row for row, text in enumerate(texts) if denied and _plainly(denied) in text), None)
+        rows = [row for row, text in enumerate(plain) if denied and _plainly(denied) in text]
+        beyond = {*terms(question.text)}.difference(terms(denied))
+        own = (row for row in rows if sentences[row].document == question.document)
+        of_others = (row for row in rows if beyond.intersection(terms(texts[row])))
+        where = next(chain(own, of_others), None)
         if where is not None:
             found = sentences[where]
             there = lines_of(found.document).number_at(found.start)
-            at = f"line {there} of {corpus.documents[found.document].name}.md"
+            name, home = (corpus.documents[each.document].name for each in (found, question))
+            to = "there" if name == home else f"to {bank_file(name)}"
             message = (
-                f"the reason {question.reason!r} is not given to readers, since the words stand in {at}; "
-                f"if that answers {short(question.text)!r}, move the question there"
+                f"the reason {question.reason!r} is not given to readers, since the words stand in "
+                f"line {there} of {name}.md; if that answers {short(question.text)!r}, move the question {to}"
             )
-            file = bank_file(corpus.documents[question.document].name)
-            yield Problem(Severity.WARNING, file, line, message)
+            yield Problem(Severity.WARNING, bank_file(home), line, message)
 
 
 def _plainly(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import json
@@ -283,10 +284,12 @@ def diff(
 
 @app.command(epilog=EXIT_CODES)
 @index_option
-def rollback(index: Path) -> None:
+@corpus_option
+def rollback(index: Path, corpus: Path | None) -> None:
     """Serve the generation before the current one again.
 
-    It is served, though older than the corpus, until the next build.
+    It is served, though older than the corpus, until the next build. The corpus is not read, only named in
+    the command that builds it.
     """
     with _reported_errors():
         from b12qa.building import roll_back
@@ -654,7 +657,16 @@ def _reported_errors() -> Iterator[None]:
 
 def _in_words(error: Exception) -> str:
     """What went wrong; of a file without the number that the system gives it."""
+    from b12qa.storage import DISK_FULL
+
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        if error.errno in DISK_FULL:
+            return (
+                f"{error.filename} cannot be written: {error.strerror}. What was there before is as it was. "
+                "Make room on that disk, then run the same command again."
+            )
+        if error.errno == errno.EIO:
+            return f"{error.filename} cannot be used: {error.strerror}. Look after the disk that it lies on."
         return f"{error.filename} cannot be used: {error.strerror}. Look whether that is the right path."
     return str(error)
 
@@ -792,7 +804,7 @@ def _build(
     for line in build_lines(report, encoder.name):
         stdout.print(line, soft_wrap=True)
     if export.made or export.reason:
-        stdout.print(export_line(export), soft_wrap=True)
+        stdout.print(_with_folders(export_line(export), ("model",)), soft_wrap=True)
 
 
 def _print_review(found: Review, show: int) -> None:

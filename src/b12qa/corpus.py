@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,17 +15,28 @@ from pathlib import Path
 from b12qa import markdown
 from b12qa.errors import CorpusError, EmptyCorpusError, YamlError
 from b12qa.front_matter import KEYS, Metadata, read_front_matter
-from b12qa.plain import short, writable
+from b12qa.plain import short, some_of, writable
 from b12qa.records import About, BlockKind, Document
+from b12qa.strict_yaml import is_to_come
 
 NOT_DOCUMENTS = {"readme.md"}
 # Kinds of files that editors keep beside NAME.md, as NAME.KIND.yaml.
 BESIDE = ("notes", "questions", "synonyms")
 # Files that editors take for documents, or for files beside one, end so, and nothing reads them.
-_NEARLY_A_DOCUMENT = (".markdown", ".mdown", ".mkd", ".mkdn", ".txt")
+_NEARLY_A_DOCUMENT = (".markdown", ".mdown", ".mdx", ".mkd", ".mkdn", ".txt")
 _NEARLY_BESIDE = (".yaml", ".yml", ".json", ".txt")
 # What `b12qa import` makes drafts of.
 IMPORTABLE = (".docx", ".html", ".htm", ".pdf")
+# Texts of a kind that it cannot read.
+_NEARLY_IMPORTABLE = (".doc", ".odt", ".rtf", ".epub", ".pages", ".xhtml")
+# By its first character, what is said of HTML and marks of footnotes in a text; so many of a line are named.
+_RAW = {
+    "<": "HTML is quoted as it stands: {}; write Markdown, such as **bold**, or take it out "
+    r"(for 'less than' write '\<')",
+    "&": "quoted as it stands: {}; write the character itself",
+    "[": "footnote marks are quoted with their sentence: {}; take them out, or name the source in words",
+}
+MAX_RAW_NAMED = 3
 _LETTERS = re.compile(r"[a-z]+")
 # So many characters at the beginning are looked at for front matter that is not where it should be.
 MAX_FRONT_MATTER_LOOKED_AT = 2000
@@ -37,9 +49,9 @@ _THEMATIC_BREAK = re.compile(r"\ufeff?---[ \t]*(?:[\r\n]|$)")
 
 
 class Severity(StrEnum):
-    """Whether `b12qa check` fails."""
+    """Whether `b12qa check` fails, and a build is refused."""
 
-    ERROR = "error"  # it does: a document or a note cannot be used, or questions of a bank are left out
+    ERROR = "error"  # it does: a document or a note cannot be used, or a bank contradicts itself
     WARNING = "warning"  # it does not, unless it is strict; the document is quoted byte for byte as it is
 
 
@@ -122,17 +134,32 @@ def document_files(corpus_dir: Path) -> list[Path]:
     for path in files:
         if writable(path.name) != path.name:
             raise CorpusError(f"The name {writable(path.name)!r} is no UTF-8. Rename the file.")
-        other = by_name.setdefault(path.stem, path)
+        other = by_name.setdefault(document_name(path), path)
         if other is not path:
-            raise CorpusError(f"{other.name} and {path.name} have the same name. Rename one.")
+            alike = file_name(other) == file_name(path)  # to the eye; so their characters are told
+            names = " and ".join(ascii(each.name) if alike else each.name for each in (other, path))
+            raise CorpusError(f"{names} have the same name. Rename one.")
     return files
+
+
+def file_name(path: Path) -> str:
+    """The name of a file with each accented letter as one character.
+
+    Some systems write "é" as two, and what belongs together by its name comes from several.
+    """
+    return unicodedata.normalize("NFC", path.name)
+
+
+def document_name(path: Path) -> str:
+    """The name of the document in a file."""
+    return Path(file_name(path)).stem
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One Markdown file as read at one time."""
 
-    file: str  # name
+    file: str  # its name, as `file_name`
     document: Document | None  # none if a problem is an error
     draft: bool
     problems: tuple[Problem, ...]  # of its bytes, front matter and form; `check_source` finds the others
@@ -191,11 +218,11 @@ def read_sources(corpus_dir: Path) -> Sources:
     files = tuple(read_source(path) for path in document_files(corpus_dir))
     beside = _files_beside(corpus_dir, (Path(source.file).stem for source in files if not source.draft))
     belong = {name for source in files for name in names_beside(Path(source.file).stem)}
-    others = sorted({path.name for path in corpus_dir.iterdir()} - belong)
+    others = sorted({file_name(path) for path in corpus_dir.iterdir()} - belong)
     astray = tuple(name for name in others if _is_meant_to_belong(name))
     documents = {Path(source.file).stem.lower() for source in files}
     unread = tuple(name for name in others if name not in astray and _looks_meant(name, documents))
-    data = {path.name: path.read_bytes() for path in beside}
+    data = {file_name(path): path.read_bytes() for path in beside}
     not_files = dict(_not_files(corpus_dir, belong))
     return Sources(corpus_dir, files, data, astray, unread, not_files)
 
@@ -248,26 +275,27 @@ def read_corpus(corpus_dir: Path) -> Corpus:
 
 def read_source(path: Path) -> Source:
     """Read one Markdown file, strictly: nothing is repaired, replaced or skipped."""
-    data = path.read_bytes()
-    problems = list(_byte_problems(path.name, data))
+    data, file = path.read_bytes(), file_name(path)
+    problems = list(_byte_problems(file, data))
     if any(problem.severity is Severity.ERROR for problem in problems):
-        return Source(path.name, None, False, tuple(problems))
+        return Source(file, None, False, tuple(problems))
     text = data.decode("utf-8")
     try:
-        found = read_front_matter(text, path.name)
+        found = read_front_matter(text, file)
     except YamlError as error:
-        problem = Problem(Severity.ERROR, path.name, error.line, f"front matter: {error.found}")
-        return Source(path.name, None, False, (*problems, problem))
-    problems += _front_matter_problems(path.name, text, found)
+        problem = Problem(Severity.ERROR, file, error.line, f"front matter: {error.found}")
+        return Source(file, None, False, (*problems, problem))
+    problems += _front_matter_problems(file, text, found)
     if any(problem.severity is Severity.ERROR for problem in problems):
-        return Source(path.name, None, False, tuple(problems))
+        return Source(file, None, False, tuple(problems))
     parsed = markdown.parse(text)
     lines = markdown.Lines(text)
     for start, closing in parsed.unclosed:
         message = f"what begins here is never closed by {closing}: all that follows is part of it"
-        problems.append(Problem(Severity.WARNING, path.name, lines.number_at(start), message))
-    document = _document(path.stem, text, parsed, found.about)
-    return Source(path.name, document, found.draft, tuple(problems))
+        problems.append(Problem(Severity.WARNING, file, lines.number_at(start), message))
+    document = _document(document_name(path), text, parsed, found.about)
+    problems += _raw_problems(file, document, parsed.raw)
+    return Source(file, document, found.draft, tuple(problems))
 
 
 def parse_document(name: str, text: str) -> Document:
@@ -304,33 +332,56 @@ def check_source(source: Source) -> list[Problem]:
     return sorted(problems, key=lambda problem: (problem.line, problem.message))
 
 
+def check_sound(problems: Iterable[Problem], of_what: str) -> None:
+    """Refuse what stands beside a document if anything in it is an error.
+
+    Raises:
+        CorpusError: there is one.
+    """
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    if errors:
+        more = f" (and {len(errors) - 1} more; b12qa check lists them)" if len(errors) > 1 else ""
+        raise CorpusError(
+            f"{errors[0]}{more}. What was current stays current. Mend the {of_what}, then run: b12qa build"
+        )
+
+
 def check_astray(sources: Sources) -> Iterator[Problem]:
     """Files of notes, questions or synonyms without a document, which would be lost without a word."""
-    names = " or ".join(Path(source.file).stem for source in sources.files[:3])
     for file in sources.astray:
-        expected = " or ".join(f"NAME.{kind}.yaml" for kind in BESIDE)
-        message = f"belongs to no document: expected {expected}, with a document's name such as {names}"
-        yield Problem(Severity.ERROR, file, 1, message)
+        expected = _expected_name(file, sources)
+        yield Problem(Severity.ERROR, file, 1, f"belongs to no document: expected {expected} as its name")
 
 
 def check_unread(sources: Sources) -> Iterator[Problem]:
     """What looks as if it were to be read, and what it takes for it to be."""
-    documents = [Path(source.file).stem for source in sources.files]
     for file in sources.unread:
-        if Path(file).suffix.lower() in IMPORTABLE:
-            message = f"not read: expected Markdown. Make a draft of it: b12qa import {shlex.quote(file)}"
-            yield Problem(Severity.WARNING, file, 1, message)
-            continue
-        kind = _kind_named_by(file)
-        expected = f"{Path(file).stem.removesuffix('.md')}.md"
-        if kind is not None:
-            own = [name for name in documents if file.lower().startswith(name.lower())]
-            expected = f"{max(own, key=len, default='NAME')}.{kind}.yaml"
-            expected += "" if own else f", with a document's name such as {documents[0]}"
-        yield Problem(Severity.WARNING, file, 1, f"not read: expected {expected} as its name")
+        ending = Path(file).suffix.lower()
+        if ending in IMPORTABLE:
+            expected = f"Markdown. Make a draft of it: b12qa import {shlex.quote(file)}"
+        elif ending in _NEARLY_IMPORTABLE:
+            kinds = "Save it as .docx, .html or .pdf, then make a draft of that with b12qa import"
+            expected = f"Markdown. {kinds}"
+        else:
+            expected = f"{_expected_name(file, sources)} as its name"
+        yield Problem(Severity.WARNING, file, 1, f"not read: expected {expected}")
 
     for name, found in sources.not_files.items():
         yield Problem(Severity.WARNING, name, 1, f"not read: {found}")
+
+
+def _expected_name(file: str, sources: Sources) -> str:
+    """What a file would have to be called to be read, in words that "as its name" follows."""
+    documents = [Path(source.file).stem for source in sources.files]
+    kind = _kind_named_by(file)
+    expected = f"{Path(file).stem.removesuffix('.md')}.md"
+    if kind is not None:
+        own = [name for name in documents if file.lower().startswith(name.lower())]
+        expected = f"{max(own, key=len, default='NAME')}.{kind}.yaml"
+        if not own:
+            return f"{expected}, with a document's name such as {' or '.join(documents[:3])},"
+    is_there = expected in sources.beside or expected in {source.file for source in sources.files}
+    return f"{expected}, which is there as well," if is_there else expected
 
 
 def check_titles(sources: Sources) -> Iterator[Problem]:
@@ -364,6 +415,13 @@ def _front_matter_problems(file: str, text: str, found: Metadata) -> Iterator[Pr
                 line,
                 f"front matter: unknown key {key!r}, known are {', '.join(KEYS)}",
             )
+    if found.about.reviewed and is_to_come(found.about.reviewed):
+        yield Problem(
+            Severity.WARNING,
+            file,
+            found.lines["reviewed"],
+            f"front matter: reviewed on {found.about.reviewed}, a day to come: write the day of the review",
+        )
     if not found.about.is_english:
         yield Problem(
             Severity.WARNING,
@@ -395,7 +453,7 @@ def _looks_meant(file: str, documents: Container[str]) -> bool:
     """
     if file.startswith(".") or file.lower().startswith("readme."):
         return False
-    if Path(file).suffix.lower() in IMPORTABLE:
+    if Path(file).suffix.lower() in (*IMPORTABLE, *_NEARLY_IMPORTABLE):
         return Path(file).stem.lower() not in documents
     return Path(file).suffix.lower() in _NEARLY_A_DOCUMENT or _kind_named_by(file) is not None
 
@@ -409,7 +467,7 @@ def _not_files(corpus_dir: Path, belong: Container[str]) -> Iterator[tuple[str, 
     for path in sorted(corpus_dir.iterdir()):
         if path.name.startswith(".") or path.is_file():
             continue
-        named = path.name in belong or _is_document(path)
+        named = file_name(path) in belong or _is_document(path)
         inside = _document_below(path) if path.is_dir() else None
         if inside is not None:
             yield (
@@ -457,22 +515,24 @@ def names_beside(name: str) -> list[str]:
 
 
 def _files_beside(corpus_dir: Path, names: Iterable[str]) -> list[Path]:
-    paths = (corpus_dir / file for name in names for file in names_beside(name))
+    there = {file_name(path): path for path in corpus_dir.iterdir()}
+    paths = (there.get(file, corpus_dir / file) for name in names for file in names_beside(name))
     return [path for path in paths if path.is_file()]
 
 
 def _hashes_in(corpus_dir: Path, drafts: Sequence[str]) -> dict[str, str]:
     """As `Corpus.hashes`, from the files as they are now."""
     try:
-        documents = [path for path in document_files(corpus_dir) if path.name not in drafts]
+        documents = [path for path in document_files(corpus_dir) if file_name(path) not in drafts]
     except EmptyCorpusError:
         return {}
     return _hashes_of(documents, corpus_dir)
 
 
 def _hashes_of(documents: Sequence[Path], corpus_dir: Path) -> dict[str, str]:
-    beside = _files_beside(corpus_dir, (path.stem for path in documents))
-    files = {f"{path.stem}.md": path for path in documents} | {path.name: path for path in beside}
+    beside = _files_beside(corpus_dir, map(document_name, documents))
+    files = {f"{document_name(path)}.md": path for path in documents}
+    files |= {file_name(path): path for path in beside}
     return {name: _sha256(path.read_bytes()) for name, path in files.items()}
 
 
@@ -528,6 +588,19 @@ def _text_problems(file: str, document: Document) -> Iterator[Problem]:
             yield Problem(
                 Severity.WARNING, file, number, "replacement character (U+FFFD): something was lost here"
             )
+
+
+def _raw_problems(file: str, document: Document, raw: Iterable[tuple[int, str]]) -> Iterator[Problem]:
+    """What readers would see of HTML and footnotes, line by line: a quote is never altered."""
+    line_of = markdown.Lines(document.text).number_at
+    unquoted = [block for block in document.blocks if not block.is_quoted]
+    found: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for start, written in raw:
+        if not any(block.start <= start < block.end for block in unquoted):
+            found[line_of(start), written[0]].append(repr(short(written, 40)))
+    for (line, mark), marks in found.items():
+        named = some_of(list(dict.fromkeys(marks)), MAX_RAW_NAMED)
+        yield Problem(Severity.WARNING, file, line, _RAW[mark].format(named))
 
 
 def _first_difference(before: str, after: str) -> tuple[str, str]:

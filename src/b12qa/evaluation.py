@@ -335,77 +335,109 @@ def ask_all(
 
 def summarize(results: Sequence[Result]) -> Evaluation:
     """Measures of results, each with a 95 % interval: Wilson's for shares, a bootstrap for the others."""
-    answerable = [r for r in results if r.kind == Kind.ANSWERABLE]
-    alone = [r for r in answerable if not r.follow_up and len(r.evidence_ranks) == 1]
-    follow_ups = [r for r in answerable if r.follow_up]
-    two_places = [r for r in answerable if len(r.evidence_ranks) > 1]
-    near = [r for r in results if r.kind == Kind.UNANSWERABLE_NEAR]
-    far = [r for r in results if r.kind == Kind.UNANSWERABLE_FAR]
-    urgent = [r for r in results if r.kind == Kind.URGENT]
-    judged = [*answerable, *near, *far]
-    # A question that was taken for an emergency was not searched, so nothing was confident of anything.
-    searched = [r for r in judged if r.outcome is not Outcome.URGENT]
+    of = {kind: [r for r in results if r.kind == kind] for kind in Kind}
+    answerable, near, far = of[Kind.ANSWERABLE], of[Kind.UNANSWERABLE_NEAR], of[Kind.UNANSWERABLE_FAR]
+    measures = _Measures()
+    _measure_places(measures, answerable)
+    _measure_outcomes(measures, answerable, near, far, of[Kind.URGENT])
+    curve = _measure_confidence(measures, [*answerable, *near, *far])
+    outcomes: dict[str, dict[str, int]] = {}
+    for r in results:
+        counts = outcomes.setdefault(r.kind, {})
+        counts[r.outcome] = counts.get(r.outcome, 0) + 1
+    return Evaluation(measures.by_name, _by_style(answerable), outcomes, curve, tuple(results))
 
-    measures: dict[str, Measure] = {}
 
-    def share(name: str, group: Sequence[Result], is_so: Callable[[Result], bool]) -> None:
+class _Measures:
+    """Measures by name, in the order in which they are taken; there is none of no results."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Measure] = {}
+
+    def share(self, name: str, group: Sequence[Result], is_so: Callable[[Result], bool]) -> None:
         if group:
-            measures[name] = proportion([is_so(r) for r in group])
+            self.by_name[name] = proportion([is_so(r) for r in group])
 
-    def average(name: str, group: Sequence[Result], value: Callable[[Result], float]) -> None:
+    def average(self, name: str, group: Sequence[Result], value: Callable[[Result], float]) -> None:
         if group:
-            measures[name] = mean(np.array([float(value(r)) for r in group]))
+            self.by_name[name] = mean(np.array([float(value(r)) for r in group]))
 
     def two(
-        name: str, a: Sequence[Result], b: Sequence[Result], of: Callable[[Array, Array], Measure]
+        self, name: str, a: Sequence[Result], b: Sequence[Result], of: Callable[[Array, Array], Measure]
     ) -> None:
-        some, others = ([r for r in group if r.outcome is not Outcome.URGENT] for group in (a, b))
+        some, others = _searched(a), _searched(b)
         if some and others:
-            measures[name] = of(_confidences(some), _confidences(others))
+            self.by_name[name] = of(_confidences(some), _confidences(others))
 
-    for label, group in (("stand-alone", alone), ("follow-ups", follow_ups), ("two places", two_places)):
+
+def _searched(results: Sequence[Result]) -> list[Result]:
+    """Without questions that were taken for an emergency: nothing was confident of anything."""
+    return [r for r in results if r.outcome is not Outcome.URGENT]
+
+
+def _measure_places(measures: _Measures, answerable: Sequence[Result]) -> None:
+    """Whether passage, section and sentence are the right ones."""
+    groups = {
+        "stand-alone": [r for r in answerable if not r.follow_up and len(r.evidence_ranks) == 1],
+        "follow-ups": [r for r in answerable if r.follow_up],
+        "two places": [r for r in answerable if len(r.evidence_ranks) > 1],
+    }
+    for label, group in groups.items():
         for k in (1, 3, 5):
-            share(f"evidence success@{k}, {label}", group, partial(Result.found, k=k))
+            measures.share(f"evidence success@{k}, {label}", group, partial(Result.found, k=k))
         for k in (1, 3):
-            share(f"shown success@{k}, {label}", group, partial(Result.shown_within, k=k))
+            measures.share(f"shown success@{k}, {label}", group, partial(Result.shown_within, k=k))
         with_sections = [r for r in group if r.section_first is not None]
-        share(f"section@1, {label}", with_sections, lambda r: bool(r.section_first))
-        average(f"RR, {label}", group, _reciprocal_rank)
-        share(f"right sentence highlighted first, {label}", group, lambda r: r.highlight_first)
-    share("all evidence shown, two places", two_places, lambda r: all(r.shown_ranks))
+        measures.share(f"section@1, {label}", with_sections, lambda r: bool(r.section_first))
+        measures.average(f"RR, {label}", group, _reciprocal_rank)
+        measures.share(f"right sentence highlighted first, {label}", group, lambda r: r.highlight_first)
+    measures.share("all evidence shown, two places", groups["two places"], lambda r: all(r.shown_ranks))
     quoted = [r for r in answerable if r.first_quote_length]
-    average("highlight precision", quoted, lambda r: r.highlight_precision)
-    average("highlight recall", answerable, lambda r: r.highlight_recall)
-    average("length of the first quote, characters", quoted, lambda r: r.first_quote_length)
-    two("AUROC of confidence, near misses", answerable, near, partial(_compare, of=auroc))
-    two("AUROC of confidence, far-off", answerable, far, partial(_compare, of=auroc))
-    two("false answers at 90 % coverage, near misses", answerable, near, _false_answers)
-    two("false answers at 90 % coverage, far-off", answerable, far, _false_answers)
-    share("answerable shown as answered", answerable, lambda r: r.outcome is Outcome.ANSWERED)
-    share("near misses shown as answered", near, lambda r: r.outcome is Outcome.ANSWERED)
-    share("far-off shown as answered", far, lambda r: r.outcome is Outcome.ANSWERED)
-    share("urgent recognized", urgent, lambda r: r.outcome is Outcome.URGENT)
-    share("false alarms", judged, lambda r: r.outcome is Outcome.URGENT)
-    curve: list[tuple[float, float]] = []
-    if searched:
-        confidences = _confidences(searched)
-        right = np.array([r.kind == Kind.ANSWERABLE and r.found(3) for r in searched], dtype=float)
-        curve = risk_coverage(confidences, right)
-        measures["AURC"] = _bootstrap((confidences, right), risk_area)
-        measures["expected calibration error"] = _bootstrap((confidences, right), calibration_error)
+    measures.average("highlight precision", quoted, lambda r: r.highlight_precision)
+    measures.average("highlight recall", answerable, lambda r: r.highlight_recall)
+    measures.average("length of the first quote, characters", quoted, lambda r: r.first_quote_length)
+
+
+def _measure_outcomes(
+    measures: _Measures,
+    answerable: Sequence[Result],
+    near: Sequence[Result],
+    far: Sequence[Result],
+    urgent: Sequence[Result],
+) -> None:
+    """Whether what is answerable is told from what is not, and emergencies from both."""
+    compare = partial(_compare, of=auroc)
+    measures.two("AUROC of confidence, near misses", answerable, near, compare)
+    measures.two("AUROC of confidence, far-off", answerable, far, compare)
+    measures.two("false answers at 90 % coverage, near misses", answerable, near, _false_answers)
+    measures.two("false answers at 90 % coverage, far-off", answerable, far, _false_answers)
+    for label, group in (("answerable", answerable), ("near misses", near), ("far-off", far)):
+        measures.share(f"{label} shown as answered", group, lambda r: r.outcome is Outcome.ANSWERED)
+    measures.share("urgent recognized", urgent, lambda r: r.outcome is Outcome.URGENT)
+    measures.share("false alarms", [*answerable, *near, *far], lambda r: r.outcome is Outcome.URGENT)
+
+
+def _measure_confidence(measures: _Measures, judged: Sequence[Result]) -> tuple[tuple[float, float], ...]:
+    """Whether confidence is what it says; the curve of risk over coverage."""
+    searched = _searched(judged)
+    if not searched:
+        return ()
+    confidences = _confidences(searched)
+    right = np.array([r.kind == Kind.ANSWERABLE and r.found(3) for r in searched], dtype=float)
+    measures.by_name["AURC"] = _bootstrap((confidences, right), risk_area)
+    measures.by_name["expected calibration error"] = _bootstrap((confidences, right), calibration_error)
+    return tuple(risk_coverage(confidences, right))
+
+
+def _by_style(answerable: Sequence[Result]) -> dict[str, dict[str, Measure]]:
     styles = sorted({r.style for r in answerable if r.style})
-    by_style = {
+    return {
         style: {
             f"evidence success@{k}": proportion([r.found(k) for r in answerable if r.style == style])
             for k in (1, 3)
         }
         for style in styles
     }
-    outcomes: dict[str, dict[str, int]] = {}
-    for r in results:
-        counts = outcomes.setdefault(r.kind, {})
-        counts[r.outcome] = counts.get(r.outcome, 0) + 1
-    return Evaluation(measures, by_style, outcomes, tuple(curve), tuple(results))
 
 
 # What people read.

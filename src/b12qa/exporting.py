@@ -33,7 +33,7 @@ from b12qa.exported import (
 )
 from b12qa.generations import CURRENT, PREVIOUS, named_in
 from b12qa.sealed import MANIFEST, seal, sha256_of
-from b12qa.storage import locked, remove_folder, sync_folder, unfinished_folder, write
+from b12qa.storage import DISK_FULL, locked, remove_folder, sync_folder, unfinished_folder, write
 
 LEAST_COSINE = 0.99999
 # Another version may make another graph.
@@ -119,7 +119,11 @@ def _kept(encoder: Encoder, index_dir: Path) -> tuple[bool, bool, str, float]:
         except ModelError as error:
             return False, False, str(error), 0.0
         except Exception as error:  # the exporter raises whatever a model of an unknown kind makes it raise
-            return False, False, f"{type(error).__name__}: {_first_line(error)}", 0.0
+            if isinstance(error, OSError) and error.errno in DISK_FULL:
+                reason = f"{index_dir} has no room ({error.strerror}). Make some, then run: b12qa build"
+            else:
+                reason = f"{type(error).__name__}: {_first_line(error)}"
+            return False, False, reason, 0.0
         place = export_folder(index_dir, encoder.fingerprint)
         place.parent.mkdir(exist_ok=True)
         if place.exists():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from b12qa.corpus import document_files
+from b12qa.corpus import document_files, document_name
 from b12qa.errors import CorpusError, DamagedIndexError, QueryError
 from b12qa.generations import CURRENT, named_in
 from b12qa.plain import short, some_of
@@ -97,6 +97,6 @@ def _documents_of(index_dir: Path) -> set[str]:
 def _documents_in(corpus_dir: Path) -> set[str]:
     """Names of the documents of a folder; none if it cannot be a corpus, as whoever reads it says."""
     try:
-        return {path.stem for path in document_files(corpus_dir)}
+        return set(map(document_name, document_files(corpus_dir)))
     except CorpusError:
         return set()

@@ -9,16 +9,18 @@ from __future__ import annotations
 import io
 import logging
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
 from b12qa import markdown
-from b12qa.corpus import IMPORTABLE, NOT_DOCUMENTS
+from b12qa.corpus import IMPORTABLE, NOT_DOCUMENTS, document_name, file_name
 from b12qa.errors import ConversionError
 from b12qa.storage import replace
 
@@ -45,7 +47,7 @@ def import_file(path: Path, corpus_dir: Path, name: str | None = None, *, force:
             f"Expected a folder of documents at {corpus_dir}, found none. "
             "Make it, or name another: --corpus DIR"
         )
-    name = _default_name(path) if name is None else name
+    name = _default_name(path) if name is None else unicodedata.normalize("NFC", name)
     if not _NAME.fullmatch(name) or f"{name}.md".lower() in NOT_DOCUMENTS:
         raise ConversionError(
             "Expected a name of letters, digits, dots, hyphens and underscores other than README, "
@@ -74,6 +76,7 @@ def convert(path: Path) -> str:
     if not path.is_file():
         raise ConversionError(f"Expected a file at {path}, found none. Name one on this machine.")
     data = path.read_bytes()
+    _check_kind(path, suffix, data)
     try:
         text = _CONVERTERS[suffix](data)
     except ModuleNotFoundError as error:
@@ -90,11 +93,36 @@ def convert(path: Path) -> str:
         ) from error
     text = _tidy(text)
     if not markdown.parse(text).blocks:
-        raise ConversionError(
-            f"{path.name} holds no text that can be read. A scanned page is a picture: "
-            "have its text recognized (OCR) first, and import the result."
+        why = (
+            "All its words stand in headings, menus or forms: look at it in a browser."
+            if suffix in (".html", ".htm")
+            else "A scanned page is a picture: have its text recognized (OCR) first, and import the result."
         )
+        raise ConversionError(f"{path.name} holds no text that can be read. {why}")
     return text
+
+
+# How files begin: what they are then, and the endings that they may have.
+_BEGINNINGS = {
+    b"%PDF-": ("a PDF file", (".pdf",)),
+    b"PK\x03\x04": ("a Word file, or a ZIP archive of another kind", (".docx",)),
+    b"\xd0\xcf\x11\xe0": ("a Word file of before 2007, or one with a password", ()),
+    b"{\\rtf": ("a file of rich text (RTF)", ()),
+}
+
+
+def _check_kind(path: Path, suffix: str, data: bytes) -> None:
+    """Refuse a file that is plainly of another kind than its ending says.
+
+    Raises:
+        ConversionError: it is.
+    """
+    for beginning, (kind, endings) in _BEGINNINGS.items():
+        if data.startswith(beginning) and suffix not in endings:
+            remedy = f"Name it {path.stem}{endings[0]}" if endings else "Save it as .docx without a password"
+            raise ConversionError(
+                f"{path.name} is {kind}, and not what {suffix} says. {remedy}, and import that."
+            )
 
 
 # Python takes these for ends of lines, and Markdown does not.
@@ -105,12 +133,12 @@ _BLANKS_AND_CONTROLS = dict.fromkeys((*range(9), *range(14, 32), *range(127, 160
 
 
 def _default_name(path: Path) -> str:
-    return re.sub(r"[^\w.-]+", "-", path.stem).strip("-.").lower()
+    return re.sub(r"[^\w.-]+", "-", document_name(path)).strip("-.").lower()
 
 
 def _draft(path: Path, text: str) -> str:
     headings = (section.path[-1] for section in markdown.parse(text).sections if section.path)
-    about = {"title": next(headings, path.stem), "source": path.name, "draft": True}
+    about = {"title": next(headings, document_name(path)), "source": file_name(path), "draft": True}
     lines = yaml.safe_dump(about, sort_keys=False, allow_unicode=True, width=10_000)
     return f"---\n{lines}---\n\n{text}"
 
@@ -170,10 +198,45 @@ def _html_to_markdown(data: bytes) -> str:
     return _soup_to_markdown(soup.find("main") or only_article or soup.body or soup)
 
 
-def _soup(html: str | bytes) -> BeautifulSoup:
+# Elements whose end tag may be left out: which of them another element ends when it begins, and what keeps it
+# from doing so in between (HTML Living Standard, 13.1.2.4).
+_ENDS_A_PARAGRAPH = (
+    *("address", "article", "aside", "blockquote", "div", "dl", "fieldset", "figure", "footer", "form"),
+    *("h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "main", "nav", "ol", "p", "pre", "section"),
+    *("table", "ul"),
+)
+_CELLS = {"td", "th"}
+_ENDED_BY: dict[str, tuple[set[str], set[str]]] = {
+    **dict.fromkeys(_ENDS_A_PARAGRAPH, ({"p"}, {*_CELLS, "table", "caption", "button"})),
+    "li": ({"li"}, {"ul", "ol", "menu"}),
+    **dict.fromkeys(("dt", "dd"), ({"dt", "dd"}, {"dl"})),
+    **dict.fromkeys(_CELLS, (_CELLS, {"tr", "table"})),
+    "tr": ({"tr"}, {"table"}),
+    **dict.fromkeys(("thead", "tbody", "tfoot"), ({"thead", "tbody", "tfoot"}, {"table"})),
+}
+
+
+@cache
+def _soup_class() -> type[BeautifulSoup]:
     from bs4 import BeautifulSoup
 
-    return BeautifulSoup(html, "html.parser")
+    class Soup(BeautifulSoup):
+        """Ends elements where HTML ends them without a tag, which Python's parser does not."""
+
+        def handle_starttag(self, name: str, *arguments: Any, **more: Any) -> Tag | None:
+            ends, unless = _ENDED_BY.get(name, (set(), set()))
+            for tag in reversed(self.tagStack):
+                if tag.name in ends:
+                    self.handle_endtag(tag.name)
+                if tag.name in ends | unless:
+                    break
+            return super().handle_starttag(name, *arguments, **more)
+
+    return Soup
+
+
+def _soup(html: str | bytes) -> BeautifulSoup:
+    return _soup_class()(html, "html.parser")
 
 
 def _soup_to_markdown(soup: Tag) -> str:

@@ -45,6 +45,7 @@ from b12qa.generations import current_generation, is_rolled_back, previous_gener
 from b12qa.lexical import K1, STOP_WORDS, B, LexicalIndexes
 from b12qa.markdown import READING, plain_text_of
 from b12qa.nearest import AUTO
+from b12qa.plain import advice_to_build
 from b12qa.records import Chunk, Document, NotedSentence, OpenQuestion, Question, Sentence
 from b12qa.sealed import check_format, json_bytes, manifest_of, read_file, verified_files
 from b12qa.shortcuts import (
@@ -233,10 +234,15 @@ def check_fresh(index: Index, corpus: Hashed, model: ModelIdentity) -> None:
         raise StaleIndexError(f"{difference} Run: b12qa build")
 
 
-def check_servable(index: Index, corpus: Hashed, model: ModelIdentity) -> None:
+def check_servable(
+    index: Index, corpus: Hashed, model: ModelIdentity, given: Mapping[str, object] | None = None
+) -> None:
     """Refuse an index as `check_fresh` does, but let one that was rolled back be older than the corpus.
 
     That is said in the log, which shows on stderr unless somebody keeps it elsewhere.
+
+    Args:
+        given: as in `plain.advice_to_build`, for what is said there.
     """
     if not index.rolled_back:
         check_fresh(index, corpus, model)
@@ -244,12 +250,11 @@ def check_servable(index: Index, corpus: Hashed, model: ModelIdentity) -> None:
     check_model(index, model)
     difference = _difference(index, corpus)
     if difference:
-        _log.warning(
-            "b12qa: warning: answers come from the generation %s, which was rolled back to. %s "
-            "Mend the corpus, then run: b12qa build",
-            index.generation,
-            difference,
+        said = (
+            f"b12qa: warning: answers come from the generation {index.generation}, which was rolled back to. "
+            f"{difference} Mend the corpus, then run: b12qa build"
         )
+        _log.warning("%s", advice_to_build(said, given or {}))
 
 
 def _difference(index: Index, corpus: Hashed) -> str:

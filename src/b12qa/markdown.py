@@ -66,6 +66,8 @@ _HTML_ENDS = {"!--": ("-->",), "![cdata[": ("]]>",), "!": (">",), "?": ("?>",)}
 _RAW_ENDS = ("</script>", "</pre>", "</style>", "</textarea>")
 _ESCAPED_PIPE = re.compile(r"\\\|")
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:")
+# Where a text leans on what stands below it: "[^1]", "[1]", "[2, 5-7]".
+_FOOTNOTE_MARK = re.compile(r"\[(?:\^[^\[\]\s]+|\d{1,3}(?: ?[,–-] ?\d{1,3})*)\]")
 _ATX_MARK = re.compile(r"#+[ \t]*")
 _ATX_CLOSING = re.compile(r"(?:(?<=[ \t])|^)#+$")
 _FRONT_MATTER = re.compile(
@@ -91,6 +93,9 @@ class ParsedMarkdown:
     blocks: tuple[Block, ...]
     markup: Markup
     unclosed: tuple[tuple[int, str], ...]  # code or HTML that holds all that follows: where, and what ends it
+    raw: tuple[
+        tuple[int, str], ...
+    ]  # HTML and marks of footnotes, which are quoted as they stand: where, which
 
 
 def parse(text: str) -> ParsedMarkdown:
@@ -188,7 +193,7 @@ def _line_starts(text: str) -> list[int]:
 @cache
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt, rules_block
-    from markdown_it.rules_inline import escape, image, link
+    from markdown_it.rules_inline import entity, escape, html_inline, image, link
 
     # An open list is two levels: itself and its item.
     parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING + 2}).enable("table")
@@ -204,6 +209,9 @@ def _parser() -> MarkdownIt:
     parser.disable("text_join")  # which would take an escaped character for any other
     parser.inline.ruler.at("link", _noting_label(link, "["))
     parser.inline.ruler.at("image", _noting_label(image, "!["))
+    parser.inline.ruler.after("image", "footnote_mark", _footnote_mark)
+    parser.inline.ruler.at("html_inline", _noting_raw(html_inline))
+    parser.inline.ruler.at("entity", _noting_raw(entity))
     return parser
 
 
@@ -287,9 +295,37 @@ def _noting_label(rule: InlineRule, mark: str) -> InlineRule:
             # Without words to show, the marks are all there is.
             if state.src[label_start:label_end].strip():
                 state.tokens[-1].meta["marks"] = [(start, label_start), (label_end, state.pos)]
+            if _FOOTNOTE_MARK.fullmatch(state.src, start, label_end + 1):
+                state.tokens[-1].meta["raw"] = (start, state.src[start : label_end + 1])
         return found
 
     return noting
+
+
+def _noting_raw(rule: InlineRule) -> InlineRule:
+    """The same rule; its token also says where it stands and how it is written."""
+
+    def noting(state: StateInline, silent: bool) -> bool:
+        start = state.pos
+        found = rule(state, silent)
+        if found and not silent:
+            state.tokens[-1].meta["raw"] = (start, state.src[start : state.pos])
+        return found
+
+    return noting
+
+
+def _footnote_mark(state: StateInline, silent: bool) -> bool:
+    """A rule for marks of footnotes that are no links: they are text, and noted."""
+    found = _FOOTNOTE_MARK.match(state.src, state.pos, state.posMax)
+    if found is None:
+        return False
+    if not silent:
+        token = state.push("text_special", "", 0)  # "text" would be joined with what is beside it
+        token.content = found[0]
+        token.meta["raw"] = (state.pos, found[0])
+    state.pos = found.end()
+    return True
 
 
 class _Reader:
@@ -311,6 +347,7 @@ class _Reader:
         self.strong: list[Span] = []
         self.emphasis: list[Span] = []
         self.unclosed: list[tuple[int, str]] = []
+        self.raw: list[tuple[int, str]] = []
 
     def read(self) -> ParsedMarkdown:
         self._walk(_parser().parse(self.parsed))
@@ -321,7 +358,7 @@ class _Reader:
             for span, kind, context in sorted(self.blocks)
         ]
         markup = Markup(tuple(_merged(self.hidden)), tuple(sorted(self.strong)), tuple(sorted(self.emphasis)))
-        return ParsedMarkdown(sections, tuple(blocks), markup, tuple(self.unclosed))
+        return ParsedMarkdown(sections, tuple(blocks), markup, tuple(self.unclosed), tuple(sorted(self.raw)))
 
     # From the parser's places to ours.
 
@@ -431,13 +468,16 @@ class _Reader:
             content_lines = len(token.content.removesuffix("\n").split("\n")) if token.content else 0
             closing = token.markup if len(lines) == 1 + content_lines else ""
             lines = lines[1 : 1 + content_lines]
-        if closing and token.level == 0:  # what contains one ends it
+        is_unclosed = bool(closing) and token.level == 0  # what contains one ends it
+        if is_unclosed:
             self.unclosed.append((self._line_spans(token)[0].start, closing))
         lines = _without_blank_ends(lines)
         if not lines or (token.type == "html_block" and _COMMENTS.fullmatch(token.content)):
             return
         self._note_prefixes(lines)
         kind = BlockKind.HTML if token.type == "html_block" else BlockKind.CODE
+        if kind is BlockKind.HTML and not is_unclosed:
+            self.raw.append((lines[0].start, self.text[slice(*lines[0])]))
         self._add(Span(lines[0].start, lines[-1].end), kind, context)
 
     def _heading(self, token: Token, inline: Token) -> Span:
@@ -480,6 +520,9 @@ class _Reader:
         for token, offset in _tokens_in(inline.children or ()):
             for start, end in token.meta.get("marks", ()):
                 self.hidden.append(Span(locate(offset + start), locate(offset + end - 1) + 1))
+            if "raw" in token.meta:
+                start, written = token.meta["raw"]
+                self.raw.append((locate(offset + start), written))
             if "position" not in token.meta:
                 continue
             kind, _, side = token.type.partition("_")

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from b12qa.corpus import Corpus, NamedSections, Problem, Severity, Unreadable, refuse
-from b12qa.errors import CorpusError, YamlError
+from b12qa.corpus import Corpus, NamedSections, Problem, Severity, Unreadable, check_sound, refuse
+from b12qa.errors import YamlError
 from b12qa.markdown import plain_text_of
 from b12qa.plain import one_line, short
 from b12qa.records import Document, EditorNote, NotedSentence, NoteKind, Sentence
-from b12qa.strict_yaml import Line, compose, fields, is_day, items, line_of, text_of, truth_of
+from b12qa.strict_yaml import Line, compose, fields, is_day, is_to_come, items, line_of, text_of, truth_of
 
 if TYPE_CHECKING:
     import yaml
@@ -43,7 +43,7 @@ class Notes:
     noted: tuple[NotedSentence, ...] = ()
     warning_sections: tuple[tuple[int, int], ...] = ()  # positions of document and section
     treatment_sections: tuple[tuple[int, int], ...] = ()
-    problems: tuple[Problem, ...] = ()  # by file and line; each of them is an error
+    problems: tuple[Problem, ...] = ()  # by file and line; warnings are of notes that are used
     hanging: tuple[Problem, ...] = ()  # those of them that an edit of the document left
 
 
@@ -86,7 +86,8 @@ def read_notes(corpus: Corpus, sentences: Sequence[Sentence], unreadable: Unread
         noted += sorted(reader.noted, key=lambda found: found.sentence)
         warning_sections += [(number, section) for section in sorted(reader.sections["warnings"])]
         treatment_sections += [(number, section) for section in sorted(reader.sections["treatments"])]
-        problems += sorted([*reader.problems, *reader.hanging], key=lambda problem: problem.line)
+        found = [*reader.problems, *reader.hanging, *reader.doubts]
+        problems += sorted(found, key=lambda problem: problem.line)
         hanging += reader.hanging
     return Notes(
         tuple(noted), tuple(warning_sections), tuple(treatment_sections), tuple(problems), tuple(hanging)
@@ -99,12 +100,7 @@ def check_notes(notes: Notes) -> None:
     Raises:
         CorpusError: there is a problem.
     """
-    if notes.problems:
-        first, more = notes.problems[0], len(notes.problems) - 1
-        raise CorpusError(
-            f"{first}{f' (and {more} more; b12qa check lists them)' if more else ''}. "
-            "What was current stays current. Mend the notes, then run: b12qa build"
-        )
+    check_sound(notes.problems, "notes")
 
 
 def words_digest(document: Document, sentence: Sentence) -> str:
@@ -135,6 +131,7 @@ class _NotesReader:
         self.sections: dict[str, set[int]] = {"warnings": set(), "treatments": set()}
         self.problems: list[Problem] = []
         self.hanging: list[Problem] = []  # not among the problems
+        self.doubts: list[Problem] = []  # of notes that are sound; not among the problems
 
     def read(self, data: bytes) -> None:
         parts = fields(compose(data, self.file), self.file, {*self.sections, "notes"})
@@ -228,6 +225,9 @@ class _NotesReader:
             self._report(line, "a reviewer and the day of the review belong together: give both or neither")
         if reviewed is not None and not is_day(reviewed.text):
             self._report(reviewed.line, f"expected a day such as 2025-03-01, got {reviewed.text!r}")
+        elif reviewed is not None and is_to_come(reviewed.text):
+            message = f"reviewed on {reviewed.text}, a day to come: write the day of the review"
+            self.doubts.append(Problem(Severity.WARNING, self.file, reviewed.line, message))
         return (reviewer.text if reviewer else NOT_REVIEWED), (reviewed.text if reviewed else "")
 
     def _is_true(self, name: str, values: Mapping[str, yaml.Node]) -> bool:

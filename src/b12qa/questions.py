@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from b12qa.corpus import Corpus, NamedSections, Problem, Severity, Unreadable, refuse
+from b12qa.corpus import Corpus, NamedSections, Problem, Severity, Unreadable, check_sound, refuse
 from b12qa.errors import YamlError
 from b12qa.lexical import terms, words
 from b12qa.markdown import plain_text_of
@@ -101,6 +101,15 @@ def read_banks(
     return QuestionBank(
         tuple(answered), tuple(open_questions), tuple(problems), tuple(hanging), tuple(open_lines)
     )
+
+
+def check_banks(banks: QuestionBank) -> None:
+    """Refuse banks that call one question answered and open: nobody can tell which of the two was meant.
+
+    Raises:
+        CorpusError: there is such a question.
+    """
+    check_sound(banks.problems, "question bank")
 
 
 def read_synonyms(corpus: Corpus) -> tuple[tuple[str, ...], ...]:

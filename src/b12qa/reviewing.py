@@ -8,23 +8,26 @@ quote is compared as well: a reader who loses a warning has lost more than a few
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from b12qa import rendering
 from b12qa.answering import Assistant
 from b12qa.building import prepare_index
-from b12qa.changes import Wordings, most_alike, reworded_a_little
+from b12qa.changes import Wordings, may_be_now, most_alike, reworded_a_little
 from b12qa.corpus import Corpus, Problem, Severity
 from b12qa.embedding import Encoder, RememberingEncoder
 from b12qa.evaluation import Kind, PlainDocument, QuestionRow, gold_words, read_question_sets
-from b12qa.generations import CURRENT, named_in
+from b12qa.generations import CURRENT, PREVIOUS, named_in
 from b12qa.index import Index, check_model, open_index, open_previous
 from b12qa.markdown import plain_text_of
 from b12qa.notes import read_notes
@@ -37,6 +40,7 @@ from b12qa.records import (
     Document,
     Outcome,
     Passage,
+    Question,
     QuoteRole,
     Sentence,
     Span,
@@ -50,7 +54,7 @@ BANK = "bank"  # where a question comes from that is in no evaluation set
 class Change(StrEnum):
     """What an edit does to a question, the gravest first."""
 
-    LOST = "lost"  # it was treated rightly, and is not any more
+    LOST = "lost"  # it was treated rightly, or shown as related what answers it, and is not any more
     BARE = "bare"  # it is shown without a note, a partner or a warning that it had
     GAINED = "gained"  # it was not treated rightly, and is now
     OUTCOME = "outcome"  # another outcome, as right or as wrong as before
@@ -108,13 +112,13 @@ class Review:
     after: str
     asked: int
     touched: tuple[Reviewed, ...]  # the gravest first
-    hanging: tuple[Problem, ...]  # questions and notes whose sentence or section is no longer there
+    hanging: tuple[Problem, ...]  # of banks and notes: whose sentence or section is gone, and errors
     reworded: tuple[tuple[str, str], ...]  # sentences with bank questions that are gone, what they may be now
     hanging_evidence: tuple[str, ...]  # ids of evaluation questions of which a gold sentence is gone
 
     @property
     def lost(self) -> int:
-        """How many questions are no longer treated rightly."""
+        """How many questions are no longer treated rightly, or not even shown what answers them."""
         return self._count(Change.LOST)
 
     @property
@@ -151,6 +155,34 @@ def review_edit(
     rows = read_question_sets(questions)
     if corpus is not None and named_in(index_dir / CURRENT) is None:
         return None
+    with _where_to_build(index_dir) as folder:
+        return _review_in(folder, corpus, encoder, rows, shown)
+
+
+@contextmanager
+def _where_to_build(index_dir: Path) -> Iterator[Path]:
+    """The folder of an index, or one that passes for it for a while where whoever asks may only read."""
+    if os.access(index_dir, os.W_OK):
+        yield index_dir
+        return
+    with TemporaryDirectory(prefix="b12qa-", ignore_cleanup_errors=True) as temporary:
+        for file in (CURRENT, PREVIOUS):
+            name = named_in(index_dir / file)
+            if name is not None:
+                shutil.copy(index_dir / file, temporary)
+                with suppress(FileExistsError):  # both may name one
+                    (Path(temporary) / name).symlink_to(index_dir.resolve() / name)
+        yield Path(temporary)
+
+
+def _review_in(
+    index_dir: Path,
+    corpus: Corpus | None,
+    encoder: Encoder,
+    rows: Sequence[QuestionRow],
+    shown: Callable[[str], AbstractContextManager[Progress]],
+) -> Review | None:
+    """As `review_edit`, of an index that can be written."""
     before = open_index(index_dir)
     hanging: list[Problem] = []
     if corpus is None:
@@ -158,7 +190,8 @@ def review_edit(
     else:
         with shown("Embedding") as on_progress:
             after = prepare_index(corpus, encoder, index_dir, on_progress)
-        hanging += read_banks(corpus, after.sentences).hanging
+        banks = read_banks(corpus, after.sentences)
+        hanging += [*banks.hanging, *(p for p in banks.problems if p.severity is Severity.ERROR)]
         hanging += read_notes(corpus, after.sentences).hanging
     if before.generation == after.generation:
         return None
@@ -220,14 +253,18 @@ def review(
 
 
 def _bank(old: Index, new: Index) -> Iterator[Expected]:
-    """Every question of the banks once, with the sentence that answered it first."""
-    known: set[str] = set()
+    """Every question of the banks once, with the sentence that answers it first in each of them."""
+    answered: dict[str, tuple[Question, list[str]]] = {}
     for index in (old, new):
+        firsts: dict[str, Question] = {}
         for question in index.questions:
-            if (whole := whole_question(question)) not in known:
-                known.add(whole)
-                sentence = _words(index, index.sentences[question.sentence])
-                yield Expected(question.text, BANK, question.after, ((sentence,),))
+            firsts.setdefault(whole_question(question), question)
+        for whole, question in firsts.items():
+            sentences = answered.setdefault(whole, (question, []))[1]
+            sentences.append(_words(index, index.sentences[question.sentence]))
+    for question, sentences in answered.values():
+        yield Expected(question.text, BANK, question.after, (tuple(dict.fromkeys(sentences)),))
+    known = set(answered)
     for index in (old, new):
         for open_question in index.open_questions:
             if (whole := whole_question(open_question)) not in known:
@@ -256,7 +293,7 @@ def _embedded_questions(index: Index) -> Iterator[tuple[str, Any]]:
 
 
 class _Versions:
-    """Which passages of two generations are versions of one another."""
+    """Which passages and sentences of two generations are versions of one another."""
 
     def __init__(self, old: Index, new: Index) -> None:
         self.before = [_words(old, chunk) for chunk in old.chunks]
@@ -265,6 +302,10 @@ class _Versions:
         gone = [text for text in dict.fromkeys(self.before) if text not in now]
         fresh = [text for text in dict.fromkeys(self.after) if text not in was]
         self.edited = dict(_versions(gone, fresh))  # words before → words after
+        was, now = ({_words(index, sentence) for sentence in index.sentences} for index in (old, new))
+        self._gone, self._fresh = sorted(was - now), sorted(now - was)
+        reworded = reworded_a_little(self._gone, Wordings(self._fresh))
+        self._reworded = {self._gone[before]: self._fresh[after] for before, after in reworded.items()}
 
     def gone(self, evidence: str) -> bool:
         """Whether words were there before and are not now."""
@@ -277,9 +318,22 @@ class _Versions:
         return bool(before.passage) and self.edited.get(before.passage) == after.passage
 
     def holding(self, evidence: str) -> set[str]:
-        """The later passages with a piece of evidence, or the versions of those that held it."""
-        found = {text for text in self.after if evidence in text}
-        return found or {self.edited[text] for text in self.edited if evidence in text}
+        """The later passages with a piece of evidence, or with what it may have become."""
+        now = self._reworded.get(evidence, evidence)
+        found = {text for text in self.after if evidence in text or now in text}
+        return found or {
+            edited
+            for text, edited in self.edited.items()
+            if evidence in text and self._may_have_become_part_of(edited, evidence)
+        }
+
+    def _may_have_become_part_of(self, passage: str, evidence: str) -> bool:
+        """Whether an edited passage has new words for a sentence that it held, rather than that one less."""
+        if evidence not in self._gone:
+            return True  # more or less than a sentence: the passage stands for it
+        fresh = [sentence for sentence in self._fresh if sentence in passage]
+        no_other = set(fresh).difference(self._reworded.values())
+        return bool(no_other or may_be_now(evidence, Wordings(fresh)))
 
 
 def _reworded(old: Index, new: Index) -> Iterator[tuple[str, str]]:
@@ -358,15 +412,24 @@ def _shown(assistant: Assistant, answer: Answer) -> _Shown:
     )
 
 
+class _Treated(IntEnum):
+    """How well a question is treated."""
+
+    WRONGLY = 0
+    CAREFULLY = 1  # its evidence is quoted, as what may not answer
+    RIGHTLY = 2  # answered with its evidence, or not answered where nothing answers it
+
+
 def _reviewed(expected: Expected, before: _Shown, after: _Shown, versions: _Versions) -> Reviewed | None:
-    was_right = _is_right(expected, before, lambda words: {t for t in versions.before if words in t})
-    is_right = _is_right(expected, after, versions.holding)
-    if was_right and not is_right:
+    was = _treated(expected, before, lambda words: {t for t in versions.before if words in t})
+    now = _treated(expected, after, versions.holding)
+    if now < was:
         change: Change | None = Change.LOST
     elif _is_bare(before, after, versions):
         change = Change.BARE
     else:
-        change = Change.GAINED if is_right and not was_right else _change(before.seen, after.seen, versions)
+        is_gained = now is _Treated.RIGHTLY is not was
+        change = Change.GAINED if is_gained else _change(before.seen, after.seen, versions)
     if change is None:
         return None
     return Reviewed(
@@ -421,14 +484,16 @@ def _change(before: Seen, after: Seen, versions: _Versions) -> Change | None:
     return next((change for change, differs in differences.items() if differs), None)
 
 
-def _is_right(expected: Expected, shown: _Shown, holding: Callable[[str], AbstractSet[str]]) -> bool:
-    """Whether an answerable question is answered with its evidence, or another one not at all."""
+def _treated(expected: Expected, shown: _Shown, holding: Callable[[str], AbstractSet[str]]) -> _Treated:
     answered = shown.seen.outcome is Outcome.ANSWERED
     if not expected.evidence:
-        return not answered
-    return answered and all(
+        return _Treated.WRONGLY if answered else _Treated.RIGHTLY
+    has_evidence = all(
         any(shown.found & holding(words) for words in alternatives) for alternatives in expected.evidence
     )
+    if not has_evidence:
+        return _Treated.WRONGLY
+    return _Treated.RIGHTLY if answered else _Treated.CAREFULLY
 
 
 def _words(index: Index, row: Chunk | Sentence) -> str:

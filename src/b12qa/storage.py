@@ -6,6 +6,7 @@ behind has a name by which the next one knows it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 LOCK = ".lock"
 _OWNER = ".lock-owner"
 _UNFINISHED = ".building-"
+# No room is left: on the disk, of what its owner may fill, or in one file.
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -51,11 +54,22 @@ def locked(folder: Path) -> Iterator[None]:
 
 def write(path: Path, data: bytes | Iterable[bytes | memoryview]) -> None:
     """Write a new file, whole or piece by piece, to the disk itself; a full disk must not pass unnoticed."""
-    with path.open("xb") as file:
+    with _named(path), path.open("xb") as file:
         for piece in [data] if isinstance(data, bytes) else data:
             file.write(piece)
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in an error of writing it, which the system leaves out."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 class HashedFolder:
@@ -87,7 +101,7 @@ def replace(path: Path, data: bytes) -> None:
     """Put a file in the place of another in one step."""
     handle, temporary = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with _named(path), os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -158,9 +172,9 @@ def _prepare(folder: Path) -> None:
 
 
 def _unwritable(folder: Path, error: OSError) -> OSError:
+    first = "Make room on its disk" if error.errno in DISK_FULL else "Make it writable"
     return OSError(
-        f"{folder} cannot be written ({error.strerror}). "
-        "Make it writable, or name another folder: --index DIR"
+        f"{folder} cannot be written ({error.strerror}). {first}, or name another folder: --index DIR"
     )
 
 

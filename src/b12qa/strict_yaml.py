@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, TypeGuard
 
 from b12qa.errors import YamlError
@@ -48,6 +48,7 @@ _EXPECTED = {
 # The tag of null, Null, NULL and ~ without quotes.
 _NULL = "tag:yaml.org,2002:null"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_AHEAD = timedelta(hours=14)  # of UTC, where a day begins first
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +263,11 @@ def is_day(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_to_come(day: str) -> bool:
+    """Whether a day, YYYY-MM-DD, has begun nowhere on Earth."""
+    return date.fromisoformat(day) > (datetime.now(UTC) + _AHEAD).date()
 
 
 def texts_by_number(node: yaml.Node | None, what: str, file: str) -> Iterator[tuple[Line, int]]:

@@ -118,8 +118,8 @@ class Api:
             return await self._unread(body, 415, "Send JSON, with the content type application/json.")
         try:
             fields = json.loads(body, parse_constant=_not_json)
-        except (ValueError, RecursionError):
-            return await self._unread(body, 400, "The body is not JSON.")
+        except (ValueError, RecursionError) as error:
+            return await self._unread(body, 400, _unreadable(error))
         return await self._answered(fields, form, work)
 
     async def _unread(self, body: bytes, status: int, words: str) -> Response:
@@ -178,6 +178,15 @@ def _docs() -> str:
 def _number(text: str) -> int | str:
     """A whole number, where the text is one."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
+
+
+def _unreadable(error: Exception) -> str:
+    """What is wrong with a body that cannot be read, and what to send."""
+    if isinstance(error, RecursionError):
+        return "The body is nested too deeply. Send an object of texts, numbers and lists of texts."
+    if isinstance(error, UnicodeDecodeError):
+        return "The body is not UTF-8. Send JSON as UTF-8."
+    return "The body is not JSON."
 
 
 def _not_json(constant: str) -> float:

@@ -29,7 +29,7 @@ from b12qa.web.settings import MAX_QUESTION_CHARACTERS
 _ASKED: tuple[type[BaseModel], ...] = (AskRequest, SearchRequest)
 _GIVEN: tuple[type[BaseModel], ...] = (AnswerBody, SearchBody, DocumentBody, HealthBody, ProblemBody)
 _PROBLEMS = {
-    "400": "The body is not JSON. A red flag in it is met all the same: see care_card.",
+    "400": "The body is not JSON in UTF-8, or nested too deeply. A red flag in it is met: see care_card.",
     "401": "A password is needed.",
     "404": "There is nothing of that name.",
     "408": "The body took too long to arrive.",

@@ -86,11 +86,14 @@ class Desk:
 
 
 def _wrong(form: type[Form], error: ValidationError) -> Sequence[Wrong]:
-    """What was wrong, without a word of the request: an unknown field might be called anything."""
-    found = []
+    """What was wrong, without a word of the request: an unknown field might be called anything.
+
+    The same is said once, however many fields are unknown.
+    """
+    found: dict[Wrong, None] = {}
     for each in error.errors(include_input=False, include_url=False, include_context=False):
         if each["loc"] and each["loc"][0] in form.model_fields:
-            found.append(Wrong(".".join(map(str, each["loc"])), each["msg"]))
+            found[Wrong(".".join(map(str, each["loc"])), each["msg"])] = None
         else:
-            found.append(Wrong("", f"Expected an object of these fields: {', '.join(form.model_fields)}"))
-    return found
+            found[Wrong("", f"Expected an object of these fields: {', '.join(form.model_fields)}")] = None
+    return tuple(found)
