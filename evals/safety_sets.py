@@ -55,6 +55,8 @@ RED_FLAG_SETS = tuple(
         "thirty-first",
         "thirty-second",
         "thirty-third",
+        "thirty-fourth",
+        "thirty-fifth",
         "understated",
         "over",
         "children",
