@@ -64,6 +64,7 @@ RED_FLAG_SETS = tuple(
         "everyday",
         "long-known",
         "rambling",
+        "conversations",
     )
 )
 TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl", "treatment-third.jsonl")
