@@ -260,11 +260,13 @@ PILLS = "my son ate 30 of my b12 tablets"
         ((SPEECH, "he had a knee replacement years ago", "what foods have b12"), "stroke"),
         (("vomiting blood", "used to drink a lot"), "bleeding"),
         (("my poos are black", "no I don't take iron", "whats better liver or spinach"), "bleeding"),
+        ((CHEST, "I was sitting on my sofa when it began"), "chest-pain"),
+        # A second emergency is shown, not the first one once more.
+        (("I took 40 of my tablets", "my face has dropped on one side"), "stroke"),
+        (("I have chest pain", "I cant feel between my legs and I wet myself"), "cauda-equina"),
         ((CHEST, "had it for years, doctors know about it"), None),
         ((CHEST, "since the operation in 2015"), None),
         (("my poos are black", "it's from the iron, doc tested it friday", "does b12 matter then"), None),
-        ((SPEECH, "oh no, he died in 1994, I'm doing the family tree"), None),
-        ((SPEECH, "it was just the anaesthetic, can I take b12?"), None),
         ((SPEECH, "I am ok now"), "stroke"),
     ],
 )

@@ -84,7 +84,9 @@ class RedFlags:
         found = set() if goes_on else flagged(last.words, self.rules)
         found |= self._told_together(earlier, last)
         lasting = self._told_before(before, last)
-        first = min(found | lasting, default=None)
+        # An emergency of the last message is news; what lasts was shown.
+        emergencies = {n for n in found if self.concepts[n].level is CareLevel.EMERGENCY}
+        first = min(emergencies or found | lasting, default=None)
         return Met(
             None if first is None else self.concepts[first],
             told_before=first is not None and first not in found,
