@@ -364,20 +364,26 @@ def test_a_server_that_was_started_again_takes_the_conversation_up_where_it_was(
             expect(page.locator("#conversation section.care")).to_have_count(0)
 
 
+@contextmanager
+def started_again(browser: Browser, tea: PatientAssistant, questions: Sequence[str]) -> Iterator[Page]:
+    """A page on which something was asked, and whose server was started again since."""
+    with ExitStack() as pages:
+        with listening(build_app(serving(tea))) as address:
+            page = pages.enter_context(opened(browser, address))
+            ask_all(page, questions)
+        with listening(build_app(serving(tea)), int(address.rpartition(":")[2])):
+            yield page
+
+
 def test_of_a_long_conversation_that_a_server_has_forgotten_the_end_is_answered_again(
     browser: Browser, tea: PatientAssistant
 ) -> None:
     questions = [f"{QUESTION}, {number}" for number in range(8)]
-    with ExitStack() as pages:
-        with listening(build_app(serving(tea))) as address:
-            port = int(address.rpartition(":")[2])
-            page = pages.enter_context(opened(browser, address))
-            ask_all(page, questions)
-        with listening(build_app(serving(tea)), port):
-            ask(page, NEXT)
-            expect(page.locator("#conversation .b12qa.question")).to_have_text([*questions[-6:], NEXT])
-            expect(page.locator("#conversation .rebuilt")).to_contain_text("Older answers are gone")
-            assert tea.calls[-1] == (*questions[-6:], NEXT)
+    with started_again(browser, tea, questions) as page:
+        ask(page, NEXT)
+        expect(page.locator("#conversation .b12qa.question")).to_have_text([*questions[-6:], NEXT])
+        expect(page.locator("#conversation .rebuilt")).to_contain_text("Older answers are gone")
+        assert tea.calls[-1] == (*questions[-6:], NEXT)
 
 
 def test_whoever_waited_while_the_server_ended_goes_on_with_the_next_one(
@@ -472,13 +478,8 @@ def test_what_is_asked_before_the_conversation_is_back_is_asked_after_it(
 def test_a_page_that_comes_back_after_the_server_was_started_again_begins_anew(
     browser: Browser, tea: PatientAssistant
 ) -> None:
-    with ExitStack() as pages:
-        with listening(build_app(serving(tea))) as address:
-            port = int(address.rpartition(":")[2])
-            page = pages.enter_context(opened(browser, address))
-            ask_all(page, [QUESTION])
-        with listening(build_app(serving(tea)), port):
-            come_back(page)
-            ask(page, NEXT)
-            expect(answers(page)).to_have_count(1)
-            assert tea.calls[-1] == (NEXT,)
+    with started_again(browser, tea, [QUESTION]) as page:
+        come_back(page)
+        ask(page, NEXT)
+        expect(answers(page)).to_have_count(1)
+        assert tea.calls[-1] == (NEXT,)

@@ -631,13 +631,19 @@ def test_diff_says_what_an_edit_does_and_makes_nothing_current(edited: Path, bra
     )
 
 
+def noted(sentence: str) -> str:
+    """A file with a note on a sentence."""
+    digest = hashlib.sha256(sentence.encode()).hexdigest()
+    return (
+        f"notes:\n- sentence: {sentence}\n  sha256: {digest}\n"
+        "  kind: dated\n  note: The maker says 1.5 mm now.\n  source: the maker\n"
+    )
+
+
 @pytest.mark.model
 def test_diff_names_the_notes_that_an_edit_left_hanging(edited: Path) -> None:
     sentence = "Replace the pads when less than 1 mm of lining is left."
-    (edited / "corpus" / "bicycles.notes.yaml").write_text(
-        f"notes:\n- sentence: {sentence}\n  sha256: {hashlib.sha256(sentence.encode()).hexdigest()}\n"
-        "  kind: dated\n  note: The maker says 1.5 mm now.\n  source: the maker\n"
-    )
+    (edited / "corpus" / "bicycles.notes.yaml").write_text(noted(sentence))
     result = run("diff", "--index", edited / "index", "--show", 0, exit_code=2)
     assert "a build would refuse this edit" in words(result.stderr)
     printed = words(result.stdout)
@@ -704,6 +710,28 @@ def test_check_diff_and_build_refuse_a_question_that_is_answered_and_open(edited
     assert said in words(result.stdout)
     assert "a build would refuse this edit" in words(result.stderr)
     assert said in words(run("build", "--index", edited / "index", exit_code=2).stderr)
+
+
+@pytest.mark.model
+def test_diff_and_build_refuse_a_note_that_is_not_sound(edited: Path) -> None:
+    (edited / "corpus" / "bicycles.notes.yaml").write_text(
+        noted("Replace the pads when less than 2 mm of lining is left.")
+    )
+    run("diff", "--index", edited / "index")
+    notes = edited / "corpus" / "bicycles.notes.yaml"
+    notes.write_text(notes.read_text().replace("kind: dated", "kind: contradictory"))
+    said = "bicycles.notes.yaml:4: error: expected a kind of"
+    result = run("diff", "--index", edited / "index", exit_code=2)
+    assert words(result.stdout).count(said) == 1
+    assert "a build would refuse this edit" in words(result.stderr)
+    assert said in words(run("build", "--index", edited / "index", exit_code=2).stderr)
+
+
+@pytest.mark.model
+def test_diff_names_the_folder_that_it_was_given(tmp_path: Path) -> None:
+    index = tmp_path / "none"
+    said = words(run("diff", "--index", index, "--previous", exit_code=1).stderr)
+    assert f"{index} holds no index yet" in said
 
 
 @pytest.mark.model

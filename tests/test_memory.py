@@ -43,6 +43,25 @@ def test_it_goes_at_its_time_though_nobody_asks(monkeypatch: pytest.MonkeyPatch)
         assert not memory._kept
 
 
+def test_the_load_that_shows_it_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_memory, "MAX_KEPT", 1)
+    now, dropped = [0.0], list[str]()
+    memory = Memory(10, lambda: now[0])
+    memory.drop = dropped.append
+    memory.keep(conversation())
+    for load in ("second", "third", "third"):
+        memory.shown_again(NAME, load)
+    assert dropped == ["load", "second"]
+    now[0] = 9.0
+    assert memory.known(NOTHING, NAME).turns
+    now[0] = 10.0  # to be shown begins no other hour
+    assert memory.known(NOTHING, NAME) == NOTHING
+    assert dropped == ["load", "second", "third"]
+    memory.keep(conversation())
+    memory.keep(conversation("b" * 32)._replace(session="other"))  # there is room for one
+    assert dropped[3:] == ["load"]
+
+
 def test_no_more_are_kept_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web_memory, "MAX_KEPT", 2)
     memory, names = Memory(), ["a" * 32, "b" * 32, "c" * 32]

@@ -324,7 +324,8 @@ class Assistant:
     def embedding_ahead(self, questions: Iterable[tuple[str, Sequence[str]]]) -> Assistant:
         """An assistant that gives the same answers, and has embedded these questions, each with its history.
 
-        Many texts at once are embedded faster than one by one. For evaluations: it remembers every question.
+        Many texts at once are embedded faster than one by one. The second reading of a question in doubt is
+        embedded when it is asked. For evaluations: it remembers every question.
         """
         encoder = RememberingEncoder(self.retriever.encoder)
         ahead = Assistant(replace(self.retriever, encoder=encoder))

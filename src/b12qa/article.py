@@ -1,6 +1,6 @@
 """A whole document → HTML that quotes can open: each sentence and each passage has an id.
 
-What editors say of a sentence stands beside its block, in no element of the document's own words.
+What editors say of a sentence stands beside the words of its block, in an element of its own.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import logging
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -206,7 +206,7 @@ _ENDS_A_PARAGRAPH = (
     *("table", "ul"),
 )
 _CELLS = {"td", "th"}
-_ENDED_BY: dict[str, tuple[set[str], set[str]]] = {
+_ENDED_BY: Mapping[str, tuple[set[str], set[str]]] = {
     **dict.fromkeys(_ENDS_A_PARAGRAPH, ({"p"}, {*_CELLS, "table", "caption", "button"})),
     "li": ({"li"}, {"ul", "ol", "menu"}),
     **dict.fromkeys(("dt", "dd"), ({"dt", "dd"}, {"dl"})),
@@ -214,6 +214,7 @@ _ENDED_BY: dict[str, tuple[set[str], set[str]]] = {
     "tr": ({"tr"}, {"table"}),
     **dict.fromkeys(("thead", "tbody", "tfoot"), ({"thead", "tbody", "tfoot"}, {"table"})),
 }
+_ENDS_NONE: tuple[set[str], set[str]] = (set(), set())
 
 
 @cache
@@ -224,12 +225,14 @@ def _soup_class() -> type[BeautifulSoup]:
         """Ends elements where HTML ends them without a tag, which Python's parser does not."""
 
         def handle_starttag(self, name: str, *arguments: Any, **more: Any) -> Tag | None:
-            ends, unless = _ENDED_BY.get(name, (set(), set()))
-            for tag in reversed(self.tagStack):
-                if tag.name in ends:
-                    self.handle_endtag(tag.name)
-                if tag.name in ends | unless:
-                    break
+            ends, unless = _ENDED_BY.get(name, _ENDS_NONE)
+            if any(self.open_tag_counter[each] for each in ends):
+                for tag in reversed(self.tagStack):
+                    if tag.name in ends:
+                        self.handle_endtag(tag.name)
+                        break
+                    if tag.name in unless:
+                        break
             return super().handle_starttag(name, *arguments, **more)
 
     return Soup

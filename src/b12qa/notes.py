@@ -98,7 +98,7 @@ def check_notes(notes: Notes) -> None:
     """Refuse notes that are not sound: a sentence would be shown without what was to be said of it.
 
     Raises:
-        CorpusError: there is a problem.
+        CorpusError: there is an error; warnings are of notes that are used.
     """
     check_sound(notes.problems, "notes")
 

@@ -66,12 +66,12 @@ class RedFlags:
         """What is to be met before anything is searched: the most severe red flag of a message, if any.
 
         A flag of an earlier message counts through no more than two later ones, so that no card sticks for
-        ever, and only if none of them takes it back. An emergency counts through both whatever they ask or
-        tell of other things, and though its signs have gone. The two messages before the last
-        one are also read together with it: "my leg is swollen", "only the left one, and it is hot". Both
-        ways the two, read as one, must be worded as a red flag is, unlike "black stools since I started the
-        iron", "it is from the iron, the doctor tested it"; but for what was said outright, and where the
-        last one claims it.
+        ever, and only if none of them takes it back. An emergency counts through both though its signs have
+        gone, and whatever they ask or tell of other things that the rules know as such (`background`). The
+        two messages before the last one are also read together with it: "my leg is swollen", "only the left
+        one, and it is hot". Both ways the two, read as one, must be worded as a red flag is, unlike "black
+        stools since I started the iron", "it is from the iron, the doctor tested it"; but for what was said
+        outright, and where the last one claims it.
 
         Args:
             message: as typed, of any length.

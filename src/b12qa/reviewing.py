@@ -155,8 +155,13 @@ def review_edit(
     rows = read_question_sets(questions)
     if corpus is not None and named_in(index_dir / CURRENT) is None:
         return None
+    current = open_index(index_dir)
+    if corpus is None:
+        return _compared(open_previous(index_dir), current, encoder, rows, (), shown)
     with _where_to_build(index_dir) as folder:
-        return _review_in(folder, corpus, encoder, rows, shown)
+        with shown("Embedding") as on_progress:
+            after = prepare_index(corpus, encoder, folder, on_progress)
+        return _compared(current, after, encoder, rows, _left_hanging(corpus, after), shown)
 
 
 @contextmanager
@@ -175,24 +180,22 @@ def _where_to_build(index_dir: Path) -> Iterator[Path]:
         yield Path(temporary)
 
 
-def _review_in(
-    index_dir: Path,
-    corpus: Corpus | None,
+def _left_hanging(corpus: Corpus, edited: Index) -> Sequence[Problem]:
+    """What an edit left in banks and notes, and why a build would refuse them, each once."""
+    banks, notes = read_banks(corpus, edited.sentences), read_notes(corpus, edited.sentences)
+    errors = (p for p in (*banks.problems, *notes.problems) if p.severity is Severity.ERROR)
+    return tuple(dict.fromkeys([*banks.hanging, *notes.hanging, *errors]))
+
+
+def _compared(
+    before: Index,
+    after: Index,
     encoder: Encoder,
     rows: Sequence[QuestionRow],
+    hanging: Sequence[Problem],
     shown: Callable[[str], AbstractContextManager[Progress]],
 ) -> Review | None:
-    """As `review_edit`, of an index that can be written."""
-    before = open_index(index_dir)
-    hanging: list[Problem] = []
-    if corpus is None:
-        before, after = open_previous(index_dir), before
-    else:
-        with shown("Embedding") as on_progress:
-            after = prepare_index(corpus, encoder, index_dir, on_progress)
-        banks = read_banks(corpus, after.sentences)
-        hanging += [*banks.hanging, *(p for p in banks.problems if p.severity is Severity.ERROR)]
-        hanging += read_notes(corpus, after.sentences).hanging
+    """`review` of two generations, or nothing if they are one."""
     if before.generation == after.generation:
         return None
     for generation in (before, after):

@@ -55,15 +55,21 @@ class Memory:
         if not _NAME.fullmatch(conversation.page):
             return
         with self._lock:
-            before = self._kept.pop(conversation.page, None)
+            self._let_go(conversation.page, but=conversation.session)
             self._kept[conversation.page] = _Kept(conversation, self._clock())
             if len(self._kept) > MAX_KEPT:
-                self._kept.popitem(last=False)
+                self._let_go(next(iter(self._kept)))
             is_watched, self._is_watched = self._is_watched, True
-        if before is not None and before.conversation.session != conversation.session:
-            self.drop(before.conversation.session)
         if not is_watched:
             self._look_later()
+
+    def shown_again(self, page: str, session: str) -> None:
+        """A page was loaded again, and this load shows it; the load before is dropped, its hour goes on."""
+        with self._lock:
+            kept = self._kept.get(page)
+            if kept is not None and kept.conversation.session != session:
+                self.drop(kept.conversation.session)
+                self._kept[page] = kept._replace(conversation=kept.conversation._replace(session=session))
 
     def forget(self, conversation: Conversation) -> None:
         """Forget a conversation whose time is over, unless it went on since."""
@@ -76,13 +82,20 @@ class Memory:
     def start_over(self, so_far: Conversation) -> None:
         """Forget whatever was said on a page; the load that asks for it is told to forget by its answer."""
         with self._lock:
-            kept = self._kept.pop(so_far.page, None)
-        if kept is not None and kept.conversation.session != so_far.session:
+            self._let_go(so_far.page, but=so_far.session)
+
+    def _let_go(self, page: str, but: str = "") -> None:
+        """Forget a page, and drop the load that shows it, unless it is this one."""
+        kept = self._kept.pop(page, None)
+        if kept is not None and kept.conversation.session != but:
             self.drop(kept.conversation.session)
 
     def _forget_the_old(self) -> None:
-        while self._kept and next(iter(self._kept.values())).since + self._seconds <= self._clock():
-            self._kept.popitem(last=False)
+        while self._kept:
+            page, kept = next(iter(self._kept.items()))
+            if kept.since + self._seconds > self._clock():
+                return
+            self._let_go(page)
 
     def _look_later(self) -> None:
         # Gradio tells of the end of what it keeps, and not where a page was gone before its answer came.

@@ -252,7 +252,9 @@ class Conversations:
             if since_it_was_loaded.turns:
                 return shown
             # What is only shown again is kept once, and its hour does not begin anew.
-            name = shown.conversation._replace(session=request.session_hash or "", page=asking.page, turns=())
+            session = request.session_hash or ""
+            self._memory.shown_again(asking.page, session)
+            name = shown.conversation._replace(session=session, page=asking.page, turns=())
             return shown._replace(conversation=name)
         # What was forgotten is asked anew, and each of it counts for the rate limit.
         wanted = 0 if so_far.turns else min(len(asking.history), MAX_ANSWERED_AGAIN)

@@ -97,7 +97,7 @@ export function unanswered() {
 export function endSoon() {
   const part = shown();
   setTimeout(() => {
-    if (!part || part !== shown()) return;
+    if (part !== shown()) return;
     endAwaited();
     goOn();
   }, DRAWN_AFTER_MILLISECONDS);
