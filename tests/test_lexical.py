@@ -192,6 +192,37 @@ def test_misspelt_word_may_become_a_word_that_the_bank_surely_uses() -> None:
     assert vocabulary("Tea.", open_questions=often[:1]).bring_to("zorbulim") == "zorbulim"
 
 
+def test_a_bank_may_hold_a_misspelling_twice() -> None:
+    asked = ["oysters"] * 19 + ["oisters", "oisters?", "kelpo", "kelpo?"]
+    ours = vocabulary("Oysters and kelp.", answered=asked)
+    assert ours.bring_to("oisters or kelpo") == "oysters or kelpo"
+    few = vocabulary("Oysters.", answered=["oisters", "oisters?", *["oysters"] * 18])
+    assert few.bring_to("oisters") == "oisters"  # may be another word
+    assert (
+        vocabulary("They are rich.", answered=["aren't they?"] * 2 + ["are"] * 30).bring_to("aren't")
+        == "aren't"
+    )
+
+
+def test_of_words_as_near_the_one_that_sounds_the_same_is_meant() -> None:
+    ours = vocabulary("Sore soles, sore feet; and a source.")
+    assert ours.bring_to("good sorce") == "good source"
+    assert ours.bring_to("sorre feet") == "sore feet"
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("wat foods hav it", "what foods have it"),
+        ("Wots in it, shud i eat it", "what's in it, should i eat it"),
+        ("U or R", "U or R"),  # letters that name something
+        ("the wen", "the wen"),
+    ],
+)
+def test_what_is_typed_in_short_is_written_out(question: str, expected: str) -> None:
+    assert vocabulary("A wen is a cyst.").bring_to(question) == expected
+
+
 @pytest.mark.parametrize("rank", [0, 1_000, 10_000, 40_000, 80_000])
 def test_correct_english_words_are_never_changed(rank: int) -> None:
     """Every word of the list is one or two edits away from a document word that was made to lure it."""

@@ -258,6 +258,7 @@ PILLS = "my son ate 30 of my b12 tablets"
         ((CHEST, "I'm 58, drive a lorry", "ok but whats better spinach or liver"), "chest-pain"),
         ((SPEECH, "she's 81, takes metformin since 2010"), "stroke"),
         ((SPEECH, "he had a knee replacement years ago", "what foods have b12"), "stroke"),
+        (("a curtain came down over my right eye", "I am 54, short-sighted all my life"), "fast-weakness"),
         (("vomiting blood", "used to drink a lot"), "bleeding"),
         (("my poos are black", "no I don't take iron", "whats better liver or spinach"), "bleeding"),
         ((CHEST, "I was sitting on my sofa when it began"), "chest-pain"),
@@ -276,6 +277,43 @@ def test_an_emergency_lasts_until_it_is_taken_back(
     *history, last = conversation
     concept = FLAGS.find(last, history)
     assert (concept and concept.id) == expected
+
+
+CALF = "my left calf is hot and swollen"
+
+
+@pytest.mark.parametrize(
+    ("conversation", "expected"),
+    [
+        # What the card itself asks to say.
+        ((CHEST, "someone sees to it now"), None),
+        ((CHEST, "paramedics are with me now. is B12 involved?"), None),
+        ((CALF, "a doctor is looking after me now", "how much B12 is in eggs?"), None),
+        ((CALF, "I'm in A&E now"), None),
+        ((PILLS, "someone sees to it now"), "overdose"),
+        ((CHEST, "my sister works on a ward"), "chest-pain"),
+        ((CHEST, "the ambulance is on its way but I feel worse"), "chest-pain"),
+        # Who will be seen today has done what an urgent card asks for, and not what an emergency does.
+        ((CALF, "i rang 111 and they are seeing me tonight", "which foods have B12?"), None),
+        ((CALF, "I've got an appointment at 3 today"), None),
+        ((CHEST, "I've got an appointment at 3 today"), "chest-pain"),
+        ((CALF, "nobody can see me today"), "leg-clot"),
+        # It was looked into, rather than hoped.
+        ((CALF, "the gp saw it this morning and it's not a clot", "how much B12 is in eggs?"), None),
+        ((CALF, "scan was clear"), None),
+        ((CALF, "hopefully it's not a clot"), "leg-clot"),
+        ((CALF, "it's not a clot, is it?"), "leg-clot"),
+        ((CALF, "what if it's not a clot"), "leg-clot"),
+    ],
+)
+def test_a_card_ends_where_somebody_sees_to_it(conversation: tuple[str, ...], expected: str | None) -> None:
+    *history, last = conversation
+    concept = FLAGS.find(last, history)
+    assert (concept and concept.id) == expected
+
+
+def test_what_is_seen_to_without_a_message_before_is_read_as_any_other() -> None:
+    assert found_id("ambulance came last night because of my heart, pain in my chest is back now")
 
 
 def test_what_lasts_is_said_in_one_word() -> None:

@@ -18,14 +18,14 @@ NEGATION_REACH = 6
 # Lists that say how a thing is said. In their phrases nothing may stand between the words: "out of" is not
 # "out of the".
 FRAMES = frozenset({
-    "alternates", "announces", "asked_of", "asking", "auxiliary", "background", "body_owner", "cites",
-    "claimed", "clause_start", "exaggerated", "explains", "fiction", "fillers", "fills", "follows",
+    "alternates", "announces", "arranged", "asked_of", "asking", "auxiliary", "background", "body_owner",
+    "cites", "claimed", "clause_start", "exaggerated", "explains", "fiction", "fillers", "fills", "follows",
     "generic_person", "going_on", "happening", "harmless", "has", "intense", "jests", "joins", "knows",
     "long_ago", "makes", "may", "negator", "never", "news", "not_asking", "not_negation", "now",
     "opens_clause", "other_matter", "over", "passed", "person", "plain_fact", "pointed_at", "present",
-    "rated", "reference", "retold", "seen_to", "settled", "showing", "stops_negation", "supposed_if",
-    "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me", "tells_since", "undone",
-    "unheard_of", "whether",
+    "rated", "reference", "retold", "ruled_out", "seen_to", "settled", "showing", "stops_negation",
+    "supposed_if", "supposed_verb", "teaches", "teaches_after", "teaches_before", "tells_me", "tells_since",
+    "undone", "unheard_of", "whether",
 })  # fmt: skip
 # Where a message speaks of texts, what stands in quotation marks is theirs.
 _OF_TEXTS = ("cites", "fiction", "retold")

@@ -46,7 +46,7 @@ from b12qa.vectors import FlatVectors, MappedVectors, Vectors, blocks
 
 FileContent = bytes | mmap.mmap
 
-FORMAT_VERSION = 9
+FORMAT_VERSION = 10
 VECTOR_FILES = ("chunks.faiss", "sentences.faiss", "questions.faiss", "open-questions.faiss")
 DIGESTS_FILE = "texts.sha256"  # of what the model read for each row, in the order of VECTOR_FILES
 DIGEST_BYTES = 32

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import Stemmer
 
-from b12qa.misspelt import MIN_LENGTH_TO_CORRECT, EditDistanceSpeller
+from b12qa.misspelt import MIN_LENGTH_TO_CORRECT, EditDistanceSpeller, sound
 
 Scores = npt.NDArray[np.float32]
 IntVector = npt.NDArray[np.int64]
@@ -51,10 +51,21 @@ _WITHOUT_APOSTROPHE = frozenset(
         "mustnt", "neednt", "shouldnt", "wasnt", "werent", "wont", "wouldnt",
     }
 )  # fmt: skip
+# As typed on a phone, where it is clear which word is meant; so short a word is no misspelling of one.
+_IN_SHORT = {
+    "abt": "about", "agen": "again", "alot": "a lot", "becos": "because", "becoz": "because",
+    "bcos": "because", "bcoz": "because", "bcuz": "because", "cud": "could", "dat": "that",
+    "doin": "doing", "eny": "any", "goin": "going", "gud": "good", "hav": "have", "ppl": "people",
+    "probs": "problems", "r": "are", "shud": "should", "takin": "taking", "u": "you", "ur": "your",
+    "wat": "what", "wats": "what's", "wen": "when", "wich": "which", "wiv": "with", "wot": "what",
+    "wots": "what's", "wud": "would",
+}  # fmt: skip
 # No cache: it would keep the words of questions in memory.
 _STEMMER = Stemmer.Stemmer("english", 0)
 # In a question; where a word may tell of danger, `misspelt` asks for one letter more.
 MIN_LENGTH_FOR_TWO_EDITS = 8
+# A word of a bank is misspelt if a word of a document, one letter away, is so many times as frequent.
+TIMES_AS_FREQUENT = 10
 # The most frequent English words name nothing in particular.
 EVERYDAY_RANK = 4000
 # Said to be polite or in passing; none of them names what a document could lack.
@@ -301,7 +312,10 @@ class Vocabulary:
             for texts in (documents, answered, open_questions)
         )
         groups = tuple(tuple(group) for group in synonyms)
-        return cls(own + asked + left_open, frozenset(own), frozenset(asked), groups)
+        counts = own + asked + left_open
+        for word in _misspelt(counts, own):
+            del counts[word]
+        return cls(counts, frozenset(own), frozenset(asked), groups)
 
     def bring_to(self, question: str) -> str:
         """Spell a question as the documents do: other names first, then misspelt words."""
@@ -371,14 +385,18 @@ class Vocabulary:
         lower = word.lower()
         if lower in _WITHOUT_APOSTROPHE:
             return f"{word[:-1]}'{word[-1]}"
+        if lower in _IN_SHORT and lower not in self.document_words and not word.isupper():
+            return _IN_SHORT[lower]
         if len(word) < MIN_LENGTH_TO_CORRECT or self._is_known(lower) or _has_inner_capital(word):
             return word
         edits = 2 if len(word) >= MIN_LENGTH_FOR_TWO_EDITS else 1
         # A misspelling seldom changes the first letter; another word often does: fluoxetine, duloxetine.
         alike = [known for known in self._speller.nearest(lower, edits) if known[0] == lower[0]]
-        if not alike or (_is_everyday(alike[0]) and _may_be_a_name(found)):
+        if not alike:
             return word
-        return alike[0]
+        # Of words as near, one that sounds the same is meant: "sorce" is "source" and not "sore".
+        meant = next((known for known in alike if sound(known) == sound(lower)), alike[0])
+        return word if _is_everyday(meant) and _may_be_a_name(found) else meant
 
     def _is_known(self, word: str) -> bool:
         """Whether a word needs no correction. A bank may hold misspelt questions, seldom one twice."""
@@ -396,6 +414,24 @@ class Vocabulary:
                 if (word in self.document_words or word in english_ranks() or count > 2) and word.isalpha()
             }
         )
+
+
+def _misspelt(counts: Mapping[str, int], own: Mapping[str, int]) -> list[str]:
+    """Words of a bank that are misspellings of a document's, though they come more than once.
+
+    Such a word is no English one, and one letter away from a word of a document that is far more frequent.
+    """
+    speller = EditDistanceSpeller({word: counts[word] for word in own if word.isalpha()})
+    found = []
+    for word, count in counts.items():
+        if count < 2 or word in own or not word.isalpha() or len(word) < MIN_LENGTH_TO_CORRECT:
+            continue
+        if word in english_ranks() or word in _SAID_IN_PASSING or f"{word}t" in _WITHOUT_APOSTROPHE:
+            continue  # the last: "aren't" is two words here
+        alike = [known for known in speller.nearest(word, 1) if known[0] == word[0]]
+        if alike and counts[alike[0]] >= TIMES_AS_FREQUENT * count:
+            found.append(word)
+    return found
 
 
 def _is_everyday(word: str) -> bool:

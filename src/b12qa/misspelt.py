@@ -144,7 +144,7 @@ class Speller:
             return ()
         return tuple(
             word
-            for word in self._by_sound.get(_sound(typed), ())
+            for word in self._by_sound.get(sound(typed), ())
             if abs(len(word) - len(typed)) <= MAX_DIFFERENCE_IN_LENGTH
         )
 
@@ -167,7 +167,7 @@ class Speller:
     def _by_sound(self) -> Mapping[str, tuple[str, ...]]:
         by_sound: dict[str, list[str]] = defaultdict(list)
         for word in self.words:
-            by_sound[_sound(word)].append(word)
+            by_sound[sound(word)].append(word)
         return {sound: tuple(found) for sound, found in by_sound.items() if len(sound) >= MIN_SOUNDS}
 
 
@@ -228,7 +228,7 @@ def _letters_apart(typed: str, meant: str) -> int:
     return max(more, less, 1)
 
 
-def _sound(word: str) -> str:
+def sound(word: str) -> str:
     """The consonants of a word as they are heard."""
     for spelt, heard in _SOUNDS:
         if spelt in word:

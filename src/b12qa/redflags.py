@@ -82,7 +82,10 @@ class RedFlags:
         earlier = before[-EARLIER_MESSAGES:]
         goes_on = bool(earlier) and _goes_on_asking(earlier[-1].words, last.words)
         found = set() if goes_on else flagged(last.words, self.rules)
-        found |= self._told_together(earlier, last)
+        if earlier and _is_seen_to(last):
+            found.difference_update(number for number, _ in self.rules.by_points)
+        else:
+            found |= self._told_together(earlier, last)
         lasting = self._told_before(before, last)
         # An emergency of the last message is news; what lasts was shown.
         emergencies = {n for n in found if self.concepts[n].level is CareLevel.EMERGENCY}
@@ -97,7 +100,7 @@ class RedFlags:
         """What an earlier message and the last one tell only together."""
         found: set[int] = set()
         for place, turn in enumerate(earlier, start=1):
-            if any(_taken_back(later.words) for later in earlier[place:]):
+            if any(_taken_back(later.words) or _is_seen_to(later) for later in earlier[place:]):
                 continue
             together = _flagged_together(turn.words, last.words, self.rules)
             if together:  # what the earlier message said by itself was answered then
@@ -110,7 +113,7 @@ class RedFlags:
     def _told_before(self, before: Sequence[_Turn], last: _Turn) -> set[int]:
         """What the newest earlier messages told that lasts."""
         found: set[int] = set()
-        later, seen_to = last, False
+        later, seen_to, arranged = last, False, False
         for place in range(len(before) - 1, max(-1, len(before) - 1 - EARLIER_MESSAGES), -1):
             turn = before[place]
             taken_back = _taken_back(later.words)
@@ -118,11 +121,19 @@ class RedFlags:
             may_last = _says(later.words, "jests", "settled")
             if _says(later.words, "over") or (taken_back and not may_last):
                 break
-            seen_to |= taken_back or _says(later.words, "other_matter") or _is_seen_to(later.words)
+            seen_to |= taken_back or _says(later.words, "other_matter") or _is_seen_to(later)
+            arranged |= _is_so(later.words, "arranged", "ruled_out")
             lasting = self._lasting(turn, before[max(0, place - EARLIER_MESSAGES) : place], later, last)
-            found |= {n for n in lasting if self.concepts[n].lasts} if seen_to else lasting
+            found |= {n for n in lasting if self._still_shown(n, seen_to, arranged)}
             later = turn
         return found
+
+    def _still_shown(self, number: int, seen_to: bool, arranged: bool) -> bool:
+        """Whether a concept that lasts is shown, though somebody sees to it, or will see to it today."""
+        concept = self.concepts[number]
+        if concept.lasts:
+            return True
+        return not seen_to and (concept.level is CareLevel.EMERGENCY or not arranged)
 
     def _lasting(self, turn: _Turn, before: Sequence[_Turn], later: _Turn, last: _Turn) -> set[int]:
         """What a message told that lasts until the last one, by what the next one says of it.
@@ -338,9 +349,16 @@ def _says(words: Words, *names: str) -> bool:
     return any(words.says(name) for name in names)
 
 
-def _is_seen_to(words: Words) -> bool:
-    """Whether a message tells that somebody is seeing to what was told before: "the ambulance is here"."""
-    return _says(words, "seen_to") and not words.anywhere("undone") and not _begins_to_ask(words)
+def _is_seen_to(turn: _Turn) -> bool:
+    """Whether a message tells that somebody sees to what was told before: "the ambulance is here"."""
+    return _is_so(turn.words, "seen_to")
+
+
+def _is_so(words: Words, *names: str) -> bool:
+    """Whether a message tells outright, and not with a "but", what one of some lists says."""
+    told = {i for name in names for start, end in words.hits.get(name, ()) for i in range(start, end)}
+    undone = any(start not in told for start, _ in words.hits.get("undone", ()))
+    return _says(words, *names) and not undone and not _begins_to_ask(words)
 
 
 def _explains(words: Words) -> bool:
