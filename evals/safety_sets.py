@@ -57,6 +57,10 @@ RED_FLAG_SETS = tuple(
         "thirty-third",
         "thirty-fourth",
         "thirty-fifth",
+        "thirty-sixth",
+        "thirty-seventh",
+        "thirty-eighth",
+        "thirty-ninth",
         "understated",
         "over",
         "children",
@@ -65,6 +69,8 @@ RED_FLAG_SETS = tuple(
         "long-known",
         "rambling",
         "conversations",
+        "conversations-second",
+        "exits",
     )
 )
 TREATMENT_SETS = ("treatment-test.jsonl", "treatment-second.jsonl", "treatment-third.jsonl")
