@@ -25,6 +25,10 @@ EARLIER_MESSAGES = 2
 # How a part of a message is worded is less sure than the whole, most of all where no rule has found anything.
 FEWER_POINTS_BESIDE_A_MATCH = 12
 FEWER_POINTS_IN_PART = 27
+# Where so much is told, a danger among it is short beside the rest; few people tell so much of no danger.
+WORDS_OF_A_LONG_MESSAGE = 250
+FEWER_POINTS_BESIDE_A_MATCH_IN_LONG = 4
+FEWER_POINTS_IN_PART_OF_LONG = 14
 # Two messages read as one need so many, as where no rule has found anything: for what both say together, and
 # for what the earlier one said to last.
 LEAST_POINTS_OF_TWO = -16
@@ -257,9 +261,13 @@ class Points(NamedTuple):
 def points_in(words: Words, rules: FlagRules) -> Points:
     """The points of a message: of its best part, and of how it is worded, as a whole or in part."""
     points, wording = _most_points(words, rules), points_of(words, rules.wording)
+    if len(words.text) > WORDS_OF_A_LONG_MESSAGE:
+        fewer, fewer_alone = FEWER_POINTS_BESIDE_A_MATCH_IN_LONG, FEWER_POINTS_IN_PART_OF_LONG
+    else:
+        fewer, fewer_alone = FEWER_POINTS_BESIDE_A_MATCH, FEWER_POINTS_IN_PART
     return Points(
-        points // 2 + max(wording.whole, wording.part - FEWER_POINTS_BESIDE_A_MATCH),
-        points // 2 + max(wording.whole, wording.part - FEWER_POINTS_IN_PART),
+        points // 2 + max(wording.whole, wording.part - fewer),
+        points // 2 + max(wording.whole, wording.part - fewer_alone),
     )
 
 
