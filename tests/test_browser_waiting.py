@@ -473,6 +473,23 @@ def test_what_is_asked_before_the_conversation_is_back_is_asked_after_it(
         request(page, held, 1).continue_()
         expect(page.locator("#conversation .b12qa.question")).to_have_text([QUESTION, NEXT])
         assert tea.calls[-1] == (QUESTION, NEXT)
+        # What is begun anew before it is back does not come back, and what is asked meanwhile is asked then.
+        come_back(page)
+        back = request(page, held, 2)
+        before = page.evaluate("history.state")
+        start_over(page)
+        ask(page, "is it hot")
+        back.continue_()
+        request(page, held, 3).continue_()
+        request(page, held, 4).continue_()
+        expect(page.locator("#conversation .b12qa.question")).to_have_text(["is it hot"])
+        assert ("is it hot",) in tea.calls
+        page.unroute("**/queue/join*")
+        page.evaluate("state => history.replaceState(state, '')", before)
+        come_back(page)
+        page.wait_for_timeout(1000)
+        # The server has forgotten it too.
+        expect(page.locator("#conversation .b12qa.welcome")).to_be_visible()
 
 
 def test_a_page_that_comes_back_after_the_server_was_started_again_begins_anew(

@@ -460,7 +460,7 @@ def test_earlier_questions_count_only_where_they_were_forgotten(tea: Assistant) 
         so_far = conversations.ask_wanted(record, so_far, request)[1]
     assert request.taken == [replies.MAX_ANSWERED_AGAIN, 0]
     assert [turn.question for turn in so_far.turns] == ["", *["tea?"] * 6, "minute 0?", "minute 1?"]
-    so_far = conversations.start_over(so_far, request)[1]
+    so_far = conversations.start_over(record, so_far, request)[1]
     assert (so_far.turns, so_far.session) == ((), "page")
 
 
@@ -506,7 +506,25 @@ def test_what_is_begun_anew_after_the_page_was_loaded_again_is_forgotten_at_once
     conversations.ask_wanted(json.dumps(record), nothing, request)
     request.session_hash = "again"
     back = conversations.ask_wanted(json.dumps({**record, "question": ""}), nothing, request)
-    conversations.start_over(back.conversation, request)
+    conversations.start_over("", back.conversation, request)
+    assert memory.known(nothing, "c" * 32) == nothing
+    assert dropped == ["page"]
+
+
+def test_what_is_begun_anew_before_it_came_back_is_forgotten_by_the_name_that_the_page_wrote(
+    tea: Assistant,
+) -> None:
+    served, memory, dropped = serving(tea)(), Memory(), list[str]()
+    memory.drop = dropped.append
+    conversations = page.Conversations(lambda received: served, None, memory)
+    request: Any = AskedFor()
+    record = {"question": "Wait 3 minutes.", "literal": False, "history": [], "page": "c" * 32}
+    nothing = replies.Conversation(served.generation)
+    conversations.ask_wanted(json.dumps(record), nothing, request)
+    request.session_hash = "again"
+    conversations.start_over(json.dumps({**record, "question": "", "page": "d" * 32}), nothing, request)
+    assert memory.known(nothing, "c" * 32).turns
+    conversations.start_over(json.dumps({**record, "question": ""}), nothing, request)
     assert memory.known(nothing, "c" * 32) == nothing
     assert dropped == ["page"]
 

@@ -79,10 +79,10 @@ class Memory:
                 del self._kept[conversation.page]
         self.drop(conversation.session)
 
-    def start_over(self, so_far: Conversation) -> None:
+    def start_over(self, page: str, session: str) -> None:
         """Forget whatever was said on a page; the load that asks for it is told to forget by its answer."""
         with self._lock:
-            self._let_go(so_far.page, but=so_far.session)
+            self._let_go(page, but=session)
 
     def _let_go(self, page: str, but: str = "") -> None:
         """Forget a page, and drop the load that shows it, unless it is this one."""

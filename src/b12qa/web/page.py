@@ -280,10 +280,11 @@ class Conversations:
         self._memory.keep(shown.conversation)
         return shown
 
-    def start_over(self, so_far: Conversation, request: gr.Request) -> Shown:
-        """Forget what was said."""
+    def start_over(self, wanted: str, so_far: Conversation, request: gr.Request) -> Shown:
+        """Forget what was said, also what a page that was loaded again has not been shown yet."""
         served = self._current(request.state.received)
-        self._memory.start_over(so_far)
+        for page in {so_far.page, asking_in(wanted).page}:
+            self._memory.start_over(page, request.session_hash or "")
         return _shown(served, Conversation(served.generation, so_far.session), _texts_of(request))
 
     def rate(self, so_far: Conversation, event: gr.LikeData, request: gr.Request) -> None:
@@ -401,7 +402,7 @@ def _wire(on: Components, conversations: Conversations, *, is_rated: bool) -> No
         # For a page whose script was not loaded. The box may hold half of the next question later.
         (on.question.submit, conversations.ask, [on.question, on.conversation], "once"),
         (on.wanted.submit, conversations.ask_wanted, [on.wanted, on.conversation], "always_last"),
-        (on.again.click, conversations.start_over, [on.conversation], "always_last"),
+        (on.again.click, conversations.start_over, [on.wanted, on.conversation], "always_last"),
     ):
         event(
             function,

@@ -26,7 +26,7 @@ export function ask(question, { literal = false, typed = false } = {}) {
   // A button that was pressed twice asks once.
   const isSame = (other) => other && other.question === question && other.literal === literal;
   if (!typed && [current, ...queue].some(isSame)) return;
-  if (!awaited() && !isComingBack) {
+  if (!awaited() && !isComingBack && !instead) {
     send(wanted);
     return;
   }
@@ -55,21 +55,20 @@ export function takeQueued() {
 }
 
 /**
- * Do something once the server is done with the question that waits, if one does: its answer would come back
- * to a conversation that was begun anew.
+ * Begin anew: in the tab at once, and on the server once it is done with what waits, whose answer would come back to
+ * a conversation that was begun anew. It may know this load of the page not yet, so the name is written down for it.
+ *
+ * @param tellTheServer presses the button that Gradio listens to.
  */
-export function onceAnswered(action) {
-  if (!awaited()) return false;
-  takeQueued();
-  instead = action;
-  return true;
-}
-
-/** Begin anew. */
-export function forget() {
-  takeQueued();
+export function beginAnew(tellTheServer) {
+  queue = [];
+  dropQueued();
+  current = undefined;
   earlier = [];
+  if (pageWasNamed()) note({ question: "", literal: false, history: [] });
   forgetName();
+  instead = tellTheServer;
+  if (!awaited() && !isComingBack) setTimeout(goOn, 0); // once Gradio has taken it in
 }
 
 /** Where the page was loaded again, have what was said on it before. */
@@ -102,17 +101,24 @@ function send(wanted) {
 
 /** Ask through a field that Gradio listens to, as if somebody had typed into it. */
 function write(asked) {
-  type(document.querySelector("#wanted textarea"), JSON.stringify({ ...asked, page: nameOfPage(), time: Date.now() }));
+  note(asked);
   setTimeout(() => document.querySelector("#wanted .submit-button").click(), 0); // once Gradio has taken it in
 }
 
+function note(asked) {
+  type(document.querySelector("#wanted textarea"), JSON.stringify({ ...asked, page: nameOfPage(), time: Date.now() }));
+}
+
 function goOn() {
-  if (isComingBack) earlier = [...document.querySelectorAll("#conversation .b12qa.question")].map((one) => one.textContent);
+  const comesBack = isComingBack && !instead;
+  if (comesBack) earlier = [...document.querySelectorAll("#conversation .b12qa.question")].map((one) => one.textContent);
   isComingBack = false;
   if (current) earlier.push(current.question);
   current = undefined;
   if (instead) {
-    instead();
+    const beginsAnew = instead;
+    instead = undefined;
+    beginsAnew();
     return;
   }
   const next = queue.shift();
