@@ -247,6 +247,8 @@ def test_card_follows_the_language_that_is_chosen_after_it(
         chat.page.get_by_role("button", name="English").click()
         # The page was never given the English words.
         expect(shown.locator("h2, li")).to_have_text([card.title, *card.steps])
+        chat.page.reload()  # the page that comes back never spoke the language of the card
+        expect(shown.locator("h2, li")).to_have_text([card.title, *card.steps])
 
 
 def test_page_names_the_levels_of_cards_as_they_are() -> None:
