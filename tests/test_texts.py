@@ -47,7 +47,7 @@ def test_every_word_of_ours_is_in_the_files() -> None:
         *(rendering.OPEN, rendering.COPY, rendering.LINK, rendering.LITERAL, rendering.FOLLOWING),
         *(rendering.VERSION, rendering.UNREVIEWED),
         *(page.TITLE, page.WELCOME, ASK_IN_ENGLISH, NEAREST_WORDS, page.BEGIN_WITH, safety.IN_EMERGENCY),
-        safety.WHOM_TO_CALL,
+        *(safety.WHOM_TO_CALL, safety.WHOM_TO_CONTACT),
         page.NO_SCRIPTS,
         *(page.KEEPS_NOTHING, page.KEEPS_RATED),
         *(page.THUMB_KEPT, page.THUMB_AGAIN, page.THUMB_LOST, page.NOT_RATED),

@@ -419,6 +419,10 @@ def test_a_record_of_the_page_is_read() -> None:
     assert page.asking_in(json.dumps(record)) == page.Asking("tea?", False, ("milk?", "7"))
     assert page.asking_in(json.dumps({**record, "page": "a"})).page == "a"
     assert page.asking_in(json.dumps({**record, "page": ["a"]})).page == ""
+    assert [page.asking_in(json.dumps({**record, "again": again})).again for again in (True, 1)] == [
+        True,
+        False,
+    ]
 
 
 def test_a_conversation_that_was_forgotten_is_taken_up_and_one_that_was_not_stays(tea: Assistant) -> None:
@@ -545,6 +549,18 @@ def test_what_is_shown_again_after_the_article_was_updated_says_so_and_leads_now
     assert "Wait 3 minutes." in shown
     assert replies.REBUILT_WORDS in shown
     assert 'class="open' not in shown
+
+
+def test_what_is_asked_again_for_want_of_an_answer_stands_in_the_conversation_once(tea: Assistant) -> None:
+    served = serving(tea)()
+    conversations = page.Conversations(lambda received: served, None)
+    request: Any = AskedFor()
+    so_far = replies.Conversation(tea.retriever.index.generation)
+    asked = ("minute 1?", False), ("minute 2?", False), ("minute 2?", True), ("x" * 501, False)
+    for question, again in (*asked, ("x" * 501, True), ("minute 3?", True)):
+        record = json.dumps({"question": question, "literal": False, "history": [], "again": again})
+        so_far = conversations.ask_wanted(record, so_far, request).conversation
+    assert replies.typed_in(so_far.turns) == ["minute 1?", "minute 2?", "x" * 501, "minute 3?"]
 
 
 def test_what_was_forgotten_is_answered_again_as_far_as_the_rate_limit_goes(tea: Assistant) -> None:

@@ -24,7 +24,7 @@ from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
 from b12qa.plain import writable
 from b12qa.records import Document
 from b12qa.rendering import element, in_english, questions_html, titles
-from b12qa.safety import DISCLAIMER, in_emergency, whom_to_call
+from b12qa.safety import DISCLAIMER, in_emergency, whom_to_call, whom_to_contact
 from b12qa.web.articles import about_html, articles_route, pane_html
 from b12qa.web.guard import Guard
 from b12qa.web.memory import Memory
@@ -41,6 +41,7 @@ from b12qa.web.replies import (
     taken_up,
     untouched,
     with_turn,
+    without_last,
 )
 from b12qa.web.settings import STATIC, Settings
 from b12qa.web.suggestions import Suggestions
@@ -66,6 +67,7 @@ _HEAD = """\
 <meta name="b12qa-languages" content="{languages}">
 <meta name="b12qa-earlier" content="{earlier}">
 <meta name="b12qa-emergency" content="{emergency}">
+<meta name="b12qa-crisis" content="{crisis}">
 <link rel="stylesheet" href="{prefix}/page/page.css">
 <script src="{prefix}/page/page.js" type="module"></script>
 <script src="{prefix}/page/frame.js" defer></script>"""
@@ -129,6 +131,7 @@ class Asking(NamedTuple):
     literal: bool = False
     history: tuple[str, ...] = ()  # what was asked on that page before, oldest first
     page: str = ""  # what it is known by when it is loaded again
+    again: bool = False  # the page asked it before, and no answer came in time
 
 
 def asking_in(record: str) -> Asking:
@@ -137,7 +140,13 @@ def asking_in(record: str) -> Asking:
         fields = json.loads(record)
         question, literal, history = fields["question"], fields["literal"], fields["history"]
         earlier, page = tuple(writable(str(text)) for text in history), fields.get("page", "")
-        return Asking(str(question).strip(), literal is True, earlier, page if isinstance(page, str) else "")
+        return Asking(
+            question=str(question).strip(),
+            literal=literal is True,
+            history=earlier,
+            page=page if isinstance(page, str) else "",
+            again=fields.get("again") is True,
+        )
     except (ValueError, TypeError, KeyError, RecursionError):
         return Asking("")
 
@@ -199,6 +208,7 @@ def build_app(
             languages=_names(),
             earlier=MAX_EARLIER,
             emergency=escape(whom_to_call()),
+            crisis=escape(whom_to_contact()),
         ),
         root_path=settings.public_url or None,
         favicon_path=str(STATIC / "icon.svg"),
@@ -266,15 +276,16 @@ class Conversations:
             texts=texts,
             suggestions=served.suggestions,
         )
+        before = without_last(so_far.turns, question) if asking.again else so_far.turns
         turn = next_turn(
             served.assistant,
-            so_far.turns,
+            before,
             question,
             literal=asking.literal,
             texts=texts,
             suggestions=served.suggestions,
         )
-        turns = with_turn(so_far.turns, turn)
+        turns = with_turn(before, turn)
         so_far = so_far._replace(session=request.session_hash or "", page=asking.page, turns=turns)
         shown = _shown(served, so_far, texts)
         self._memory.keep(shown.conversation)

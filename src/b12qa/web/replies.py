@@ -201,6 +201,12 @@ def with_turn(turns: Sequence[Turn], turn: Turn) -> tuple[Turn, ...]:
     return tuple(one._replace(too_long="") if n in forgotten else one for n, one in enumerate(turns))
 
 
+def without_last(turns: Sequence[Turn], question: str) -> tuple[Turn, ...]:
+    """Turns without the last one if it is on this question, which is asked again for want of an answer."""
+    is_on_it = bool(turns) and question in (turns[-1].question, turns[-1].too_long)
+    return tuple(turns[:-1] if is_on_it else turns)
+
+
 def brought_to(generation: str, conversation: Conversation, texts: Texts = ENGLISH_TEXTS) -> Conversation:
     """A conversation that goes on after the index was built anew.
 

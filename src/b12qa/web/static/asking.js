@@ -13,6 +13,7 @@ const MAX_EARLIER_CHARACTERS = 6000;
 const BACK_WITHIN_MILLISECONDS = 3000; // what is asked until then waits for what was said before
 
 let current; // the question whose answer has not come
+let lost; // one whose answer did not come in time; the server may have it
 let earlier = []; // those that were answered on this page, oldest first
 let queue = [];
 let isComingBack = false; // what was said before the page was loaded again
@@ -47,6 +48,7 @@ export function askTyped() {
 export function takeQueued() {
   const questions = queue.map(({ question }) => question);
   queue = [];
+  lost = current || lost;
   current = undefined;
   instead = undefined;
   isComingBack = false;
@@ -64,6 +66,7 @@ export function beginAnew(tellTheServer) {
   queue = [];
   dropQueued();
   current = undefined;
+  lost = undefined;
   earlier = [];
   if (pageWasNamed()) note({ question: "", literal: false, history: [] });
   forgetName();
@@ -96,7 +99,8 @@ function send(wanted) {
   current = wanted;
   showAwaited(wanted.question, wanted.typed);
   const { question, literal } = wanted;
-  write({ question, literal, history: history() });
+  const again = Boolean(lost) && lost.question === question && lost.literal === literal;
+  write({ question, literal, again, history: history() });
 }
 
 /** Ask through a field that Gradio listens to, as if somebody had typed into it. */
@@ -113,7 +117,10 @@ function goOn() {
   const comesBack = isComingBack && !instead;
   if (comesBack) earlier = [...document.querySelectorAll("#conversation .b12qa.question")].map((one) => one.textContent);
   isComingBack = false;
-  if (current) earlier.push(current.question);
+  if (current) {
+    earlier.push(current.question);
+    lost = undefined;
+  }
   current = undefined;
   if (instead) {
     const beginsAnew = instead;

@@ -9,6 +9,20 @@ const CLOSER = ["why-last", "step-first"]; // what moves the first step up, the 
 
 const UNREVIEWED = "Translated from English. No doctor or nurse has checked it.";
 
+// In the words of the region; the page says them again in the reader's language.
+const WHOM_TO_CALL = ["b12qa-emergency", "b12qa-crisis"].map((name) => document.querySelector(`meta[name="${name}"]`).content);
+
+/** Whom to call, whatever was asked: what no server has read may tell of an emergency. */
+export function whomToCall() {
+  const told = element("p", { className: "help" });
+  WHOM_TO_CALL.forEach((textContent) => {
+    const words = element("span", { className: "say", lang: "en", textContent });
+    sayAgain(words);
+    told.append(words, " ");
+  });
+  return told;
+}
+
 const height = (from, to) => to.getBoundingClientRect().bottom - from.getBoundingClientRect().top;
 
 /** How much of the conversation is seen at once. */
