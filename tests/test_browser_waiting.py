@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from visiting import PatientAssistant
 
 from b12qa.web.page import build_app
+from b12qa.web.replies import LOST_WORDS
 
 expect.set_options(timeout=30_000)
 pytestmark = [
@@ -501,6 +502,13 @@ def test_a_page_that_comes_back_after_the_server_was_started_again_begins_anew(
 ) -> None:
     with started_again(browser, tea, [QUESTION]) as page:
         come_back(page)
+        expect(page.locator("#conversation .rebuilt")).to_have_text(LOST_WORDS)
+        expect(page.locator("#b12qa-said")).to_have_text(LOST_WORDS)
+        page.get_by_role("button", name="Deutsch").click()
+        expect(page.locator("#conversation .rebuilt")).to_contain_text(
+            "kann nicht noch einmal gezeigt werden"
+        )
         ask(page, NEXT)
         expect(answers(page)).to_have_count(1)
+        expect(page.locator("#conversation .rebuilt")).to_have_count(0)
         assert tea.calls[-1] == (NEXT,)

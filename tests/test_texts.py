@@ -51,7 +51,13 @@ def test_every_word_of_ours_is_in_the_files() -> None:
         page.NO_SCRIPTS,
         *(page.KEEPS_NOTHING, page.KEEPS_RATED),
         *(page.THUMB_KEPT, page.THUMB_AGAIN, page.THUMB_LOST, page.NOT_RATED),
-        *(replies.FAULT_WORDS, replies.TOO_LONG_WORDS, replies.REBUILT_WORDS, replies.GONE_WORDS),
+        *(
+            replies.FAULT_WORDS,
+            replies.TOO_LONG_WORDS,
+            replies.REBUILT_WORDS,
+            replies.GONE_WORDS,
+            replies.LOST_WORDS,
+        ),
         replies.ASKED,
         *(articles.INVITATION, articles.ALL, articles.SHOW_ALL),
         *(

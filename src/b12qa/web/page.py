@@ -30,10 +30,12 @@ from b12qa.web.guard import Guard
 from b12qa.web.memory import Memory
 from b12qa.web.problems import log_fault
 from b12qa.web.replies import (
+    LOST_WORDS,
     MAX_ANSWERED_AGAIN,
     MAX_EARLIER,
     Conversation,
     Turn,
+    between_html,
     brought_to,
     example_questions,
     next_turn,
@@ -265,7 +267,8 @@ class Conversations:
             session = request.session_hash or ""
             self._memory.shown_again(asking.page, session)
             name = shown.conversation._replace(session=session, page=asking.page, turns=())
-            return shown._replace(conversation=name)
+            lost = [] if so_far.turns or not asking.page else [_by_us(between_html(LOST_WORDS, texts))]
+            return shown._replace(messages=[*lost, *shown.messages], conversation=name)
         # What was forgotten is asked anew, and each of it counts for the rate limit.
         wanted = 0 if so_far.turns else min(len(asking.history), MAX_ANSWERED_AGAIN)
         so_far = taken_up(
@@ -515,7 +518,11 @@ def _welcome(examples: Sequence[str], texts: Texts) -> ChatMessage:
     lead = _say(texts, WELCOME, "p") + _say(texts, ASK_IN_ENGLISH, "p", "ask-in-english")
     begin = _say(texts, BEGIN_WITH, "p") + questions_html(examples) if examples else ""
     html = f'<div class="b12qa welcome">{lead}<div class="following">{begin}</div></div>'
-    return {"role": "assistant", "content": untouched(html)}
+    return _by_us(untouched(html))
+
+
+def _by_us(html: str) -> ChatMessage:
+    return {"role": "assistant", "content": html}
 
 
 def _say(texts: Texts, english: str, tag: str, kind: str = "") -> str:
@@ -527,7 +534,7 @@ def _messages(welcome: ChatMessage, conversation: Conversation) -> list[ChatMess
     for turn in _shown_turns(conversation):
         if turn.question:
             messages.append({"role": "user", "content": untouched(question_html(turn.question))})
-        messages.append({"role": "assistant", "content": turn.reply})
+        messages.append(_by_us(turn.reply))
     return messages or [welcome]
 
 

@@ -42,6 +42,7 @@ MAX_ANSWERED_AGAIN = 6
 # What a page sends of them: one more, by which the server knows that there were others.
 MAX_EARLIER = MAX_ANSWERED_AGAIN + 1
 GONE_WORDS = "Older answers are gone: the server was started again, or this page was quiet for an hour."
+LOST_WORDS = "What you asked here before cannot be shown again."
 
 REBUILT_WORDS = "The article was updated. The answers above quote it as it was before."
 
@@ -226,6 +227,11 @@ def question_html(question: str) -> str:
     return f'{asked}<div class="b12qa question">{escape(question)}</div>'
 
 
+def between_html(english: str, texts: Texts) -> str:
+    """Words of ours that stand by themselves in a conversation."""
+    return untouched(f'<div class="b12qa rebuilt">{element(texts(english), "p", "say")}</div>')
+
+
 def example_questions(assistant: Assistant, suggestions: Suggestions | None = None) -> list[str]:
     """Questions to begin with; without a bank, the shortest headings that their own section answers."""
     if suggestions:
@@ -264,7 +270,7 @@ def _unanswered(question: str) -> Turn:
 
 def _between_turns(english: str, texts: Texts) -> Turn:
     """Words of ours that answer no question."""
-    html = untouched(f'<div class="b12qa rebuilt">{element(texts(english), "p")}</div>')
+    html = between_html(english, texts)
     return Turn("", html, html)
 
 

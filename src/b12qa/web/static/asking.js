@@ -114,8 +114,7 @@ function note(asked) {
 }
 
 function goOn() {
-  const comesBack = isComingBack && !instead;
-  if (comesBack) earlier = [...document.querySelectorAll("#conversation .b12qa.question")].map((one) => one.textContent);
+  if (isComingBack && !instead) cameBack();
   isComingBack = false;
   if (current) {
     earlier.push(current.question);
@@ -132,6 +131,13 @@ function goOn() {
   if (!next) return;
   dropQueued(1);
   send(next);
+}
+
+/** What was said before stands there again, or that it is gone. */
+function cameBack() {
+  earlier = [...document.querySelectorAll("#conversation .b12qa.question")].map((one) => one.textContent);
+  const gone = document.querySelector("#conversation .rebuilt");
+  if (gone && !earlier.length) announce(gone.textContent);
 }
 
 whenFree(goOn);
