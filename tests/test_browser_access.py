@@ -195,6 +195,14 @@ def test_first_step_is_on_the_screen_where_letters_are_enlarged_and_the_style_sh
         for part in (card.locator(".level"), step):
             expect(part).to_be_in_viewport(ratio=1)
             assert part.evaluate(ON_TOP)
+        chat.page.set_viewport_size({"width": 360, "height": 640})
+        for again, longest in enumerate(("he is unconscious", message), 2):
+            chat.page.locator("#question textarea").fill(longest)
+            chat.page.locator("#question textarea").press("Enter")
+            expect(chat.answers).to_have_count(again)
+            step = card.last.locator("li").first
+            expect(step).to_be_in_viewport(ratio=1)
+            assert step.evaluate(ON_TOP)
 
 
 ON_TOP = """e => { const box = e.getBoundingClientRect(); return [box.top + 1, box.bottom - 1].every(

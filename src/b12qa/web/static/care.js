@@ -5,7 +5,8 @@ import { language, sayAgain } from "./texts.js";
 import { element, scrollTo } from "./tools.js";
 
 const MARGIN = 8;
-const CLOSER = ["why-last", "step-first"]; // what moves the first step up, the least change first
+// What moves the first step up, the least change first.
+const CLOSER = ["why-last", "step-first", "no-frame", "level-last"];
 
 const UNREVIEWED = "Translated from English. No doctor or nurse has checked it.";
 
@@ -36,8 +37,9 @@ function room() {
 /** Have the first step of a card on a screen that begins with the card. */
 export function fit(card) {
   card.classList.remove(...CLOSER);
+  const above = parseFloat(getComputedStyle(card).scrollMarginTop); // is left free where the screen begins with it
   CLOSER.forEach((change) => {
-    if (height(card, card.querySelector("li")) > room()) card.classList.add(change);
+    if (height(card, card.querySelector("li")) > room() - above) card.classList.add(change);
   });
 }
 
