@@ -31,7 +31,7 @@ from b12qa.retrieval import Retriever
 from b12qa.safety import DISCLAIMER
 from b12qa.web import replies
 from b12qa.web.live import LiveAssistant
-from b12qa.web.page import KEEPS_NOTHING, KEEPS_RATED, THUMB_AGAIN, THUMB_KEPT, build_app
+from b12qa.web.page import KEEPS_NOTHING, KEEPS_RATED, THUMB_KEPT, build_app
 from b12qa.web.replies import REBUILT_WORDS
 from b12qa.web.suggestions import MAX_SUGGESTIONS
 from b12qa.web.texts import languages
@@ -865,21 +865,36 @@ def test_thumbs_have_words_that_everybody_sees_and_the_one_up_comes_first(
         assert thumbs.evaluate_all(left) == sorted(thumbs.evaluate_all(left))
         thumbs.first.click()
         expect(chat.page.locator("#conversation .thumbed")).to_have_count(1)
-        for thumb, name in zip(thumbs.all(), names, strict=True):
-            assert thumb.aria_snapshot().startswith(f'- button "{name}"')
+        expect(thumbs).to_have_text(names[:1])  # what was kept cannot be changed
+        assert f'- button "{names[0]}" [disabled] [pressed]' in thumbs.first.aria_snapshot()
     assert read_feedback(file) == [Feedback("how much b12 in oysters", "answered", True)]
 
 
-def test_a_thumb_that_is_pressed_again_keeps_nothing_more(
+def test_an_answer_is_rated_once_also_where_the_page_is_loaded_again(
     browser: Browser, assistant: Assistant, tmp_path: Path
 ) -> None:
     file = tmp_path / "feedback.jsonl"
     with listening(build_app(serving(assistant), file)) as address, visit(browser, address) as chat:
         chat.ask("how much b12 in clams")
-        for words in (THUMB_KEPT, THUMB_AGAIN):
-            chat.page.get_by_role("button", name="Not helpful").click()
-            expect(chat.page.locator("#conversation .thumbed")).to_have_text(words)
-    assert read_feedback(file) == [Feedback("how much b12 in clams", "answered", False)]
+        chat.ask("how much b12 in oysters")
+        first = chat.page.locator("#conversation .message-buttons").first
+        thumb = first.get_by_role("button", name="Not helpful")
+        expect(thumb).to_have_attribute("aria-pressed", "false")
+        for _ in range(2):
+            thumb.click(force=True)
+            expect(first.locator(".thumbed")).to_have_text(THUMB_KEPT)
+            expect(thumb).to_have_attribute("aria-pressed", "true")
+            thumb.click(force=True)
+            chat.page.wait_for_timeout(500)
+            expect(first.locator(".thumbed")).to_have_text(THUMB_KEPT)
+            chat.page.reload()
+            expect(chat.answers).to_have_count(2)
+        expect(chat.page.locator("#conversation .thumbed")).to_have_count(1)
+        second = chat.page.locator("#conversation .message-buttons").last
+        second.get_by_role("button", name="Helpful", exact=True).click()
+        expect(second.locator(".thumbed")).to_have_text(THUMB_KEPT)
+    oysters = Feedback("how much b12 in oysters", "answered", True)
+    assert read_feedback(file) == [Feedback("how much b12 in clams", "answered", False), oysters]
 
 
 def test_thumbs_stand_where_something_can_be_rated_and_never_on_the_box(
@@ -925,7 +940,9 @@ def test_what_became_of_a_thumb_stands_beside_it_and_covers_nothing(
         place, beside = told.bounding_box(), thumb.bounding_box()
         assert place
         assert beside
-        assert 0 <= place["y"] - beside["y"] < beside["height"] + 12
+        middle, other = (one["y"] + one["height"] / 2 for one in (place, beside))
+        assert abs(middle - other) < 12  # in one row
+        assert place["x"] > beside["x"] + beside["width"]
         assert chat.page.locator(".toast-body").filter(visible=True).count() == 0
         chat.page.get_by_role("button", name="English").click()
         expect(told).to_have_text(THUMB_KEPT)

@@ -581,7 +581,7 @@ def test_what_is_not_answered_again_is_known_all_the_same(tea: Assistant) -> Non
     known = replies.taken_up(tea, so_far, earlier, most=0)
     assert replies.typed_in(known.turns) == earlier
     assert replies.next_turn(tea, known.turns, "what should I do?").outcome == Outcome.URGENT
-    messages = page._messages({}, known)
+    messages = page._messages({}, known, {})
     assert [message["role"] for message in messages] == ["assistant"]  # that older answers are gone
     assert page._turn_at(0, known) == known.turns[-1]
 

@@ -27,7 +27,7 @@ from b12qa.rendering import element, in_english, questions_html, titles
 from b12qa.safety import DISCLAIMER, in_emergency, whom_to_call, whom_to_contact
 from b12qa.web.articles import about_html, articles_route, pane_html
 from b12qa.web.guard import Guard
-from b12qa.web.memory import Memory
+from b12qa.web.memory import Memory, Thumbs
 from b12qa.web.problems import log_fault
 from b12qa.web.replies import (
     LOST_WORDS,
@@ -260,7 +260,7 @@ class Conversations:
         since_it_was_loaded = so_far
         so_far = brought_to(served.generation, self._memory.known(so_far, asking.page), texts)
         if not question:
-            shown = _shown(served, so_far, texts)
+            shown = _shown(served, so_far, texts, self._memory.thumbs(asking.page))
             if since_it_was_loaded.turns:
                 return shown
             # What is only shown again is kept once, and its hour does not begin anew.
@@ -290,7 +290,7 @@ class Conversations:
         )
         turns = with_turn(before, turn)
         so_far = so_far._replace(session=request.session_hash or "", page=asking.page, turns=turns)
-        shown = _shown(served, so_far, texts)
+        shown = _shown(served, so_far, texts, self._memory.thumbs(asking.page))
         self._memory.keep(shown.conversation)
         return shown
 
@@ -303,19 +303,24 @@ class Conversations:
 
     def rate(self, so_far: Conversation, event: gr.LikeData, request: gr.Request) -> None:
         """Keep a question whose answer was rated, and say so."""
-        words = _texts_of(request)(self._kept(so_far, event)).words
-        gr.Info(words, duration=THUMB_SECONDS, title="")  # the page script moves it beside the thumb
+        english = self._kept(so_far, event)
+        words = _texts_of(request)(english).words
+        # The page script moves it beside the thumb, and tells by its kind whether the thumb counts.
+        tell = gr.Info if english in (THUMB_KEPT, THUMB_AGAIN) else gr.Warning
+        tell(words, duration=THUMB_SECONDS, title="")
 
     def _kept(self, so_far: Conversation, event: gr.LikeData) -> str:
         """What became of a thumb."""
         turn = _turn_at(event.index, self._memory.known(so_far, so_far.page))
         if self._feedback is None or turn is None or turn.outcome not in KEPT_OUTCOMES:
             return NOT_RATED
-        if not isinstance(event.liked, bool):  # pressed a second time
+        # What is in the file stays as it is: nothing in a row tells whose it was.
+        if not isinstance(event.liked, bool) or not self._memory.rate(so_far.page, turn, event.liked):
             return THUMB_AGAIN
         try:
             append_feedback(self._feedback, Feedback(turn.question, turn.outcome, event.liked))
         except OSError as error:
+            self._memory.rate(so_far.page, turn, None)
             log_fault(error)
             return THUMB_LOST
         return THUMB_KEPT
@@ -443,8 +448,8 @@ def _begin_with(blocks: gr.Blocks, components: Components, served: Served) -> No
     blocks.config = blocks.get_config_file()
 
 
-def _shown(served: Served, conversation: Conversation, texts: Texts) -> Shown:
-    messages = _messages(served.welcome(texts), conversation)
+def _shown(served: Served, conversation: Conversation, texts: Texts, thumbs: Thumbs | None = None) -> Shown:
+    messages = _messages(served.welcome(texts), conversation, thumbs or {})
     if conversation.generation == conversation.page_shows:
         return Shown(messages, conversation, gr.skip(), gr.skip())
     conversation = conversation._replace(page_shows=conversation.generation)
@@ -521,6 +526,11 @@ def _welcome(examples: Sequence[str], texts: Texts) -> ChatMessage:
     return _by_us(untouched(html))
 
 
+def _rated(thumb: bool | None) -> str:
+    """What the page script reads of an answer that was rated."""
+    return "" if thumb is None else untouched(f'<div class="b12qa rated {"up" if thumb else "down"}"></div>')
+
+
 def _by_us(html: str) -> ChatMessage:
     return {"role": "assistant", "content": html}
 
@@ -529,12 +539,12 @@ def _say(texts: Texts, english: str, tag: str, kind: str = "") -> str:
     return element(texts(english), tag, f"say {kind}".strip())
 
 
-def _messages(welcome: ChatMessage, conversation: Conversation) -> list[ChatMessage]:
+def _messages(welcome: ChatMessage, conversation: Conversation, thumbs: Thumbs) -> list[ChatMessage]:
     messages = []
     for turn in _shown_turns(conversation):
         if turn.question:
             messages.append({"role": "user", "content": untouched(question_html(turn.question))})
-        messages.append(_by_us(turn.reply))
+        messages.append(_by_us(turn.reply + _rated(thumbs.get((turn.question, turn.outcome)))))
     return messages or [welcome]
 
 
