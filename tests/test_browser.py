@@ -499,6 +499,11 @@ WITHOUT_NOTES = """e => { const copy = e.cloneNode(true);
     copy.querySelectorAll("aside.note").forEach(note => note.remove()); return copy.textContent; }"""
 
 
+SHARE_OF_NOTES = """e => { const height = (part) => part.getBoundingClientRect().height;
+    const notes = [...e.querySelectorAll("aside.note")].reduce((sum, note) => sum + height(note), 0);
+    return notes / height(e.querySelector("article")); }"""
+
+
 def test_flagged_sentences_stand_in_the_article_with_their_notes_and_apart_from_them(
     chat: Visit, assistant: Assistant
 ) -> None:
@@ -511,6 +516,14 @@ def test_flagged_sentences_stand_in_the_article_with_their_notes_and_apart_from_
         described = chat.page.locator(f'[id="{anchor}"].has-note').get_attribute("aria-describedby")
         expect(chat.page.locator(f'[id="{described}"]')).to_contain_text(noted.note.text)
         expect(chat.page.locator(f'[id="{described}"]')).to_be_visible()
+    # Each is folded behind a line that says what it is; together they leave the room to the article.
+    note = chat.page.locator(f'[id="{described}"]')
+    flagged = chat.page.locator(f'[aria-describedby="{described}"]')
+    expect(flagged).to_have_accessible_description(re.compile(f"^{rendering.NOTE_NAME} "))
+    expect(note.locator("p").first).to_be_hidden()
+    assert pane.evaluate(SHARE_OF_NOTES) < 0.2
+    note.locator("summary").click()
+    expect(note.locator("p").first).to_be_visible()
     expect(pane.get_by_role("note", name=rendering.NOTE_HEADING)).to_have_count(
         pane.locator("aside.note").count()
     )

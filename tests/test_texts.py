@@ -41,7 +41,7 @@ def test_every_word_of_ours_is_in_the_files() -> None:
         *rendering.MORE.values(),
         *rendering.ROLE_WORDS.values(),
         *(f"{words}." for words in rendering.KIND_WORDS.values()),
-        *(rendering.NOTE_HEADING, rendering.ON, rendering.SOURCE, rendering.REVIEWED),
+        *(rendering.NOTE_HEADING, rendering.NOTE_NAME, rendering.ON, rendering.SOURCE, rendering.REVIEWED),
         NOT_REVIEWED.capitalize(),
         *(rendering.FOUND, rendering.TO_FOUND),
         *(rendering.OPEN, rendering.COPY, rendering.LINK, rendering.LITERAL, rendering.FOLLOWING),
