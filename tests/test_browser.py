@@ -251,9 +251,21 @@ def test_over_long_question_is_refused_before_any_work_and_stays_in_the_box(
         answer = chat.ask(question)
         expect(answer.locator("p.outcome")).to_have_text("Too long")
         expect(answer).to_contain_text("at most 500 characters; yours has 503")
-        expect(chat.page.get_by_label("Your question")).to_have_value(question.strip())
+        box, left = chat.page.get_by_label("Your question"), chat.page.locator("#asking .left")
+        expect(box).to_have_value(question.strip())
         assert scripted.calls == []
+        expect(left).to_have_text("Characters too many: 3")
+        box.fill("y" * 400)
+        expect(left).to_be_hidden()
+        box.press("End")
+        box.press_sequentially("😀yy")
+        expect(left).to_have_text("Characters left: 97")
+        expect(chat.page.locator("#b12qa-said")).to_have_text("Characters left: 97")
+        chat.page.get_by_role("button", name="Deutsch").click()
+        expect(left).to_have_text("Noch frei: 97 Zeichen")
+        chat.page.get_by_role("button", name="English").click()
         expect(chat.ask("y" * 500)).to_have_count(1)
+        expect(left).to_be_hidden()
         assert scripted.calls == [("y" * 500, ())]
 
 

@@ -45,7 +45,7 @@ from b12qa.web.replies import (
     with_turn,
     without_last,
 )
-from b12qa.web.settings import STATIC, Settings
+from b12qa.web.settings import MAX_QUESTION_CHARACTERS, STATIC, Settings
 from b12qa.web.suggestions import Suggestions
 from b12qa.web.surfaces import Surfaces
 from b12qa.web.texts import LOCALES, Texts, languages, texts_for
@@ -68,6 +68,7 @@ _HEAD = """\
 <meta name="robots" content="noindex">
 <meta name="b12qa-languages" content="{languages}">
 <meta name="b12qa-earlier" content="{earlier}">
+<meta name="b12qa-most" content="{most}">
 <meta name="b12qa-emergency" content="{emergency}">
 <meta name="b12qa-crisis" content="{crisis}">
 <link rel="stylesheet" href="{prefix}/page/page.css">
@@ -209,6 +210,7 @@ def build_app(
             prefix=settings.prefix,
             languages=_names(),
             earlier=MAX_EARLIER,
+            most=MAX_QUESTION_CHARACTERS,
             emergency=escape(whom_to_call()),
             crisis=escape(whom_to_contact()),
         ),

@@ -5,6 +5,7 @@
 import { ask, askTyped, bringBack } from "./asking.js";
 import { replied } from "./awaiting.js";
 import { sayCards, showCard } from "./care.js";
+import "./counting.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, noticePane, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
 import { nameThumbs, sayBesideThumb } from "./rating.js";
