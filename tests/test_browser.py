@@ -206,6 +206,7 @@ async () => {
 def test_nothing_is_left_in_the_browser(chat: Visit) -> None:
     chat.ask("how much b12 in clams").locator("a.open").first.click()
     chat.page.get_by_label("Find in the article").fill("clams")
+    chat.page.get_by_label("Your question").fill("and clams with")  # not asked yet
     chat.page.get_by_role("button", name="Deutsch").click()
     expect(chat.page.locator("html")).to_have_attribute("lang", "de")
     kept = chat.page.evaluate(KEPT)

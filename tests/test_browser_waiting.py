@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from chromium import CHROMIUM, listening
 from conftest import SMALL_TEXT, assistant_for, serving
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, Route, expect
 from visiting import PatientAssistant
 
 from b12qa.web.page import build_app
@@ -501,7 +501,16 @@ def test_a_page_that_comes_back_after_the_server_was_started_again_begins_anew(
     browser: Browser, tea: PatientAssistant
 ) -> None:
     with started_again(browser, tea, [QUESTION]) as page:
+        box(page).press_sequentially("is it")  # a draft is kept nowhere, so the browser asks first
+        asked = []
+
+        def leave(dialog: Dialog) -> None:
+            asked.append(dialog.type)
+            dialog.accept()
+
+        page.once("dialog", leave)
         come_back(page)
+        assert asked == ["beforeunload"]
         expect(page.locator("#conversation .rebuilt")).to_have_text(LOST_WORDS)
         expect(page.locator("#b12qa-said")).to_have_text(LOST_WORDS)
         page.get_by_role("button", name="Deutsch").click()

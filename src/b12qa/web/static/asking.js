@@ -140,4 +140,10 @@ function cameBack() {
   if (gone && !earlier.length) announce(gone.textContent);
 }
 
+// What was typed and not asked is kept nowhere: browsers write whatever outlives a page to the disk. So whoever
+// loads the page again or leaves it is asked first by the browser. In a frame that would be another site's matter.
+addEventListener("beforeunload", (event) => {
+  if (window.parent === window && box() && box().value.trim()) event.preventDefault();
+});
+
 whenFree(goOn);
