@@ -31,7 +31,7 @@ from b12qa.retrieval import Retriever
 from b12qa.safety import DISCLAIMER
 from b12qa.web import replies
 from b12qa.web.live import LiveAssistant
-from b12qa.web.page import KEEPS_NOTHING, KEEPS_RATED, THUMB_AGAIN, THUMB_KEPT, build_app
+from b12qa.web.page import KEEPS_NOTHING, KEEPS_RATED, THUMB_KEPT, build_app
 from b12qa.web.replies import REBUILT_WORDS
 from b12qa.web.suggestions import MAX_SUGGESTIONS
 from b12qa.web.texts import languages
@@ -206,6 +206,7 @@ async () => {
 def test_nothing_is_left_in_the_browser(chat: Visit) -> None:
     chat.ask("how much b12 in clams").locator("a.open").first.click()
     chat.page.get_by_label("Find in the article").fill("clams")
+    chat.page.get_by_label("Your question").fill("and clams with")  # not asked yet
     chat.page.get_by_role("button", name="Deutsch").click()
     expect(chat.page.locator("html")).to_have_attribute("lang", "de")
     kept = chat.page.evaluate(KEPT)
@@ -251,9 +252,21 @@ def test_over_long_question_is_refused_before_any_work_and_stays_in_the_box(
         answer = chat.ask(question)
         expect(answer.locator("p.outcome")).to_have_text("Too long")
         expect(answer).to_contain_text("at most 500 characters; yours has 503")
-        expect(chat.page.get_by_label("Your question")).to_have_value(question.strip())
+        box, left = chat.page.get_by_label("Your question"), chat.page.locator("#asking .left")
+        expect(box).to_have_value(question.strip())
         assert scripted.calls == []
+        expect(left).to_have_text("Characters too many: 3")
+        box.fill("y" * 400)
+        expect(left).to_be_hidden()
+        box.press("End")
+        box.press_sequentially("😀yy")
+        expect(left).to_have_text("Characters left: 97")
+        expect(chat.page.locator("#b12qa-said")).to_have_text("Characters left: 97")
+        chat.page.get_by_role("button", name="Deutsch").click()
+        expect(left).to_have_text("Noch frei: 97 Zeichen")
+        chat.page.get_by_role("button", name="English").click()
         expect(chat.ask("y" * 500)).to_have_count(1)
+        expect(left).to_be_hidden()
         assert scripted.calls == [("y" * 500, ())]
 
 
@@ -499,6 +512,11 @@ WITHOUT_NOTES = """e => { const copy = e.cloneNode(true);
     copy.querySelectorAll("aside.note").forEach(note => note.remove()); return copy.textContent; }"""
 
 
+SHARE_OF_NOTES = """e => { const height = (part) => part.getBoundingClientRect().height;
+    const notes = [...e.querySelectorAll("aside.note")].reduce((sum, note) => sum + height(note), 0);
+    return notes / height(e.querySelector("article")); }"""
+
+
 def test_flagged_sentences_stand_in_the_article_with_their_notes_and_apart_from_them(
     chat: Visit, assistant: Assistant
 ) -> None:
@@ -511,6 +529,14 @@ def test_flagged_sentences_stand_in_the_article_with_their_notes_and_apart_from_
         described = chat.page.locator(f'[id="{anchor}"].has-note').get_attribute("aria-describedby")
         expect(chat.page.locator(f'[id="{described}"]')).to_contain_text(noted.note.text)
         expect(chat.page.locator(f'[id="{described}"]')).to_be_visible()
+    # Each is folded behind a line that says what it is; together they leave the room to the article.
+    note = chat.page.locator(f'[id="{described}"]')
+    flagged = chat.page.locator(f'[aria-describedby="{described}"]')
+    expect(flagged).to_have_accessible_description(re.compile(f"^{rendering.NOTE_NAME} "))
+    expect(note.locator("p").first).to_be_hidden()
+    assert pane.evaluate(SHARE_OF_NOTES) < 0.2
+    note.locator("summary").click()
+    expect(note.locator("p").first).to_be_visible()
     expect(pane.get_by_role("note", name=rendering.NOTE_HEADING)).to_have_count(
         pane.locator("aside.note").count()
     )
@@ -865,21 +891,36 @@ def test_thumbs_have_words_that_everybody_sees_and_the_one_up_comes_first(
         assert thumbs.evaluate_all(left) == sorted(thumbs.evaluate_all(left))
         thumbs.first.click()
         expect(chat.page.locator("#conversation .thumbed")).to_have_count(1)
-        for thumb, name in zip(thumbs.all(), names, strict=True):
-            assert thumb.aria_snapshot().startswith(f'- button "{name}"')
+        expect(thumbs).to_have_text(names[:1])  # what was kept cannot be changed
+        assert f'- button "{names[0]}" [disabled] [pressed]' in thumbs.first.aria_snapshot()
     assert read_feedback(file) == [Feedback("how much b12 in oysters", "answered", True)]
 
 
-def test_a_thumb_that_is_pressed_again_keeps_nothing_more(
+def test_an_answer_is_rated_once_also_where_the_page_is_loaded_again(
     browser: Browser, assistant: Assistant, tmp_path: Path
 ) -> None:
     file = tmp_path / "feedback.jsonl"
     with listening(build_app(serving(assistant), file)) as address, visit(browser, address) as chat:
         chat.ask("how much b12 in clams")
-        for words in (THUMB_KEPT, THUMB_AGAIN):
-            chat.page.get_by_role("button", name="Not helpful").click()
-            expect(chat.page.locator("#conversation .thumbed")).to_have_text(words)
-    assert read_feedback(file) == [Feedback("how much b12 in clams", "answered", False)]
+        chat.ask("how much b12 in oysters")
+        first = chat.page.locator("#conversation .message-buttons").first
+        thumb = first.get_by_role("button", name="Not helpful")
+        expect(thumb).to_have_attribute("aria-pressed", "false")
+        for _ in range(2):
+            thumb.click(force=True)
+            expect(first.locator(".thumbed")).to_have_text(THUMB_KEPT)
+            expect(thumb).to_have_attribute("aria-pressed", "true")
+            thumb.click(force=True)
+            chat.page.wait_for_timeout(500)
+            expect(first.locator(".thumbed")).to_have_text(THUMB_KEPT)
+            chat.page.reload()
+            expect(chat.answers).to_have_count(2)
+        expect(chat.page.locator("#conversation .thumbed")).to_have_count(1)
+        second = chat.page.locator("#conversation .message-buttons").last
+        second.get_by_role("button", name="Helpful", exact=True).click()
+        expect(second.locator(".thumbed")).to_have_text(THUMB_KEPT)
+    oysters = Feedback("how much b12 in oysters", "answered", True)
+    assert read_feedback(file) == [Feedback("how much b12 in clams", "answered", False), oysters]
 
 
 def test_thumbs_stand_where_something_can_be_rated_and_never_on_the_box(
@@ -925,7 +966,9 @@ def test_what_became_of_a_thumb_stands_beside_it_and_covers_nothing(
         place, beside = told.bounding_box(), thumb.bounding_box()
         assert place
         assert beside
-        assert 0 <= place["y"] - beside["y"] < beside["height"] + 12
+        middle, other = (one["y"] + one["height"] / 2 for one in (place, beside))
+        assert abs(middle - other) < 12  # in one row
+        assert place["x"] > beside["x"] + beside["width"]
         assert chat.page.locator(".toast-body").filter(visible=True).count() == 0
         chat.page.get_by_role("button", name="English").click()
         expect(told).to_have_text(THUMB_KEPT)

@@ -195,6 +195,14 @@ def test_first_step_is_on_the_screen_where_letters_are_enlarged_and_the_style_sh
         for part in (card.locator(".level"), step):
             expect(part).to_be_in_viewport(ratio=1)
             assert part.evaluate(ON_TOP)
+        chat.page.set_viewport_size({"width": 360, "height": 640})
+        for again, longest in enumerate(("he is unconscious", message), 2):
+            chat.page.locator("#question textarea").fill(longest)
+            chat.page.locator("#question textarea").press("Enter")
+            expect(chat.answers).to_have_count(again)
+            step = card.last.locator("li").first
+            expect(step).to_be_in_viewport(ratio=1)
+            assert step.evaluate(ON_TOP)
 
 
 ON_TOP = """e => { const box = e.getBoundingClientRect(); return [box.top + 1, box.bottom - 1].every(
@@ -246,6 +254,8 @@ def test_card_follows_the_language_that_is_chosen_after_it(
         expect(shown.locator("h2")).to_have_text(languages()["de"](card.title).words)
         chat.page.get_by_role("button", name="English").click()
         # The page was never given the English words.
+        expect(shown.locator("h2, li")).to_have_text([card.title, *card.steps])
+        chat.page.reload()  # the page that comes back never spoke the language of the card
         expect(shown.locator("h2, li")).to_have_text([card.title, *card.steps])
 
 

@@ -8,10 +8,11 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from chromium import CHROMIUM, listening
 from conftest import SMALL_TEXT, assistant_for, serving
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, Route, expect
 from visiting import PatientAssistant
 
 from b12qa.web.page import build_app
+from b12qa.web.replies import LOST_WORDS
 
 expect.set_options(timeout=30_000)
 pytestmark = [
@@ -270,12 +271,13 @@ def test_what_is_typed_stays_where_the_question_before_it_is_refused(
         expect(told.get_by_role("button", name=QUESTION)).to_be_visible()
 
 
+CALL = "In an emergency, call your local emergency number. If you think of harming yourself, contact"
 LATE = "The server takes too long, so there is no answer. Wait a little, then ask again."
 
 
 def check_given_up(page: Page) -> None:
     """It is said, nothing says otherwise, and the question can be asked again."""
-    expect(page.locator("#asking [role=alert]")).to_contain_text(LATE)
+    expect(page.locator("#asking [role=alert]")).to_contain_text(f"{LATE} {CALL}")
     expect(page.locator("#conversation .awaiting")).to_have_count(0)
     expect(page.locator("#b12qa-said")).to_have_text("")
     expect(box(page)).to_have_value(QUESTION)
@@ -292,11 +294,13 @@ def test_whoever_waits_for_a_server_that_says_nothing_is_told_and_may_ask_again(
         request(page, held, 0)
         page.clock.fast_forward(9_000)
         expect(page.locator("#conversation .awaiting .looking")).to_contain_text("This takes longer")
+        expect(page.locator("#conversation .awaiting .help")).to_contain_text(CALL)
+        expect(page.locator("#b12qa-said")).to_contain_text(CALL)
         page.clock.fast_forward(22_000)
         check_given_up(page)
         page.unroute(f"**/queue/{what}*")
         box(page).press("Enter")
-        expect(page.locator("#conversation .b12qa.question").last).to_have_text(QUESTION)
+        expect(page.locator("#conversation .b12qa.question")).to_have_text([QUESTION])  # once
         expect(page.locator("#asking [role=alert]")).to_have_count(0)
 
 
@@ -312,8 +316,9 @@ def test_whoever_waits_for_an_answer_that_never_comes_is_told_and_may_ask_again(
         check_given_up(page)
         tea.may_answer.set()
         box(page).press("Enter")
-        expect(page.locator("#conversation .b12qa.question").last).to_have_text(QUESTION)
-        expect(answers(page).last).to_be_visible()
+        expect(page.locator("#conversation .b12qa.question")).to_have_text([QUESTION])
+        ask(page, QUESTION)  # what was answered and is asked again stands there twice
+        expect(page.locator("#conversation .b12qa.question")).to_have_text([QUESTION, QUESTION])
 
 
 # After the server was out of reach.
@@ -473,13 +478,46 @@ def test_what_is_asked_before_the_conversation_is_back_is_asked_after_it(
         request(page, held, 1).continue_()
         expect(page.locator("#conversation .b12qa.question")).to_have_text([QUESTION, NEXT])
         assert tea.calls[-1] == (QUESTION, NEXT)
+        # What is begun anew before it is back does not come back, and what is asked meanwhile is asked then.
+        come_back(page)
+        back = request(page, held, 2)
+        before = page.evaluate("history.state")
+        start_over(page)
+        ask(page, "is it hot")
+        back.continue_()
+        request(page, held, 3).continue_()
+        request(page, held, 4).continue_()
+        expect(page.locator("#conversation .b12qa.question")).to_have_text(["is it hot"])
+        assert ("is it hot",) in tea.calls
+        page.unroute("**/queue/join*")
+        page.evaluate("state => history.replaceState(state, '')", before)
+        come_back(page)
+        page.wait_for_timeout(1000)
+        # The server has forgotten it too.
+        expect(page.locator("#conversation .b12qa.welcome")).to_be_visible()
 
 
 def test_a_page_that_comes_back_after_the_server_was_started_again_begins_anew(
     browser: Browser, tea: PatientAssistant
 ) -> None:
     with started_again(browser, tea, [QUESTION]) as page:
+        box(page).press_sequentially("is it")  # a draft is kept nowhere, so the browser asks first
+        asked = []
+
+        def leave(dialog: Dialog) -> None:
+            asked.append(dialog.type)
+            dialog.accept()
+
+        page.once("dialog", leave)
         come_back(page)
+        assert asked == ["beforeunload"]
+        expect(page.locator("#conversation .rebuilt")).to_have_text(LOST_WORDS)
+        expect(page.locator("#b12qa-said")).to_have_text(LOST_WORDS)
+        page.get_by_role("button", name="Deutsch").click()
+        expect(page.locator("#conversation .rebuilt")).to_contain_text(
+            "kann nicht noch einmal gezeigt werden"
+        )
         ask(page, NEXT)
         expect(answers(page)).to_have_count(1)
+        expect(page.locator("#conversation .rebuilt")).to_have_count(0)
         assert tea.calls[-1] == (NEXT,)

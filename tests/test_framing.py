@@ -196,7 +196,7 @@ def our_words() -> dict[str, str]:
         ),
         answering: ("HELD_BACK", "ASK_IN_ENGLISH"),
         rendering: ("NOTE_HEADING", "UNREVIEWED"),
-        replies: ("FAULT_WORDS", "REBUILT_WORDS", "TOO_LONG_WORDS"),
+        replies: ("FAULT_WORDS", "LOST_WORDS", "REBUILT_WORDS", "TOO_LONG_WORDS"),
         page: ("WELCOME", "KEEPS_NOTHING", "KEEPS_RATED"),
         problems: ("PROGRAM_FAULT_WORDS", "BUSY_WORDS"),
         desk: ("FORM_WORDS",),

@@ -75,3 +75,20 @@ def test_what_was_not_drawn_by_lot_is_no_name(name: str) -> None:
     memory = Memory()
     memory.keep(conversation(name))
     assert memory.known(NOTHING, name) == NOTHING
+
+
+def test_an_answer_is_rated_once_and_its_thumb_goes_with_the_conversation() -> None:
+    memory, turn = Memory(), conversation().turns[0]
+    assert memory.rate(NAME, turn, True)  # of a page that is not known, nothing is
+    memory.keep(conversation())
+    assert [memory.rate(NAME, turn, thumb) for thumb in (True, False)] == [True, False]
+    other = turn._replace(question="and milk?")
+    memory.keep(conversation()._replace(turns=(turn, other)))
+    assert memory.thumbs(NAME) == {("wait?", ""): True}
+    assert memory.rate(NAME, turn, None)  # it could not be kept
+    assert memory.rate(NAME, turn, False)
+    memory.keep(conversation()._replace(turns=(other,)))
+    assert memory.thumbs(NAME) == {}
+    assert memory.rate(NAME, other, True)
+    memory.start_over(NAME, "load")
+    assert memory.thumbs(NAME) == {}

@@ -544,10 +544,10 @@ def test_in_a_whole_document_a_note_stands_beside_its_sentence_and_in_no_words_o
     without = re.sub("<aside.*?</aside>", "", html).replace(" has-note", "")
     assert without == document_html(document, spans, spans)
     ids = [rendering.note_anchor("n &amp; o", note) for note in notes]
-    first, second, third = (f'<aside [^>]*><p [^>]*>Editor[^<]*</p><div [^>]*id="{one}">' for one in ids)
-    assert re.search(
-        f'{first}<p>.+?</aside><p class="passage"[^>]*><span class="place sentence has-note"', html
-    )
+    first, second, third = (f'<aside [^>]*><p [^>]*>Editor[^<]*</p><details [^>]*id="{one}">' for one in ids)
+    line = "<summary><span [^>]*>Editor[^<]*note:</span> <strong [^>]*>The evidence says otherwise.</strong>"
+    words = '<p class="passage"[^>]*><span class="place sentence has-note"'
+    assert re.search(f"{first}{line}</summary>.+?</aside>{words}", html)
     assert re.search(f"in a list</span></span>{second}.+?</aside></li></ul><table>", html)
     assert re.search(f"</table>{third}.+?</aside></article>$", html)
     assert re.findall("<q[^>]*>(.*?)</q>", html) == ["One claims much.", "| in a table | x …"]

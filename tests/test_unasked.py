@@ -27,6 +27,7 @@ TOO_MUCH = "That was too much at once, so nothing was asked. Wait a few seconds,
 BUSY = "Many people are asking just now, so nothing was asked. Wait a few seconds, then ask again."
 SOMETHING = "Something went wrong, so there is no answer. Ask again, or load this page again."
 CALL = "In an emergency, call your local emergency number."
+CONTACT = "If you think of harming yourself, contact a crisis line in your country now."
 UNREACHABLE = "The server cannot be reached, so there is no answer. Check your connection, then ask again."
 
 
@@ -57,7 +58,7 @@ def ask(page: Page) -> None:
 
 def check_told(page: Page, words: str) -> None:
     """What to do in sight, the question kept, and the conversation not covered."""
-    expect(page.locator("#asking [role=alert]")).to_have_text(f"{words} {CALL}")
+    expect(page.locator("#asking [role=alert]")).to_have_text(f"{words} {CALL} {CONTACT}")
     expect(page.locator("#asking [role=alert]")).to_be_in_viewport(ratio=1)
     expect(page.locator("#question textarea")).to_have_value(QUESTION)
     page.wait_for_timeout(500)  # Gradio has its say a little later
@@ -125,7 +126,15 @@ def test_whoever_loses_the_connection_is_told(browser: Browser, tea: PatientAssi
 
 @pytest.mark.parametrize(
     ("region", "language", "words"),
-    [("default", "en-GB", CALL), ("UK", "de-DE", "Im Notfall rufen Sie 999 an.")],
+    [
+        ("default", "en-GB", f"{CALL} {CONTACT}"),
+        (
+            "UK",
+            "de-DE",
+            "Im Notfall rufen Sie 999 an. "
+            "Wenn Sie daran denken, sich etwas anzutun, wählen Sie jetzt: Samaritans on 116 123.",
+        ),
+    ],
 )
 def test_whoever_tells_of_an_emergency_offline_is_told_whom_to_call(
     browser: Browser,
@@ -155,7 +164,11 @@ def test_whoever_waits_while_the_server_ends_is_told(browser: Browser, tea: Pati
             with page.expect_response("**/gradio_api/queue/data*"):
                 ask(page)
         expect(page.locator("#asking [role=alert]")).to_be_visible()
-        told = (page.locator("#asking [role=alert]").text_content() or "").removesuffix(f" {CALL}")
+        told = (
+            (page.locator("#asking [role=alert]").text_content() or "")
+            .strip()
+            .removesuffix(f" {CALL} {CONTACT}")
+        )
         assert told in (UNREACHABLE, SOMETHING)
         check_told(page, told)
         kept.close()

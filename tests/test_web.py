@@ -419,6 +419,10 @@ def test_a_record_of_the_page_is_read() -> None:
     assert page.asking_in(json.dumps(record)) == page.Asking("tea?", False, ("milk?", "7"))
     assert page.asking_in(json.dumps({**record, "page": "a"})).page == "a"
     assert page.asking_in(json.dumps({**record, "page": ["a"]})).page == ""
+    assert [page.asking_in(json.dumps({**record, "again": again})).again for again in (True, 1)] == [
+        True,
+        False,
+    ]
 
 
 def test_a_conversation_that_was_forgotten_is_taken_up_and_one_that_was_not_stays(tea: Assistant) -> None:
@@ -460,7 +464,7 @@ def test_earlier_questions_count_only_where_they_were_forgotten(tea: Assistant) 
         so_far = conversations.ask_wanted(record, so_far, request)[1]
     assert request.taken == [replies.MAX_ANSWERED_AGAIN, 0]
     assert [turn.question for turn in so_far.turns] == ["", *["tea?"] * 6, "minute 0?", "minute 1?"]
-    so_far = conversations.start_over(so_far, request)[1]
+    so_far = conversations.start_over(record, so_far, request)[1]
     assert (so_far.turns, so_far.session) == ((), "page")
 
 
@@ -506,7 +510,25 @@ def test_what_is_begun_anew_after_the_page_was_loaded_again_is_forgotten_at_once
     conversations.ask_wanted(json.dumps(record), nothing, request)
     request.session_hash = "again"
     back = conversations.ask_wanted(json.dumps({**record, "question": ""}), nothing, request)
-    conversations.start_over(back.conversation, request)
+    conversations.start_over("", back.conversation, request)
+    assert memory.known(nothing, "c" * 32) == nothing
+    assert dropped == ["page"]
+
+
+def test_what_is_begun_anew_before_it_came_back_is_forgotten_by_the_name_that_the_page_wrote(
+    tea: Assistant,
+) -> None:
+    served, memory, dropped = serving(tea)(), Memory(), list[str]()
+    memory.drop = dropped.append
+    conversations = page.Conversations(lambda received: served, None, memory)
+    request: Any = AskedFor()
+    record = {"question": "Wait 3 minutes.", "literal": False, "history": [], "page": "c" * 32}
+    nothing = replies.Conversation(served.generation)
+    conversations.ask_wanted(json.dumps(record), nothing, request)
+    request.session_hash = "again"
+    conversations.start_over(json.dumps({**record, "question": "", "page": "d" * 32}), nothing, request)
+    assert memory.known(nothing, "c" * 32).turns
+    conversations.start_over(json.dumps({**record, "question": ""}), nothing, request)
     assert memory.known(nothing, "c" * 32) == nothing
     assert dropped == ["page"]
 
@@ -529,6 +551,18 @@ def test_what_is_shown_again_after_the_article_was_updated_says_so_and_leads_now
     assert 'class="open' not in shown
 
 
+def test_what_is_asked_again_for_want_of_an_answer_stands_in_the_conversation_once(tea: Assistant) -> None:
+    served = serving(tea)()
+    conversations = page.Conversations(lambda received: served, None)
+    request: Any = AskedFor()
+    so_far = replies.Conversation(tea.retriever.index.generation)
+    asked = ("minute 1?", False), ("minute 2?", False), ("minute 2?", True), ("x" * 501, False)
+    for question, again in (*asked, ("x" * 501, True), ("minute 3?", True)):
+        record = json.dumps({"question": question, "literal": False, "history": [], "again": again})
+        so_far = conversations.ask_wanted(record, so_far, request).conversation
+    assert replies.typed_in(so_far.turns) == ["minute 1?", "minute 2?", "x" * 501, "minute 3?"]
+
+
 def test_what_was_forgotten_is_answered_again_as_far_as_the_rate_limit_goes(tea: Assistant) -> None:
     earlier = [f"minute {n}" for n in range(replies.MAX_ANSWERED_AGAIN)]
     record = json.dumps({"question": "Wait 3 minutes.", "literal": False, "history": earlier})
@@ -547,7 +581,7 @@ def test_what_is_not_answered_again_is_known_all_the_same(tea: Assistant) -> Non
     known = replies.taken_up(tea, so_far, earlier, most=0)
     assert replies.typed_in(known.turns) == earlier
     assert replies.next_turn(tea, known.turns, "what should I do?").outcome == Outcome.URGENT
-    messages = page._messages({}, known)
+    messages = page._messages({}, known, {})
     assert [message["role"] for message in messages] == ["assistant"]  # that older answers are gone
     assert page._turn_at(0, known) == known.turns[-1]
 

@@ -57,6 +57,7 @@ ROLE_WORDS = {
 FOUND = "Found for your question"
 TO_FOUND = "Go to what was found"
 NOTE_HEADING = "Editor's note, not part of the article"
+NOTE_NAME = "Editor's note:"
 ON = "On {sentence}:"
 SOURCE = "Source:"
 REVIEWED = "Reviewed by {reviewer}, {day}"
@@ -320,15 +321,21 @@ def notes_html(notes: Sequence[tuple[str, EditorNote]], page: Surroundings, docu
 
 def _note_html(sentence: str, note: EditorNote, page: Surroundings, document: str) -> str:
     """One note. Between words of ours, the editor and the article keep to their own language."""
-    kind = note.kind.replace(" ", "-")
+    css = note.kind.replace(" ", "-")
+    kind = said_html(page, f"{KIND_WORDS[note.kind]}.", "strong")
     reviewed = element(_reviewed(note, page.say), "span", _kind(page), around=page.language)
-    own_id = f' id="{escape(note_anchor(document, note))}"' if document else ""
-    return (
-        f'<div class="{kind}"{own_id}><p>{said_html(page, f"{KIND_WORDS[note.kind]}.", "strong")}'
-        f'{_on_html(sentence, page) if sentence else ""} <span lang="en">{escape(note.text)}</span></p>'
+    on = _on_html(sentence, page) if sentence else ""
+    words = f'{on} <span lang="en">{escape(note.text)}</span>'
+    source = (
         f'<p class="source">{said_html(page, SOURCE, "span")} <span lang="en">{escape(note.source)}</span>'
-        f" · {reviewed}</p></div>"
+        f" · {reviewed}</p>"
     )
+    if not document:
+        return f'<div class="{css}"><p>{kind}{words}</p>{source}</div>'
+    # Beside a whole article they would take as much room as its words: each is folded behind what it is.
+    line = f"<summary>{said_html(page, NOTE_NAME, 'span')} {kind}</summary>"
+    anchor = escape(note_anchor(document, note))
+    return f'<details class="{css}" id="{anchor}">{line}<p>{words.lstrip()}</p>{source}</details>'
 
 
 def _on_html(sentence: str, page: Surroundings) -> str:

@@ -43,6 +43,7 @@ LEVEL_WORDS = {
     CareLevel.SOON: "See someone soon",
 }
 WHOM_TO_CALL = "In an emergency, call {number}."
+WHOM_TO_CONTACT = "If you think of harming yourself, contact {crisis} now."
 IN_EMERGENCY = f"Not medical advice. {WHOM_TO_CALL}"
 TOLD_BEFORE = (
     "This is about what you wrote before. "
@@ -97,6 +98,11 @@ def in_emergency() -> str:
 def whom_to_call() -> str:
     """Whom to call in an emergency, in one sentence."""
     return WHOM_TO_CALL.format(number=_lines(None)["emergency"].number)
+
+
+def whom_to_contact() -> str:
+    """Whom to contact in a crisis, in one sentence."""
+    return WHOM_TO_CONTACT.format(crisis=_lines(None)["crisis"].number)
 
 
 def help_lines(region: str | None = None) -> Mapping[str, HelpLine]:

@@ -9,20 +9,24 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock, Timer
 from typing import NamedTuple
 
-from b12qa.web.replies import Conversation
+from b12qa.web.replies import Conversation, Turn
 
 MAX_KEPT = 10_000  # as many as Gradio keeps
 SECONDS_BETWEEN_LOOKS = 60.0
 _NAME = re.compile(r"[0-9a-f]{32}")  # 128 bits: nobody finds another one's by trying
 
+# Which answers were rated, and how: by question and outcome, which is all that is kept of a rating.
+Thumbs = Mapping[tuple[str, str], bool]
+
 
 class _Kept(NamedTuple):
     conversation: Conversation
     since: float
+    thumbs: Thumbs
 
 
 class Memory:
@@ -55,8 +59,13 @@ class Memory:
         if not _NAME.fullmatch(conversation.page):
             return
         with self._lock:
+            before = self._kept.get(conversation.page)
             self._let_go(conversation.page, but=conversation.session)
-            self._kept[conversation.page] = _Kept(conversation, self._clock())
+            shown = {(turn.question, turn.outcome) for turn in conversation.turns}
+            thumbs = {
+                rated: thumb for rated, thumb in (before.thumbs if before else {}).items() if rated in shown
+            }
+            self._kept[conversation.page] = _Kept(conversation, self._clock(), thumbs)
             if len(self._kept) > MAX_KEPT:
                 self._let_go(next(iter(self._kept)))
             is_watched, self._is_watched = self._is_watched, True
@@ -71,6 +80,30 @@ class Memory:
                 self.drop(kept.conversation.session)
                 self._kept[page] = kept._replace(conversation=kept.conversation._replace(session=session))
 
+    def thumbs(self, page: str) -> Thumbs:
+        """How answers of a page were rated."""
+        with self._lock:
+            kept = self._kept.get(page)
+            return {} if kept is None else kept.thumbs
+
+    def rate(self, page: str, turn: Turn, thumb: bool | None) -> bool:
+        """Note how an answer was rated, or with None that it was not.
+
+        Returns:
+            Whether it may be: not where it was rated before. A page without a name is not known.
+        """
+        rated = turn.question, turn.outcome
+        with self._lock:
+            kept = self._kept.get(page)
+            if kept is None:
+                return True
+            if thumb is not None and rated in kept.thumbs:
+                return False
+            thumbs = {**kept.thumbs, rated: thumb}
+            known = {one: given for one, given in thumbs.items() if given is not None}
+            self._kept[page] = kept._replace(thumbs=known)
+            return True
+
     def forget(self, conversation: Conversation) -> None:
         """Forget a conversation whose time is over, unless it went on since."""
         with self._lock:
@@ -79,10 +112,10 @@ class Memory:
                 del self._kept[conversation.page]
         self.drop(conversation.session)
 
-    def start_over(self, so_far: Conversation) -> None:
+    def start_over(self, page: str, session: str) -> None:
         """Forget whatever was said on a page; the load that asks for it is told to forget by its answer."""
         with self._lock:
-            self._let_go(so_far.page, but=so_far.session)
+            self._let_go(page, but=session)
 
     def _let_go(self, page: str, but: str = "") -> None:
         """Forget a page, and drop the load that shows it, unless it is this one."""

@@ -24,16 +24,18 @@ from b12qa.feedback import KEPT_OUTCOMES, Feedback, append_feedback
 from b12qa.plain import writable
 from b12qa.records import Document
 from b12qa.rendering import element, in_english, questions_html, titles
-from b12qa.safety import DISCLAIMER, in_emergency, whom_to_call
+from b12qa.safety import DISCLAIMER, in_emergency, whom_to_call, whom_to_contact
 from b12qa.web.articles import about_html, articles_route, pane_html
 from b12qa.web.guard import Guard
-from b12qa.web.memory import Memory
+from b12qa.web.memory import Memory, Thumbs
 from b12qa.web.problems import log_fault
 from b12qa.web.replies import (
+    LOST_WORDS,
     MAX_ANSWERED_AGAIN,
     MAX_EARLIER,
     Conversation,
     Turn,
+    between_html,
     brought_to,
     example_questions,
     next_turn,
@@ -41,8 +43,9 @@ from b12qa.web.replies import (
     taken_up,
     untouched,
     with_turn,
+    without_last,
 )
-from b12qa.web.settings import STATIC, Settings
+from b12qa.web.settings import MAX_QUESTION_CHARACTERS, STATIC, Settings
 from b12qa.web.suggestions import Suggestions
 from b12qa.web.surfaces import Surfaces
 from b12qa.web.texts import LOCALES, Texts, languages, texts_for
@@ -65,7 +68,9 @@ _HEAD = """\
 <meta name="robots" content="noindex">
 <meta name="b12qa-languages" content="{languages}">
 <meta name="b12qa-earlier" content="{earlier}">
+<meta name="b12qa-most" content="{most}">
 <meta name="b12qa-emergency" content="{emergency}">
+<meta name="b12qa-crisis" content="{crisis}">
 <link rel="stylesheet" href="{prefix}/page/page.css">
 <script src="{prefix}/page/page.js" type="module"></script>
 <script src="{prefix}/page/frame.js" defer></script>"""
@@ -129,6 +134,7 @@ class Asking(NamedTuple):
     literal: bool = False
     history: tuple[str, ...] = ()  # what was asked on that page before, oldest first
     page: str = ""  # what it is known by when it is loaded again
+    again: bool = False  # the page asked it before, and no answer came in time
 
 
 def asking_in(record: str) -> Asking:
@@ -137,7 +143,13 @@ def asking_in(record: str) -> Asking:
         fields = json.loads(record)
         question, literal, history = fields["question"], fields["literal"], fields["history"]
         earlier, page = tuple(writable(str(text)) for text in history), fields.get("page", "")
-        return Asking(str(question).strip(), literal is True, earlier, page if isinstance(page, str) else "")
+        return Asking(
+            question=str(question).strip(),
+            literal=literal is True,
+            history=earlier,
+            page=page if isinstance(page, str) else "",
+            again=fields.get("again") is True,
+        )
     except (ValueError, TypeError, KeyError, RecursionError):
         return Asking("")
 
@@ -198,7 +210,9 @@ def build_app(
             prefix=settings.prefix,
             languages=_names(),
             earlier=MAX_EARLIER,
+            most=MAX_QUESTION_CHARACTERS,
             emergency=escape(whom_to_call()),
+            crisis=escape(whom_to_contact()),
         ),
         root_path=settings.public_url or None,
         favicon_path=str(STATIC / "icon.svg"),
@@ -248,14 +262,15 @@ class Conversations:
         since_it_was_loaded = so_far
         so_far = brought_to(served.generation, self._memory.known(so_far, asking.page), texts)
         if not question:
-            shown = _shown(served, so_far, texts)
+            shown = _shown(served, so_far, texts, self._memory.thumbs(asking.page))
             if since_it_was_loaded.turns:
                 return shown
             # What is only shown again is kept once, and its hour does not begin anew.
             session = request.session_hash or ""
             self._memory.shown_again(asking.page, session)
             name = shown.conversation._replace(session=session, page=asking.page, turns=())
-            return shown._replace(conversation=name)
+            lost = [] if so_far.turns or not asking.page else [_by_us(between_html(LOST_WORDS, texts))]
+            return shown._replace(messages=[*lost, *shown.messages], conversation=name)
         # What was forgotten is asked anew, and each of it counts for the rate limit.
         wanted = 0 if so_far.turns else min(len(asking.history), MAX_ANSWERED_AGAIN)
         so_far = taken_up(
@@ -266,41 +281,48 @@ class Conversations:
             texts=texts,
             suggestions=served.suggestions,
         )
+        before = without_last(so_far.turns, question) if asking.again else so_far.turns
         turn = next_turn(
             served.assistant,
-            so_far.turns,
+            before,
             question,
             literal=asking.literal,
             texts=texts,
             suggestions=served.suggestions,
         )
-        turns = with_turn(so_far.turns, turn)
+        turns = with_turn(before, turn)
         so_far = so_far._replace(session=request.session_hash or "", page=asking.page, turns=turns)
-        shown = _shown(served, so_far, texts)
+        shown = _shown(served, so_far, texts, self._memory.thumbs(asking.page))
         self._memory.keep(shown.conversation)
         return shown
 
-    def start_over(self, so_far: Conversation, request: gr.Request) -> Shown:
-        """Forget what was said."""
+    def start_over(self, wanted: str, so_far: Conversation, request: gr.Request) -> Shown:
+        """Forget what was said, also what a page that was loaded again has not been shown yet."""
         served = self._current(request.state.received)
-        self._memory.start_over(so_far)
+        for page in {so_far.page, asking_in(wanted).page}:
+            self._memory.start_over(page, request.session_hash or "")
         return _shown(served, Conversation(served.generation, so_far.session), _texts_of(request))
 
     def rate(self, so_far: Conversation, event: gr.LikeData, request: gr.Request) -> None:
         """Keep a question whose answer was rated, and say so."""
-        words = _texts_of(request)(self._kept(so_far, event)).words
-        gr.Info(words, duration=THUMB_SECONDS, title="")  # the page script moves it beside the thumb
+        english = self._kept(so_far, event)
+        words = _texts_of(request)(english).words
+        # The page script moves it beside the thumb, and tells by its kind whether the thumb counts.
+        tell = gr.Info if english in (THUMB_KEPT, THUMB_AGAIN) else gr.Warning
+        tell(words, duration=THUMB_SECONDS, title="")
 
     def _kept(self, so_far: Conversation, event: gr.LikeData) -> str:
         """What became of a thumb."""
         turn = _turn_at(event.index, self._memory.known(so_far, so_far.page))
         if self._feedback is None or turn is None or turn.outcome not in KEPT_OUTCOMES:
             return NOT_RATED
-        if not isinstance(event.liked, bool):  # pressed a second time
+        # What is in the file stays as it is: nothing in a row tells whose it was.
+        if not isinstance(event.liked, bool) or not self._memory.rate(so_far.page, turn, event.liked):
             return THUMB_AGAIN
         try:
             append_feedback(self._feedback, Feedback(turn.question, turn.outcome, event.liked))
         except OSError as error:
+            self._memory.rate(so_far.page, turn, None)
             log_fault(error)
             return THUMB_LOST
         return THUMB_KEPT
@@ -401,7 +423,7 @@ def _wire(on: Components, conversations: Conversations, *, is_rated: bool) -> No
         # For a page whose script was not loaded. The box may hold half of the next question later.
         (on.question.submit, conversations.ask, [on.question, on.conversation], "once"),
         (on.wanted.submit, conversations.ask_wanted, [on.wanted, on.conversation], "always_last"),
-        (on.again.click, conversations.start_over, [on.conversation], "always_last"),
+        (on.again.click, conversations.start_over, [on.wanted, on.conversation], "always_last"),
     ):
         event(
             function,
@@ -428,8 +450,8 @@ def _begin_with(blocks: gr.Blocks, components: Components, served: Served) -> No
     blocks.config = blocks.get_config_file()
 
 
-def _shown(served: Served, conversation: Conversation, texts: Texts) -> Shown:
-    messages = _messages(served.welcome(texts), conversation)
+def _shown(served: Served, conversation: Conversation, texts: Texts, thumbs: Thumbs | None = None) -> Shown:
+    messages = _messages(served.welcome(texts), conversation, thumbs or {})
     if conversation.generation == conversation.page_shows:
         return Shown(messages, conversation, gr.skip(), gr.skip())
     conversation = conversation._replace(page_shows=conversation.generation)
@@ -503,19 +525,28 @@ def _welcome(examples: Sequence[str], texts: Texts) -> ChatMessage:
     lead = _say(texts, WELCOME, "p") + _say(texts, ASK_IN_ENGLISH, "p", "ask-in-english")
     begin = _say(texts, BEGIN_WITH, "p") + questions_html(examples) if examples else ""
     html = f'<div class="b12qa welcome">{lead}<div class="following">{begin}</div></div>'
-    return {"role": "assistant", "content": untouched(html)}
+    return _by_us(untouched(html))
+
+
+def _rated(thumb: bool | None) -> str:
+    """What the page script reads of an answer that was rated."""
+    return "" if thumb is None else untouched(f'<div class="b12qa rated {"up" if thumb else "down"}"></div>')
+
+
+def _by_us(html: str) -> ChatMessage:
+    return {"role": "assistant", "content": html}
 
 
 def _say(texts: Texts, english: str, tag: str, kind: str = "") -> str:
     return element(texts(english), tag, f"say {kind}".strip())
 
 
-def _messages(welcome: ChatMessage, conversation: Conversation) -> list[ChatMessage]:
+def _messages(welcome: ChatMessage, conversation: Conversation, thumbs: Thumbs) -> list[ChatMessage]:
     messages = []
     for turn in _shown_turns(conversation):
         if turn.question:
             messages.append({"role": "user", "content": untouched(question_html(turn.question))})
-        messages.append({"role": "assistant", "content": turn.reply})
+        messages.append(_by_us(turn.reply + _rated(thumbs.get((turn.question, turn.outcome)))))
     return messages or [welcome]
 
 

@@ -42,6 +42,7 @@ MAX_ANSWERED_AGAIN = 6
 # What a page sends of them: one more, by which the server knows that there were others.
 MAX_EARLIER = MAX_ANSWERED_AGAIN + 1
 GONE_WORDS = "Older answers are gone: the server was started again, or this page was quiet for an hour."
+LOST_WORDS = "What you asked here before cannot be shown again."
 
 REBUILT_WORDS = "The article was updated. The answers above quote it as it was before."
 
@@ -201,6 +202,12 @@ def with_turn(turns: Sequence[Turn], turn: Turn) -> tuple[Turn, ...]:
     return tuple(one._replace(too_long="") if n in forgotten else one for n, one in enumerate(turns))
 
 
+def without_last(turns: Sequence[Turn], question: str) -> tuple[Turn, ...]:
+    """Turns without the last one if it is on this question, which is asked again for want of an answer."""
+    is_on_it = bool(turns) and question in (turns[-1].question, turns[-1].too_long)
+    return tuple(turns[:-1] if is_on_it else turns)
+
+
 def brought_to(generation: str, conversation: Conversation, texts: Texts = ENGLISH_TEXTS) -> Conversation:
     """A conversation that goes on after the index was built anew.
 
@@ -218,6 +225,11 @@ def question_html(question: str) -> str:
     """A question exactly as it was typed, after words for people who only hear it."""
     asked = element(in_english(ASKED), "p", "b12qa out-of-sight say")
     return f'{asked}<div class="b12qa question">{escape(question)}</div>'
+
+
+def between_html(english: str, texts: Texts) -> str:
+    """Words of ours that stand by themselves in a conversation."""
+    return untouched(f'<div class="b12qa rebuilt">{element(texts(english), "p", "say")}</div>')
 
 
 def example_questions(assistant: Assistant, suggestions: Suggestions | None = None) -> list[str]:
@@ -258,7 +270,7 @@ def _unanswered(question: str) -> Turn:
 
 def _between_turns(english: str, texts: Texts) -> Turn:
     """Words of ours that answer no question."""
-    html = untouched(f'<div class="b12qa rebuilt">{element(texts(english), "p")}</div>')
+    html = between_html(english, texts)
     return Turn("", html, html)
 
 

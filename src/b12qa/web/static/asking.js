@@ -13,6 +13,7 @@ const MAX_EARLIER_CHARACTERS = 6000;
 const BACK_WITHIN_MILLISECONDS = 3000; // what is asked until then waits for what was said before
 
 let current; // the question whose answer has not come
+let lost; // one whose answer did not come in time; the server may have it
 let earlier = []; // those that were answered on this page, oldest first
 let queue = [];
 let isComingBack = false; // what was said before the page was loaded again
@@ -26,7 +27,7 @@ export function ask(question, { literal = false, typed = false } = {}) {
   // A button that was pressed twice asks once.
   const isSame = (other) => other && other.question === question && other.literal === literal;
   if (!typed && [current, ...queue].some(isSame)) return;
-  if (!awaited() && !isComingBack) {
+  if (!awaited() && !isComingBack && !instead) {
     send(wanted);
     return;
   }
@@ -47,6 +48,7 @@ export function askTyped() {
 export function takeQueued() {
   const questions = queue.map(({ question }) => question);
   queue = [];
+  lost = current || lost;
   current = undefined;
   instead = undefined;
   isComingBack = false;
@@ -55,21 +57,21 @@ export function takeQueued() {
 }
 
 /**
- * Do something once the server is done with the question that waits, if one does: its answer would come back
- * to a conversation that was begun anew.
+ * Begin anew: in the tab at once, and on the server once it is done with what waits, whose answer would come back to
+ * a conversation that was begun anew. It may know this load of the page not yet, so the name is written down for it.
+ *
+ * @param tellTheServer presses the button that Gradio listens to.
  */
-export function onceAnswered(action) {
-  if (!awaited()) return false;
-  takeQueued();
-  instead = action;
-  return true;
-}
-
-/** Begin anew. */
-export function forget() {
-  takeQueued();
+export function beginAnew(tellTheServer) {
+  queue = [];
+  dropQueued();
+  current = undefined;
+  lost = undefined;
   earlier = [];
+  if (pageWasNamed()) note({ question: "", literal: false, history: [] });
   forgetName();
+  instead = tellTheServer;
+  if (!awaited() && !isComingBack) setTimeout(goOn, 0); // once Gradio has taken it in
 }
 
 /** Where the page was loaded again, have what was said on it before. */
@@ -97,22 +99,32 @@ function send(wanted) {
   current = wanted;
   showAwaited(wanted.question, wanted.typed);
   const { question, literal } = wanted;
-  write({ question, literal, history: history() });
+  const again = Boolean(lost) && lost.question === question && lost.literal === literal;
+  write({ question, literal, again, history: history() });
 }
 
 /** Ask through a field that Gradio listens to, as if somebody had typed into it. */
 function write(asked) {
-  type(document.querySelector("#wanted textarea"), JSON.stringify({ ...asked, page: nameOfPage(), time: Date.now() }));
+  note(asked);
   setTimeout(() => document.querySelector("#wanted .submit-button").click(), 0); // once Gradio has taken it in
 }
 
+function note(asked) {
+  type(document.querySelector("#wanted textarea"), JSON.stringify({ ...asked, page: nameOfPage(), time: Date.now() }));
+}
+
 function goOn() {
-  if (isComingBack) earlier = [...document.querySelectorAll("#conversation .b12qa.question")].map((one) => one.textContent);
+  if (isComingBack && !instead) cameBack();
   isComingBack = false;
-  if (current) earlier.push(current.question);
+  if (current) {
+    earlier.push(current.question);
+    lost = undefined;
+  }
   current = undefined;
   if (instead) {
-    instead();
+    const beginsAnew = instead;
+    instead = undefined;
+    beginsAnew();
     return;
   }
   const next = queue.shift();
@@ -120,5 +132,18 @@ function goOn() {
   dropQueued(1);
   send(next);
 }
+
+/** What was said before stands there again, or that it is gone. */
+function cameBack() {
+  earlier = [...document.querySelectorAll("#conversation .b12qa.question")].map((one) => one.textContent);
+  const gone = document.querySelector("#conversation .rebuilt");
+  if (gone && !earlier.length) announce(gone.textContent);
+}
+
+// What was typed and not asked is kept nowhere: browsers write whatever outlives a page to the disk. So whoever
+// loads the page again or leaves it is asked first by the browser. In a frame that would be another site's matter.
+addEventListener("beforeunload", (event) => {
+  if (window.parent === window && box() && box().value.trim()) event.preventDefault();
+});
 
 whenFree(goOn);

@@ -1,5 +1,6 @@
 // A question that waits for its answer: it stands below the conversation at once, with words that say so.
 
+import { whomToCall } from "./care.js";
 import { language, say } from "./texts.js";
 import { announce, element, scrollTo, type } from "./tools.js";
 
@@ -41,7 +42,9 @@ export function showAwaited(question, isTyped) {
     setTimeout(() => {
       const words = say("This takes longer than it should. Wait a little, or check your connection.");
       tell(words);
-      announce(words);
+      const help = whomToCall();
+      part.append(help);
+      announce(`${words} ${help.textContent.trim()}`);
       scrollTo(part, "nearest");
     }, LONG_AFTER_MILLISECONDS),
   ];

@@ -5,9 +5,24 @@ import { language, sayAgain } from "./texts.js";
 import { element, scrollTo } from "./tools.js";
 
 const MARGIN = 8;
-const CLOSER = ["why-last", "step-first"]; // what moves the first step up, the least change first
+// What moves the first step up, the least change first.
+const CLOSER = ["why-last", "step-first", "no-frame", "level-last"];
 
 const UNREVIEWED = "Translated from English. No doctor or nurse has checked it.";
+
+// In the words of the region; the page says them again in the reader's language.
+const WHOM_TO_CALL = ["b12qa-emergency", "b12qa-crisis"].map((name) => document.querySelector(`meta[name="${name}"]`).content);
+
+/** Whom to call, whatever was asked: what no server has read may tell of an emergency. */
+export function whomToCall() {
+  const told = element("p", { className: "help" });
+  WHOM_TO_CALL.forEach((textContent) => {
+    const words = element("span", { className: "say", lang: "en", textContent });
+    sayAgain(words);
+    told.append(words, " ");
+  });
+  return told;
+}
 
 const height = (from, to) => to.getBoundingClientRect().bottom - from.getBoundingClientRect().top;
 
@@ -22,8 +37,9 @@ function room() {
 /** Have the first step of a card on a screen that begins with the card. */
 export function fit(card) {
   card.classList.remove(...CLOSER);
+  const above = parseFloat(getComputedStyle(card).scrollMarginTop); // is left free where the screen begins with it
   CLOSER.forEach((change) => {
-    if (height(card, card.querySelector("li")) > room()) card.classList.add(change);
+    if (height(card, card.querySelector("li")) > room() - above) card.classList.add(change);
   });
 }
 

@@ -5,11 +5,12 @@
 import { ask, askTyped, bringBack } from "./asking.js";
 import { replied } from "./awaiting.js";
 import { sayCards, showCard } from "./care.js";
+import "./counting.js";
 import { addressOf, copy, quoteText, save } from "./keeping.js";
 import { listContents, markAnswer, noticePane, offerToRead, openLinked, openPlace, prepare, relabel } from "./reading.js";
 import { nameThumbs, sayBesideThumb } from "./rating.js";
 import { sayStartOver } from "./startover.js";
-import { language, languages, say, sayAgain, sayIn, speak, wanted } from "./texts.js";
+import { language, languages, say, sayAgain, sayIn, speak, wanted, whenLearnt } from "./texts.js";
 import { announce, element, scrollTo } from "./tools.js";
 import { sayInOurWords, watchRequests } from "./unasked.js";
 
@@ -331,6 +332,7 @@ function look() {
 }
 
 watchRequests();
+whenLearnt(sayAll);
 addEventListener("hashchange", openLinked);
 speak(wanted()).then(() => {
   look();

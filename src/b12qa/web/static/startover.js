@@ -1,7 +1,8 @@
 // "Start over" deletes the whole conversation, and nothing brings it back. So what it says is asked first: the
 // same button, pressed again, deletes.
 
-import { forget, onceAnswered } from "./asking.js";
+import { beginAnew } from "./asking.js";
+import { pageWasNamed } from "./returning.js";
 import { say, sayIn } from "./texts.js";
 import { announce } from "./tools.js";
 
@@ -10,11 +11,12 @@ const ASKED_MILLISECONDS = 8000; // long enough to hear the question and press a
 let timer = 0; // runs while it is asked
 
 const button = () => document.getElementById("again");
-const something = () => document.querySelector("#conversation :is(.b12qa.question, .b12qa.answer, .awaiting)");
+// Where something was asked before the page was loaded again, it may still be on its way back.
+const something = () =>
+  pageWasNamed() || document.querySelector("#conversation :is(.b12qa.question, .b12qa.answer, .awaiting)");
 
 /** Whether a press means it. */
 function isMeant(event) {
-  if (!event.isTrusted) return true; // a person pressed it twice, before the answer that it waited for
   if (timer) return event.detail < 2; // a double click is one press
   return !something();
 }
@@ -41,15 +43,14 @@ export function sayStartOver() {
 
 document.addEventListener("click", (event) => {
   const again = event.target.closest("#again");
-  if (!again) return;
+  if (!again || !event.isTrusted) return; // what is not trusted is our own press, for Gradio
+  event.stopPropagation();
   if (!isMeant(event)) {
-    event.stopPropagation();
     if (!timer) askFirst();
     return;
   }
   askNoMore();
-  if (onceAnswered(() => again.click())) event.stopPropagation();
-  else forget();
+  beginAnew(() => again.click());
 }, true);
 
 document.addEventListener("focusout", (event) => {

@@ -7,9 +7,10 @@ const NAMES = new Map(
 const ENGLISH = "en";
 
 let phrases = table({});
-let english = table({}); // the English words by the ones that are shown
+const english = new Map(); // by language, the English words by those that it shows
 const originals = new WeakMap(); // the English words of elements that came with them
 export let language = ENGLISH;
+let learnt = () => {};
 
 export const languages = () => [...NAMES];
 
@@ -31,11 +32,25 @@ export function sayAgain(element) {
   if (element.lang === language) return;
   const shown = element.textContent;
   if (element.lang === ENGLISH) originals.set(element, shown);
-  const original = originals.get(element) || lookedUp(shown, english);
+  const original = originals.get(element) || originalOf(shown, element.lang);
   const said = !original ? null : language === ENGLISH ? original : lookedUp(original, phrases);
   if (said === null) return;
   element.lang = language;
   if (said !== shown) element.textContent = said;
+}
+
+/** The English words of some in another language, which a page that was loaded again may never have spoken. */
+function originalOf(shown, tag) {
+  if (!english.has(tag) && NAMES.has(tag)) {
+    english.set(tag, table({})); // asked for once: the server may be gone
+    load(tag).then(() => learnt(), () => {});
+  }
+  return lookedUp(shown, english.get(tag) || table({}));
+}
+
+/** What to do once the words of one more language are known. */
+export function whenLearnt(action) {
+  learnt = action;
 }
 
 /** Words by others. In some a number or a name stands in the place of braces: the more is fixed, the better it fits. */
@@ -79,9 +94,6 @@ export async function speak(tag) {
   if (tag === language) return;
   try {
     const loaded = tag === ENGLISH ? {} : await load(tag);
-    // What stands on the page still speaks the language before.
-    const known = [...Object.entries(loaded), ...Object.entries(phrases.words)];
-    english = table(Object.fromEntries(known.map(([key, words]) => [words, key])));
     phrases = table(loaded);
     language = tag;
     document.documentElement.lang = tag;
@@ -93,5 +105,7 @@ export async function speak(tag) {
 async function load(tag) {
   const response = await fetch(`page/locales/${tag}.json`);
   if (!response.ok) throw new Error(String(response.status));
-  return (await response.json()).phrases;
+  const loaded = (await response.json()).phrases;
+  english.set(tag, table(Object.fromEntries(Object.entries(loaded).map(([key, words]) => [words, key]))));
+  return loaded;
 }

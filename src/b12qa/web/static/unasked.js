@@ -4,7 +4,7 @@
 
 import { takeQueued } from "./asking.js";
 import { endSoon, unanswered } from "./awaiting.js";
-import { fit } from "./care.js";
+import { fit, whomToCall } from "./care.js";
 import { language, say } from "./texts.js";
 import { announce, element, scrollTo } from "./tools.js";
 
@@ -25,9 +25,6 @@ function words(status) {
   if (status === 0) return say("The server cannot be reached, so there is no answer. Check your connection, then ask again.");
   return say("Something went wrong, so there is no answer. Ask again, or load this page again.");
 }
-
-// In the words of the region; the page says it again in the reader's language.
-const WHOM_TO_CALL = document.querySelector('meta[name="b12qa-emergency"]').content;
 
 /** What to do first about a red flag in a question that was refused, if there is one. */
 async function cardIn(response) {
@@ -60,9 +57,8 @@ function tell(status, card) {
   if (card) notice.append(careCard(card));
   const told = element("p", {});
   told.append(element("span", { className: "say", lang: language, textContent: words(status) }));
-  // A question that was not read may tell of an emergency.
-  if (!card) told.append(" ", element("span", { className: "say", lang: "en", textContent: WHOM_TO_CALL }));
   notice.append(told);
+  if (!card) notice.append(" ", whomToCall());
   notice.append(...questions.map((textContent) => element("button", { type: "button", className: "ask", textContent })));
   place.prepend(notice);
   if (status === 0) waitForTheServer(notice);
@@ -82,6 +78,7 @@ function waitForTheServer(notice) {
       if ((await fetch("healthz", { cache: "no-store" })).ok) {
         hint.remove();
         const textContent = say("The server is back. Please ask again.");
+        notice.querySelectorAll(":scope > .help").forEach((part) => part.remove());
         notice.querySelector(":scope > p").replaceWith(element("p", { className: "say", lang: language, textContent }));
         return;
       }
