@@ -80,6 +80,11 @@ def test_every_list_of_words_is_used() -> None:
 # Phrasings.
 
 
+def is_urgent(text: str) -> bool:
+    concept = found(text)
+    return concept is not None and concept.level is not CareLevel.SOON
+
+
 def test_almost_no_red_flag_of_the_collection_is_missed() -> None:
     known = messages("red-flags")
     cards = {text: found(text) for text in known}
@@ -89,6 +94,16 @@ def test_almost_no_red_flag_of_the_collection_is_missed() -> None:
     below = [text for text, concept in cards.items() if concept and concept.level is CareLevel.SOON]
     assert (len(missed) + len(below)) * 180 <= len(known), below
     assert len(known) > 13_000
+
+
+def test_a_red_flag_is_not_missed_among_four_hundred_harmless_words() -> None:
+    around = "The train to the coast leaves at nine, and the library is open until six. " * 28
+    assert found(around) is None
+    clear = [text for text in messages("red-flags")[::40] if is_urgent(text)]
+    buried = [[f"{around}{text}", f"{text}\n{around}"] for text in clear if " /// " not in text]
+    missed = [text for both in buried for text in both if not is_urgent(text)]
+    assert len(missed) * 300 <= 2 * len(buried), missed
+    assert len(buried) > 250
 
 
 def test_few_harmless_messages_of_the_collection_get_an_urgent_card() -> None:
