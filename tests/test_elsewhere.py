@@ -11,7 +11,7 @@ from conftest import SMALL_TEXT, assistant_for
 from b12qa.answering import ASK_IN_ENGLISH
 from b12qa.elsewhere import load_elsewhere, read_elsewhere
 from b12qa.errors import YamlError
-from b12qa.records import NoticeKind, Outcome
+from b12qa.records import CareLevel, NoticeKind, Outcome
 from b12qa.redflags import load_red_flags
 from b12qa.rendering import answer_html
 from b12qa.safety import care_card
@@ -23,6 +23,7 @@ FILE = """\
 xx:
   words: [für]
   emergency: Hilfe!
+  ask: Auf Englisch!
   not: [kein]
   flags:
     chest-pain: [brust tut weh]
@@ -43,6 +44,8 @@ xx:
         ("ich will nicht mehr leben", "self-harm"),
         ("ist das ein Schlaganfall?", "stroke"),
         ("Warum sind meine Füße taub?", None),
+        ("Druck seit einer Stunde auf meiner Brust", "chest-pain"),  # words between
+        ("die Wunde am Fuß ist vereitert, eitert stark", "infected-wound"),
         ("me duele mucho el pecho", "chest-pain"),
         ("no tengo dolor en el pecho", None),
         ("No puedo respirar", "breathlessness"),
@@ -50,11 +53,28 @@ xx:
         ("mi hijo se tragó las pastillas", "overdose"),
         ("quiero morirme", "self-harm"),
         ("¿Por qué tengo los pies dormidos?", None),
+        ("a mi madre se le torció de repente la boca", "stroke"),
     ],
 )
 def test_red_flags_in_other_languages_of_the_page_get_their_card(message: str, concept: str | None) -> None:
     card = care_card(message)
     assert (card.concept if card else None) == concept
+
+
+@pytest.mark.parametrize(
+    ("message", "concepts"),
+    [
+        ("Druck auf der Brust", {"chest-pain"}),
+        ("Druck habe ich keinen auf der Brust", set()),
+        ("Druck auf der Arbeit und zu Hause und auch sonst, Brust frei", set()),  # too far
+        ("la lengua hinchada", {"allergic-reaction"}),
+        ("la lengua no está hinchada", set()),
+        ("wunde eitrig", set()),
+        ("wunde eiternd", {"infected-wound"}),
+    ],
+)
+def test_words_may_stand_in_a_gap_of_a_phrase_unless_they_deny_it(message: str, concepts: set[str]) -> None:
+    assert ELSEWHERE.flags_in(message) == concepts
 
 
 def test_an_emergency_counts_once_more_and_then_no_longer() -> None:
@@ -161,14 +181,25 @@ def test_messages_by_another_hand_are_known_by_their_language() -> None:
     assert sum(ELSEWHERE.language_of(row["message"]) == row["language"] for row in rows) >= 58
 
 
+def test_half_of_the_dangers_by_another_hand_have_a_card_and_few_other_messages() -> None:
+    """For counting: nothing is learnt from them."""
+    lines = (Path(__file__).parents[1] / "evals" / "elsewhere-second.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    cards = [(row["label"], care_card(row["message"])) for row in rows]
+    carded = [label for label, card in cards if card and card.level is not CareLevel.SOON]
+    assert len(rows) == 260
+    assert carded.count("urgent") >= 70
+    assert carded.count("harmless") <= 4
+
+
 def test_a_question_in_another_language_is_told_to_ask_in_english(tmp_path: Path) -> None:
     tea = assistant_for(SMALL_TEXT, tmp_path, "tea")
     answer = tea.ask("Wie lange soll ich warten?")
     assert answer.outcome is Outcome.NOT_COVERED
     told = [notice.text for notice in answer.notices if notice.kind is NoticeKind.ABOUT]
-    emergency = ELSEWHERE.languages["de"].emergency
-    assert told == [emergency, ASK_IN_ENGLISH]
-    assert f'<p lang="de">{emergency}</p>' in answer_html(answer)
+    german = ELSEWHERE.languages["de"]
+    assert told == [german.emergency, german.ask]
+    assert f'<p lang="de">{german.ask}</p>' in answer_html(answer)
     assert answer.query == ""  # no word of it is mended into English
     assert tea.ask("Wie lange soll ich warten?", literal=True).query
 
@@ -182,8 +213,8 @@ def test_a_document_in_another_language_is_searched_in_it(tmp_path: Path) -> Non
     ("wrong", "by", "message"),
     [
         (FILE, "- a\n", r"f.yaml:1: expected languages by tag here"),
-        ("    chest-pain: [brust tut weh]", "    - brust", r"f.yaml:6: expected phrases by concept here"),
-        ("  not: [kein]\n", "", r"f.yaml:2: expected emergency, flags, not and words here"),
+        ("    chest-pain: [brust tut weh]", "    - brust", r"f.yaml:7: expected phrases by concept here"),
+        ("  not: [kein]\n", "", r"f.yaml:2: expected ask, emergency, flags, not and words here"),
     ],
 )
 def test_a_file_of_another_form_is_refused_by_line(wrong: str, by: str, message: str) -> None:

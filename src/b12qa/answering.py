@@ -491,12 +491,11 @@ class Assistant:
         """What we say ourselves to a message that nothing can be searched for."""
         elsewhere = load_elsewhere()
         if self._all_english:
-            ask_in_english = Notice(NoticeKind.ABOUT, ASK_IN_ENGLISH)
-            if language := elsewhere.language_of(question):
-                emergency = elsewhere.languages[language].emergency
-                return [Notice(NoticeKind.ABOUT, emergency, language=language), ask_in_english]
+            if tag := elsewhere.language_of(question):
+                known = elsewhere.languages[tag]
+                return [Notice(NoticeKind.ABOUT, t, language=tag) for t in (known.emergency, known.ask)]
             if elsewhere.is_another(question):
-                return [Notice(NoticeKind.ABOUT, safety.in_emergency()), ask_in_english]
+                return [Notice(NoticeKind.ABOUT, t) for t in (safety.in_emergency(), ASK_IN_ENGLISH)]
         courtesies = load_courtesies()
         reply = courtesies.reply(question)
         more = [safety.whom_to_call()] if reply in courtesies.of_fear else []

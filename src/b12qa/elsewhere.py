@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import yaml
 
 ELSEWHERE_FILE = "red-flags-elsewhere.yaml"
+# In a phrase: so many other words may stand here, and a word may go on from here.
+GAP, BEGINS = "..", "*"
+GAP_REACH = 5
 # How far before a phrase a word may stand that denies it: "no tengo dolor en el pecho".
 NOT_REACH = 2
 # So many words of a message, and this share of them, show its language.
@@ -35,6 +38,7 @@ SHARE_OF_ANOTHER = 0.4
 OTHERS = "others"
 
 _WORD = re.compile(r"\w+")
+_PART = re.compile(r"\w+\*?|\.\.")
 # The last letters of the Latin alphabet, and those added to it later.
 _LAST_LATIN, _MORE_LATIN = "\u024f", range(0x1E00, 0x1F00)
 _WRITTEN_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
@@ -46,8 +50,11 @@ class Language:
 
     words: frozenset[str]  # that show it
     emergency: str  # what to do in one, in the language
+    ask: str  # to ask in the language of the documents
     negators: frozenset[str]
-    phrases: Mapping[str, list[tuple[tuple[str, ...], str]]]  # by the first word: all words, and the concept
+    phrases: Mapping[
+        str, list[tuple[tuple[str, ...], str]]
+    ]  # by the first word: what follows, and the concept
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +102,27 @@ def _any_english(words: list[str], language: Language) -> bool:
 
 def _flags(words: list[str], language: Language) -> Iterator[str]:
     for start, word in enumerate(words):
-        for phrase, concept in language.phrases.get(word, ()):
-            said = tuple(words[start : start + len(phrase)]) == phrase
-            if said and language.negators.isdisjoint(words[max(0, start - NOT_REACH) : start]):
+        for rest, concept in language.phrases.get(word, ()):
+            if not language.negators.isdisjoint(words[max(0, start - NOT_REACH) : start]):
+                continue
+            if _follows(rest, words[start + 1 :], language.negators):
                 yield concept
+
+
+def _follows(rest: tuple[str, ...], words: list[str], negators: frozenset[str]) -> bool:
+    """Whether the rest of a phrase stands next, and in its gaps no word that denies it."""
+    if not rest:
+        return True
+    if rest[0] == GAP:
+        reach = next((i for i, word in enumerate(words) if word in negators), len(words))
+        return any(
+            _follows(rest[1:], words[gap:], negators) for gap in range(min(GAP_REACH, reach, len(words)) + 1)
+        )
+    return bool(words) and _is_word(rest[0], words[0]) and _follows(rest[1:], words[1:], negators)
+
+
+def _is_word(known: str, typed: str) -> bool:
+    return typed.startswith(known[:-1]) if known.endswith(BEGINS) else typed == known
 
 
 def _words(text: str) -> list[str]:
@@ -114,6 +138,7 @@ def load_elsewhere() -> Elsewhere:
         tag: Language(
             frozenset(parts["words"]),
             parts["emergency"],
+            parts["ask"],
             frozenset(parts["not"]),
             {first: [(tuple(p), c) for p, c in of_word] for first, of_word in parts["phrases"].items()},
         )
@@ -145,7 +170,7 @@ def read_elsewhere(data: bytes, file: str) -> dict[str, Any]:
 
 
 def _language(node: yaml.Node, file: str) -> dict[str, Any]:
-    parts = fields(node, file, {"words", "emergency", "not", "flags"}, required=True)
+    parts = fields(node, file, {"words", "emergency", "ask", "not", "flags"}, required=True)
     flags = parts["flags"]
     if not is_mapping(flags):
         raise YamlError(file, line_of(flags), "expected phrases by concept here")
@@ -153,10 +178,11 @@ def _language(node: yaml.Node, file: str) -> dict[str, Any]:
     for concept, listed in entries(flags, file).items():
         for item in items(listed, file):
             for words in _spellings(text_of(item, file)):
-                phrases.setdefault(words[0], []).append((words, concept.text))
+                phrases.setdefault(words[0], []).append((words[1:], concept.text))
     return {
         "words": _single(parts["words"], file),
         "emergency": text_of(parts["emergency"], file).text,
+        "ask": text_of(parts["ask"], file).text,
         "not": _single(parts["not"], file),
         "phrases": phrases,
     }
@@ -167,6 +193,7 @@ def _single(node: yaml.Node, file: str) -> list[str]:
 
 
 def _spellings(text: Line) -> list[list[str]]:
-    """The words of a phrase without accents, and with vowels written out: "fuer"."""
-    spellings = {tuple(_words(text.text)), tuple(_words(text.text.lower().translate(_WRITTEN_OUT)))}
+    """The words of a phrase without accents, and with vowels written out: "fuer"; and its gaps."""
+    typed = text.text, text.text.lower().translate(_WRITTEN_OUT)
+    spellings = {tuple(_PART.findall(normalized(one))) for one in typed}
     return [list(words) for words in sorted(spellings)]
