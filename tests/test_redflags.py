@@ -226,6 +226,25 @@ def test_who_asks_how_much_kills_is_met_as_somebody_in_danger(message: str, expe
 
 
 CHEST = "my chest is tight and I am sweating"
+
+
+# A shortage may harm a child; only a person may want to.
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("does low b12 harm the baby", None),
+        ("could metformin hurt my child?", None),
+        ("I am afraid that it will harm my baby", None),
+        ("I keep thinking about hurting my baby", "self-harm"),
+        ("i might hurt my son", "self-harm"),
+        ("I have been meaning to write for a while", None),
+        ("I have the means and a plan", "self-harm"),
+    ],
+)
+def test_only_who_may_do_harm_gets_the_card_for_it(message: str, expected: str | None) -> None:
+    assert found_id(message) == expected
+
+
 SPEECH = "I suddenly can't speak properly"
 PILLS = "my son ate 30 of my b12 tablets"
 
@@ -277,6 +296,12 @@ PILLS = "my son ate 30 of my b12 tablets"
         (("vomiting blood", "used to drink a lot"), "bleeding"),
         (("my poos are black", "no I don't take iron", "whats better liver or spinach"), "bleeding"),
         ((CHEST, "I was sitting on my sofa when it began"), "chest-pain"),
+        # What the last message tells alone comes before what both tell together.
+        (("I burned my foot in the bath", "the sore on my foot is black now"), "bad-circulation"),
+        (
+            ("can my 2 yr old have vitamin syrup?", "her ribs suck in and her mouth is bluish"),
+            "breathlessness",
+        ),
         # A second emergency is shown, not the first one once more.
         (("I took 40 of my tablets", "my face has dropped on one side"), "stroke"),
         (("I have chest pain", "I cant feel between my legs and I wet myself"), "cauda-equina"),

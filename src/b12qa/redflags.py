@@ -8,6 +8,7 @@ worded (`wording.py`) must agree, and may be enough.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, pairwise
@@ -85,20 +86,24 @@ class RedFlags:
         *before, last = (_Turn(text, self.reader.read(text)) for text in texts)
         earlier = before[-EARLIER_MESSAGES:]
         goes_on = bool(earlier) and _goes_on_asking(earlier[-1].words, last.words)
-        found = set() if goes_on else flagged(last.words, self.rules)
+        told_now = set() if goes_on else flagged(last.words, self.rules)
+        found = set(told_now)
         if earlier and _is_seen_to(last):
             found.difference_update(number for number, _ in self.rules.by_points)
         else:
             found |= self._told_together(earlier, last)
         lasting = self._told_before(before, last)
-        # An emergency of the last message is news; what lasts was shown.
-        emergencies = {n for n in found if self.concepts[n].level is CareLevel.EMERGENCY}
+        # An emergency of the last message is news, most of all one that it tells alone; what lasts was shown.
+        emergencies = self._emergencies(told_now & found) or self._emergencies(found)
         first = min(emergencies or found | lasting, default=None)
         return Met(
             None if first is None else self.concepts[first],
             told_before=first is not None and first not in found,
             asks_who=_asks_who(last.words, self.rules),
         )
+
+    def _emergencies(self, numbers: AbstractSet[int]) -> set[int]:
+        return {number for number in numbers if self.concepts[number].level is CareLevel.EMERGENCY}
 
     def _told_together(self, earlier: Sequence[_Turn], last: _Turn) -> set[int]:
         """What an earlier message and the last one tell only together."""
@@ -152,7 +157,7 @@ class RedFlags:
         levels = {n: self.concepts[n].level for n in told_here}
         # What should be seen soon has been said, and is no reason to say it again.
         told = {number for number, level in levels.items() if level is not CareLevel.SOON}
-        emergencies = {number for number in told if levels[number] is CareLevel.EMERGENCY}
+        emergencies = self._emergencies(told)
         whatever = {number for number in told if self.concepts[number].lasts}
         if later.words.says("jests"):
             return whatever
