@@ -24,7 +24,7 @@ build: $(VENV)/.chat ## Build the index
 
 test: lint ## Run everything that decides whether a change is good
 	$(MAKE) --no-print-directory --jobs 2 types build
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 40
 
 lint: $(VENV)/.test ## Style and common mistakes
 	$(BIN)/ruff check .
