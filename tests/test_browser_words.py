@@ -45,12 +45,15 @@ pytestmark = IN_A_BROWSER
 # Every word.
 
 
-def test_every_sentence_asked_as_a_question_comes_back_as_its_own_quote(
+def test_a_sentence_asked_as_a_question_comes_back_as_its_own_quote(
     chat: Visit, assistant: Assistant
 ) -> None:
+    """Every second four sentences; `test_answering` asks all of them, without a page."""
     index = assistant.retriever.index
     assert len(index.sentences) == 115
     for number, sentence in enumerate(index.sentences):
+        if number // 4 % 2:
+            continue
         document = index.documents[sentence.document]
         words = words_of(document, sentence)
         before = [words_of(document, s) for s in index.sentences[number - number % 4 : number]]
