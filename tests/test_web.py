@@ -500,16 +500,27 @@ def test_page_that_is_loaded_again_is_shown_what_was_said_and_holds_none_of_it_f
     assert memory.known(nothing, "a" * 32) == nothing
 
 
-def test_what_is_begun_anew_after_the_page_was_loaded_again_is_forgotten_at_once(tea: Assistant) -> None:
+def loaded_again(tea: Assistant) -> tuple[page.Conversations, Memory, list[str], Any]:
+    """A page known as 32 times c that was asked once and is loaded again; and which loads were dropped."""
     served, memory, dropped = serving(tea)(), Memory(), list[str]()
     memory.drop = dropped.append
     conversations = page.Conversations(lambda received: served, None, memory)
     request: Any = AskedFor()
     record = {"question": "Wait 3 minutes.", "literal": False, "history": [], "page": "c" * 32}
-    nothing = replies.Conversation(served.generation)
-    conversations.ask_wanted(json.dumps(record), nothing, request)
+    conversations.ask_wanted(json.dumps(record), replies.Conversation(served.generation), request)
     request.session_hash = "again"
-    back = conversations.ask_wanted(json.dumps({**record, "question": ""}), nothing, request)
+    return conversations, memory, dropped, request
+
+
+def nothing_new(name: str) -> str:
+    """What a page of that name writes where nothing is asked."""
+    return json.dumps({"question": "", "literal": False, "history": [], "page": name})
+
+
+def test_what_is_begun_anew_after_the_page_was_loaded_again_is_forgotten_at_once(tea: Assistant) -> None:
+    conversations, memory, dropped, request = loaded_again(tea)
+    nothing = replies.Conversation(tea.retriever.index.generation)
+    back = conversations.ask_wanted(nothing_new("c" * 32), nothing, request)
     conversations.start_over("", back.conversation, request)
     assert memory.known(nothing, "c" * 32) == nothing
     assert dropped == ["page"]
@@ -518,17 +529,11 @@ def test_what_is_begun_anew_after_the_page_was_loaded_again_is_forgotten_at_once
 def test_what_is_begun_anew_before_it_came_back_is_forgotten_by_the_name_that_the_page_wrote(
     tea: Assistant,
 ) -> None:
-    served, memory, dropped = serving(tea)(), Memory(), list[str]()
-    memory.drop = dropped.append
-    conversations = page.Conversations(lambda received: served, None, memory)
-    request: Any = AskedFor()
-    record = {"question": "Wait 3 minutes.", "literal": False, "history": [], "page": "c" * 32}
-    nothing = replies.Conversation(served.generation)
-    conversations.ask_wanted(json.dumps(record), nothing, request)
-    request.session_hash = "again"
-    conversations.start_over(json.dumps({**record, "question": "", "page": "d" * 32}), nothing, request)
+    conversations, memory, dropped, request = loaded_again(tea)
+    nothing = replies.Conversation(tea.retriever.index.generation)
+    conversations.start_over(nothing_new("d" * 32), nothing, request)
     assert memory.known(nothing, "c" * 32).turns
-    conversations.start_over(json.dumps({**record, "question": ""}), nothing, request)
+    conversations.start_over(nothing_new("c" * 32), nothing, request)
     assert memory.known(nothing, "c" * 32) == nothing
     assert dropped == ["page"]
 

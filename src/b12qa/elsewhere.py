@@ -52,9 +52,8 @@ class Language:
     emergency: str  # what to do in one, in the language
     ask: str  # to ask in the language of the documents
     negators: frozenset[str]
-    phrases: Mapping[
-        str, list[tuple[tuple[str, ...], str]]
-    ]  # by the first word: what follows, and the concept
+    # By the first word: what follows it, and the concept.
+    phrases: Mapping[str, list[tuple[tuple[str, ...], str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +104,22 @@ def _flags(words: list[str], language: Language) -> Iterator[str]:
         for rest, concept in language.phrases.get(word, ()):
             if not language.negators.isdisjoint(words[max(0, start - NOT_REACH) : start]):
                 continue
-            if _follows(rest, words[start + 1 :], language.negators):
+            if _follows(rest, words, start + 1, language.negators):
                 yield concept
 
 
-def _follows(rest: tuple[str, ...], words: list[str], negators: frozenset[str]) -> bool:
-    """Whether the rest of a phrase stands next, and in its gaps no word that denies it."""
+def _follows(rest: tuple[str, ...], words: list[str], at: int, negators: frozenset[str]) -> bool:
+    """Whether the rest of a phrase stands there, and in its gaps no word that denies it."""
     if not rest:
         return True
     if rest[0] == GAP:
-        reach = next((i for i, word in enumerate(words) if word in negators), len(words))
-        return any(
-            _follows(rest[1:], words[gap:], negators) for gap in range(min(GAP_REACH, reach, len(words)) + 1)
-        )
-    return bool(words) and _is_word(rest[0], words[0]) and _follows(rest[1:], words[1:], negators)
+        for gap in range(at, min(at + GAP_REACH, len(words)) + 1):
+            if _follows(rest[1:], words, gap, negators):
+                return True
+            if gap < len(words) and words[gap] in negators:
+                return False
+        return False
+    return at < len(words) and _is_word(rest[0], words[at]) and _follows(rest[1:], words, at + 1, negators)
 
 
 def _is_word(known: str, typed: str) -> bool:
