@@ -345,6 +345,9 @@ CALF = "my left calf is hot and swollen"
         ((CALF, "I've got an appointment at 3 today"), None),
         ((CHEST, "I've got an appointment at 3 today"), "chest-pain"),
         ((CALF, "nobody can see me today"), "leg-clot"),
+        ((CALF, "I'm on my way to A&E"), None),
+        ((CALF, "I'm on my way to work"), "leg-clot"),
+        ((CALF, "it is driving me to madness"), "leg-clot"),
         # It was looked into, rather than hoped.
         ((CALF, "the gp saw it this morning and it's not a clot", "how much B12 is in eggs?"), None),
         ((CALF, "scan was clear"), None),
